@@ -1,0 +1,9 @@
+module github.com/metalkeep/metalkeep
+
+go 1.25
+
+require (
+	github.com/benbjohnson/clock v1.3.5
+	github.com/google/uuid v1.6.0
+	github.com/shopspring/decimal v1.6.0
+)
