@@ -1,0 +1,215 @@
+package memory_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/memory"
+)
+
+type record struct {
+	ID, Owner  uuid.UUID
+	Version    int64
+	Due, Lease time.Time
+	Keys       []string
+}
+
+func newTable() *memory.Table[record] {
+	return memory.NewTable(memory.Spec[record]{
+		Name: "record",
+		Clone: func(r record) record {
+			r.Keys = slices.Clone(r.Keys)
+			return r
+		},
+		ID:      func(r *record) uuid.UUID { return r.ID },
+		Version: func(r *record) *int64 { return &r.Version },
+		Group:   func(r *record) uuid.UUID { return r.Owner },
+		Due:     func(r *record) (time.Time, *time.Time) { return r.Due, &r.Lease },
+		Unique:  func(r *record) []string { return r.Keys },
+	})
+}
+
+func put(t *memory.Table[record], items ...record) error {
+	tx := t.Begin()
+	if err := tx.Put(items...); err != nil {
+		return err
+	}
+	tx.Apply()
+	return nil
+}
+
+func TestTableVersions(t *testing.T) {
+	t.Parallel()
+	table, r := newTable(), record{ID: uuid.New(), Owner: uuid.New()}
+	require.NoError(t, put(table, r))
+	require.ErrorIs(t, put(table, r), fault.ErrConflict, "created twice")
+	got, err := table.Get(r.ID)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, got.Version)
+
+	next := got
+	next.Version = 2
+	require.NoError(t, put(table, got, next), "two writes of one record in a row")
+	require.ErrorIs(t, put(table, next), fault.ErrConflict, "stale")
+	require.ErrorIs(t, put(table, record{}), fault.ErrInvalid, "no ID")
+	_, err = table.Get(uuid.New())
+	require.ErrorIs(t, err, fault.ErrNotFound)
+}
+
+func TestTableAllOrNothing(t *testing.T) {
+	t.Parallel()
+	table := newTable()
+	good, stale := record{ID: uuid.New()}, record{ID: uuid.New(), Version: 7}
+	require.ErrorIs(t, put(table, good, stale), fault.ErrConflict)
+	_, err := table.Get(good.ID)
+	require.ErrorIs(t, err, fault.ErrNotFound)
+}
+
+func TestTableUnique(t *testing.T) {
+	t.Parallel()
+	table := newTable()
+	a, b := record{ID: uuid.New(), Keys: []string{"k"}}, record{ID: uuid.New(), Keys: []string{"k"}}
+	require.ErrorIs(t, put(table, a, b), fault.ErrConflict)
+	require.NoError(t, put(table, a))
+	require.ErrorIs(t, put(table, b), fault.ErrConflict)
+	held, ok := table.Holder("k")
+	require.True(t, ok)
+	assert.Equal(t, a.ID, held.ID)
+
+	free := held
+	free.Keys = nil
+	require.NoError(t, put(table, free, b), "given up and taken in one call")
+	held, _ = table.Holder("k")
+	assert.Equal(t, b.ID, held.ID)
+	_, ok = table.Holder("other")
+	assert.False(t, ok)
+}
+
+func TestTableKeepsNothingOfItsCaller(t *testing.T) {
+	t.Parallel()
+	table, r := newTable(), record{ID: uuid.New(), Keys: []string{"k"}}
+	require.NoError(t, put(table, r))
+	r.Keys[0] = "changed"
+	got, err := table.Get(r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"k"}, got.Keys)
+	got.Keys[0] = "changed"
+	rows := table.Copy(table.Select(uuid.Nil, func(*record) bool { return true }))
+	require.Len(t, rows, 1)
+	assert.Equal(t, []string{"k"}, rows[0].Keys)
+	assert.Empty(t, table.Select(uuid.New(), func(*record) bool { return true }), "another group")
+}
+
+func TestTableClaimRaisesVersions(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	table, r := newTable(), record{ID: uuid.New(), Due: now}
+	require.NoError(t, put(table, r))
+	items, next := table.Claim(now, now.Add(time.Hour), 10)
+	require.Len(t, items, 1)
+	assert.EqualValues(t, 2, items[0].Version)
+	assert.Equal(t, now.Add(time.Hour), items[0].Lease)
+	assert.True(t, next.IsZero())
+	r.Version = 1
+	require.ErrorIs(t, put(table, r), fault.ErrConflict, "the lease was lost")
+}
+
+// TestDueQueue compares with a list that is searched from end to end, under a clock that also goes backwards.
+func TestDueQueue(t *testing.T) {
+	t.Parallel()
+	type entry struct{ due, lease time.Time }
+	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		at := func() time.Time { return base.Add(time.Duration(rnd.IntN(50)) * time.Minute) }
+		var queue memory.DueQueue
+		model, ids := map[uuid.UUID]entry{}, []uuid.UUID{}
+		for range 20 {
+			ids = append(ids, uuid.New())
+		}
+		for step := range 200 {
+			id := ids[rnd.IntN(len(ids))]
+			switch rnd.IntN(4) {
+			case 0:
+				e := entry{due: at()}
+				if rnd.IntN(3) == 0 {
+					e.lease = at()
+				}
+				queue.Set(id, e.due, e.lease)
+				model[id] = e
+			case 1:
+				queue.Remove(id)
+				delete(model, id)
+			case 2:
+				queue.Set(id, time.Time{}, at())
+				delete(model, id)
+			default:
+				now, limit := at(), rnd.IntN(4)
+				until := now.Add(time.Duration(rnd.IntN(20)) * time.Minute)
+				var free []uuid.UUID
+				for id, e := range model {
+					if !e.lease.After(now) {
+						free = append(free, id)
+					}
+				}
+				slices.SortFunc(free, func(a, b uuid.UUID) int {
+					if c := model[a].due.Compare(model[b].due); c != 0 {
+						return c
+					}
+					return bytes.Compare(a[:], b[:])
+				})
+				var want []uuid.UUID
+				for len(free) > 0 && len(want) < limit && !model[free[0]].due.After(now) {
+					want = append(want, free[0])
+					free = free[1:]
+				}
+				var wantNext time.Time
+				if len(free) > 0 {
+					wantNext = model[free[0]].due
+				}
+				got, next := queue.Claim(now, until, limit)
+				where := fmt.Sprintf("seed %d, step %d", seed, step)
+				require.Equal(t, want, got, where)
+				require.Equal(t, wantNext, next, where)
+				for _, id := range want {
+					model[id] = entry{model[id].due, until}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkClaim claims 100 due records among many that are not: the cost follows the 100.
+func BenchmarkClaim(b *testing.B) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, stored := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("stored=%d", stored), func(b *testing.B) {
+			var queue memory.DueQueue
+			for range stored {
+				queue.Set(uuid.New(), now.Add(24*time.Hour), time.Time{})
+			}
+			due := make([]uuid.UUID, 100)
+			for i := range due {
+				due[i] = uuid.New()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, id := range due {
+					queue.Set(id, now, time.Time{})
+				}
+				if ids, _ := queue.Claim(now, now.Add(time.Minute), 1000); len(ids) != len(due) {
+					b.Fatal(len(ids))
+				}
+			}
+		})
+	}
+}
