@@ -1,0 +1,47 @@
+package text_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/text"
+)
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"", "web-01", "Zürich 7", "<script>", "שרת", strings.Repeat("x", 20)} {
+		require.NoError(t, text.Line("name", good, 20), good)
+	}
+	for name, bad := range map[string]string{
+		"too long": strings.Repeat("x", 21), "line break": "a\nBcc: b", "carriage return": "a\r", "zero": "a\x00",
+		"line separator": "a\u2028b", "next line": "a\u0085b", "not UTF-8": "a\xff", "override": "a\u202eb", "isolate": "a\u2066b",
+	} {
+		err := text.Line("name", bad, 20)
+		require.ErrorIs(t, err, fault.ErrInvalid, name)
+		assert.ErrorContains(t, err, "name", name)
+	}
+}
+
+func TestBlock(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, text.Block("text", "one\r\n\ttwo\n", 20))
+	require.ErrorIs(t, text.Block("text", "a\x1b[31m", 20), fault.ErrInvalid)
+}
+
+func TestFilled(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, text.Filled("reason", "because", 20))
+	require.ErrorIs(t, text.Filled("reason", " \t ", 20), fault.ErrInvalid)
+	require.ErrorIs(t, text.Filled("reason", "a\nb", 20), fault.ErrInvalid)
+}
+
+func TestContains(t *testing.T) {
+	t.Parallel()
+	assert.True(t, text.Contains("Web-ÄRGER", "ärg"))
+	assert.True(t, text.Contains("web", ""))
+	assert.False(t, text.Contains("web", "db"))
+}
