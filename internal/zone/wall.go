@@ -32,7 +32,7 @@ func (w Wall) AddDays(n int) Wall {
 // AddMonths returns the same day and time of day n months later; a day that the month lacks becomes its last.
 func (w Wall) AddMonths(n int) Wall {
 	months := w.Year*12 + int(w.Month) - 1 + n
-	w.Year, w.Month = floorDiv(months, 12), time.Month(months-12*floorDiv(months, 12)+1)
+	w.Year, w.Month = FloorDiv(months, 12), time.Month(months-12*FloorDiv(months, 12)+1)
 	w.Day = min(w.Day, DaysIn(w.Year, w.Month))
 	return w
 }
@@ -91,7 +91,7 @@ func spanAt(unix int64, loc *time.Location) Span {
 // Wall returns what the wall clock shows at t, which must lie in the span.
 func (s Span) Wall(t time.Time) Wall {
 	local := t.Unix() + s.offset
-	day := floorDiv(local, 86400)
+	day := FloorDiv(local, 86400)
 	y, m, d := Civil(day)
 	return Wall{y, m, d, time.Duration(local-day*86400)*time.Second + time.Duration(t.Nanosecond())}
 }
@@ -100,19 +100,19 @@ func (s Span) Wall(t time.Time) Wall {
 // range.
 func Days(year int, month time.Month, day int) int64 {
 	months := int64(year)*12 + int64(month) - 1
-	y, m := floorDiv(months, 12), months-12*floorDiv(months, 12)+1
+	y, m := FloorDiv(months, 12), months-12*FloorDiv(months, 12)+1
 	// Years begin in March, so that the leap day is the last of its year.
 	if m <= 2 {
 		y--
 		m += 12
 	}
-	return 365*y + floorDiv(y, 4) - floorDiv(y, 100) + floorDiv(y, 400) + (153*(m-3)+2)/5 + int64(day) - 1 - 719468
+	return 365*y + FloorDiv(y, 4) - FloorDiv(y, 100) + FloorDiv(y, 400) + (153*(m-3)+2)/5 + int64(day) - 1 - 719468
 }
 
 // Civil is the inverse of Days.
 func Civil(days int64) (year int, month time.Month, day int) {
 	days += 719468
-	era := floorDiv(days, 146097)
+	era := FloorDiv(days, 146097)
 	doe := days - era*146097
 	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
 	doy := doe - (365*yoe + yoe/4 - yoe/100)
@@ -139,7 +139,8 @@ func DaysIn(year int, month time.Month) int {
 	}
 }
 
-func floorDiv[T int | int64](a, b T) T {
+// FloorDiv is a/b rounded down, for b above 0.
+func FloorDiv[T int | int64](a, b T) T {
 	q := a / b
 	if a%b < 0 {
 		q--
