@@ -53,8 +53,13 @@ const reach = 26 * 3600
 // InSpan is In with a hint: the span that an earlier call for the same zone returned, or the zero Span. It returns the
 // span that t was found in.
 func (w Wall) InSpan(loc *time.Location, hint Span) (time.Time, Span) {
-	local := Days(w.Year, w.Month, w.Day)*86400 + int64(w.OfDay/time.Second)
-	span := hint
+	unix, span := UnixIn(Days(w.Year, w.Month, w.Day)*86400+int64(w.OfDay/time.Second), loc, hint)
+	return time.Unix(unix, int64(w.OfDay%time.Second)).In(loc), span
+}
+
+// UnixIn is InSpan in seconds: it turns those since 1970 by loc's wall clock into those since 1970 as Unix counts them.
+func UnixIn(local int64, loc *time.Location, hint Span) (unix int64, span Span) {
+	span = hint
 	if local-reach < hint.start || local-reach >= hint.end {
 		span = spanAt(local-reach, loc)
 	}
@@ -68,11 +73,18 @@ func (w Wall) InSpan(loc *time.Location, hint Span) (time.Time, Span) {
 	if local-span.offset >= span.start {
 		offset = span.offset
 	}
-	return time.Unix(local-offset, int64(w.OfDay%time.Second)).In(loc), span
+	return local - offset, span
 }
 
 // SpanAt returns the span that t is in.
 func SpanAt(t time.Time, loc *time.Location) Span { return spanAt(t.Unix(), loc) }
+
+// Local returns what the wall clock shows at a second of the span, in seconds since 1970 by that clock.
+func (s Span) Local(unix int64) int64 { return unix + s.offset }
+
+// Steady says that no change of offset, not even the largest, has an effect any more at a second of the span: every time
+// that the clock will show next, it shows once, and none that it skipped is still to come.
+func (s Span) Steady(unix int64) bool { return unix-reach >= s.start }
 
 func spanAt(unix int64, loc *time.Location) Span {
 	t := time.Unix(unix, 0).In(loc)

@@ -1,0 +1,46 @@
+package backup
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/fault"
+)
+
+// The same four values in every package of the library.
+var (
+	// ErrNotFound: there is no such record, or none that the actor may know of.
+	ErrNotFound = fault.ErrNotFound
+	// ErrConflict: the record is not in a state that allows it, or changed meanwhile.
+	ErrConflict = fault.ErrConflict
+	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
+	ErrForbidden = fault.ErrForbidden
+	// ErrInvalid: what was given is wrong, whatever is stored.
+	ErrInvalid = fault.ErrInvalid
+)
+
+// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
+// and the cause where a store or a hook gave one.
+type Error struct {
+	Op        string    // the method, or the type that was checked: "Submit", "Schedule"
+	RequestID uuid.UUID // nil where no request is concerned
+	TaskID    uuid.UUID // nil where no task is concerned
+	ServerID  uuid.UUID // nil where no server is concerned
+	Field     string    // the parameter that is wrong: "Schedule.Hour"; "" where none is
+	Existing  *Request  // the record that is in the way, where there is one
+	Msg       string    // what was wrong, and what would have been right
+	Err       error     // a sentinel or the cause
+}
+
+func (e *Error) Error() string { return "backup: " + e.Msg }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Final says that trying again will not help: the error is a decision.
+func (e *Error) Final() bool { return true }
+
+func invalid(op, field, format string, args ...any) *Error {
+	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
+}

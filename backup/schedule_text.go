@@ -1,0 +1,123 @@
+package backup
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// String says the schedule in English for people: "every second Tuesday at 02:30, Europe/Berlin". An end follows: ", until
+// 31 December 2026 at 23:59" or ", 10 times". Of Start it says only the date of Once. Of a schedule that Validate refuses
+// it says that.
+func (s Schedule) String() string {
+	loc, err := s.check()
+	if err != nil {
+		return "invalid schedule"
+	}
+	var b strings.Builder
+	b.WriteString(s.datesText(loc))
+	fmt.Fprintf(&b, " at %02d:%02d, ", s.Hour, s.Minute)
+	if s.Zone == "" {
+		b.WriteString("UTC")
+	} else {
+		b.WriteString(s.Zone)
+	}
+	switch {
+	case !s.Until.IsZero():
+		b.WriteString(", until " + s.Until.In(loc).Format("2 January 2006 at 15:04"))
+	case s.Count == 1:
+		b.WriteString(", one time")
+	case s.Count > 1:
+		fmt.Fprintf(&b, ", %d times", s.Count)
+	}
+	return b.String()
+}
+
+func (s *Schedule) datesText(loc *time.Location) string {
+	switch s.Frequency {
+	case Once:
+		if s.Start.IsZero() {
+			return "once"
+		}
+		return "once on " + s.Start.In(loc).Format("2 January 2006")
+	case Weekly:
+		days := s.sortedWeekdays()
+		if len(days) > 1 && s.Interval > 1 { // "every second Monday and Friday" could be every second week of each
+			return "every " + s.nth() + "week on " + list(days)
+		}
+		return "every " + s.nth() + list(days)
+	case Monthly:
+		return "every " + s.nth() + "month on " + s.monthDayText()
+	default:
+		return "every " + s.nth() + "day"
+	}
+}
+
+func (s *Schedule) monthDayText() string {
+	switch {
+	case s.MonthDay == -1:
+		return "the last day"
+	case s.MonthDay > 28:
+		return "the " + ordinal(s.MonthDay) + " or the last day"
+	default:
+		return "the " + ordinal(s.MonthDay)
+	}
+}
+
+// nth says Interval, with a space after it; nothing for 1.
+func (s *Schedule) nth() string {
+	switch s.Interval {
+	case 0, 1:
+		return ""
+	case 2:
+		return "second "
+	case 3:
+		return "third "
+	case 4:
+		return "fourth "
+	default:
+		return ordinal(s.Interval) + " "
+	}
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// sortedWeekdays returns Weekdays from Monday to Sunday.
+func (s *Schedule) sortedWeekdays() []time.Weekday {
+	set := weekdaySet(s.Weekdays)
+	days := make([]time.Weekday, 0, len(s.Weekdays))
+	for n := range 7 {
+		if set&(1<<n) != 0 {
+			days = append(days, time.Weekday(n+1)%7)
+		}
+	}
+	return days
+}
+
+func list(days []time.Weekday) string {
+	var b strings.Builder
+	for n, day := range days {
+		switch {
+		case n > 0 && n == len(days)-1:
+			b.WriteString(" and ")
+		case n > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(day.String())
+	}
+	return b.String()
+}
