@@ -58,6 +58,7 @@ func TestRules(t *testing.T) {
 		{"method of an interface", comments, "backup/a.go", "// T is.\ntype T interface{ F() }", "F has no comment"},
 		{"field in the type's comment", comments, "backup/a.go", "// T is. F counts.\ntype T struct{ F int }", ""},
 		{"group", comments, "backup/a.go", "// What there is.\nconst (\n\tA = 1\n\tB = 2\n)", ""},
+		{"internal", comments, "internal/page/a.go", "func F() {}", ""},
 		{"hidden receiver", comments, "backup/a.go", "type t int\nfunc (t) M() {}", ""},
 
 		{"wide", methods, "notify/a.go", "type T interface{ A(); B(); C(); D(); E(); F(); G(); H() }", "asks too much"},
