@@ -1,0 +1,221 @@
+package dedicated
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/metalkeep/metalkeep/internal/zone"
+)
+
+// Unit is what a billing cycle is counted in.
+type Unit uint8
+
+// The units of a cycle. Weeks are seven days.
+const (
+	Day Unit = iota + 1
+	Week
+	Month
+	Year
+)
+
+// Cycle is the length of a billing period: Count units. {Day, 30} is thirty days, {Month, 3} a quarter.
+type Cycle struct {
+	Unit  Unit
+	Count int // 1 to MaxCount
+}
+
+// MaxCount is the most units that a cycle may have.
+const MaxCount = 1000
+
+// Billing says when an assignment's billing periods begin, and what it is paid in.
+//
+// The n-th period begins n cycles after the Anchor, computed from the Anchor itself: monthly from 31 January is
+// 28 or 29 February, then 31 March. The Anchor's local time of day in Zone is kept; one that a change of clocks skips is
+// moved forward by the gap, one that it repeats is the first (RFC 5545, section 3.3.5).
+type Billing struct {
+	Anchor   time.Time // the start of period 0; years 1 to 9999
+	Cycle    Cycle
+	Zone     string // IANA name; "" is UTC
+	Currency string // ISO 4217: three capital letters
+	Places   int32  // the currency's decimal places, 0 to MaxPlaces
+}
+
+// MaxPlaces is the most decimal places that a currency may have.
+const MaxPlaces = 8
+
+// Period is the half-open time [Start, End), in the zone of its Billing.
+type Period struct {
+	Index      int // 0 for the one that begins at the Anchor
+	Start, End time.Time
+}
+
+// Contains says whether t is in the period.
+func (p Period) Contains(t time.Time) bool { return !t.Before(p.Start) && t.Before(p.End) }
+
+// Validate returns an *Error that is ErrInvalid and names the field. Places 0 is refused unless the currency is one of
+// ISO 4217's without decimals: a forgotten field must not round money to whole units.
+func (b Billing) Validate() error {
+	if _, err := b.grid(); err != nil {
+		return err
+	}
+	if len(b.Currency) != 3 || !capitals(b.Currency) {
+		return invalid("Billing", "Currency", "%.20q is not a code of ISO 4217, three capital letters such as EUR", b.Currency)
+	}
+	if b.Places < 0 || b.Places > MaxPlaces {
+		return invalid("Billing", "Places", "%d decimal places: 0 to %d are possible", b.Places, MaxPlaces)
+	}
+	if b.Places == 0 && !withoutDecimals(b.Currency) {
+		return invalid("Billing", "Places", "0 decimal places, but %s has some (2 for most currencies)", b.Currency)
+	}
+	return nil
+}
+
+func capitals(s string) bool {
+	for _, c := range []byte(s) {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutDecimals lists the currencies whose minor unit is 0 in ISO 4217 (list one).
+func withoutDecimals(currency string) bool {
+	switch currency {
+	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
+		return true
+	}
+	return false
+}
+
+// PeriodAt returns the period that t is in. It takes the same short time for every t, and does not allocate. Before the
+// Anchor there is no period: that is ErrInvalid, as is a Billing without a valid anchor, cycle or zone, and a period that
+// does not end within year 9999.
+//
+// A day that its zone left out altogether (Pacific/Apia, 30 December 2011) is an empty period of a daily cycle: no instant
+// is in it.
+func (b Billing) PeriodAt(t time.Time) (Period, error) {
+	g, err := b.grid()
+	if err != nil {
+		return Period{}, err
+	}
+	if t.Before(b.Anchor) {
+		return Period{}, b.outside("%s is before the first billing period, which begins at %s", t, g)
+	}
+	if t.Year() > maxYear {
+		return Period{}, b.outside("%s is after year 9999, where billing periods that begin at %s end", t, g)
+	}
+	index := g.near(t)
+	start := g.start(index)
+	for start.After(t) {
+		index--
+		start = g.start(index)
+	}
+	end := g.start(index + 1)
+	for !end.After(t) {
+		index++
+		start, end = end, g.start(index+1)
+	}
+	return g.period(index, start, end)
+}
+
+// Period returns the period with the given index, from 0. A negative one, and one that does not end within year 9999, is
+// ErrInvalid, as is a Billing without a valid anchor, cycle or zone.
+func (b Billing) Period(index int) (Period, error) {
+	g, err := b.grid()
+	if err != nil {
+		return Period{}, err
+	}
+	if index < 0 || index > maxIndex {
+		return Period{}, invalid("Billing", "index", "there is no billing period %d: 0 to %d are possible", index, maxIndex)
+	}
+	return g.period(index, g.start(index), g.start(index+1))
+}
+
+const (
+	maxYear  = 9999
+	maxIndex = 366 * maxYear // more days than there are until the last year
+)
+
+func (b Billing) outside(format string, t time.Time, g grid) error {
+	at, anchor := t.In(g.loc).Format(time.RFC3339), b.Anchor.In(g.loc).Format(time.RFC3339)
+	return &Error{Op: "PeriodAt", Field: "t", Msg: fmt.Sprintf(format, at, anchor), Err: ErrInvalid}
+}
+
+// grid is a Billing made ready to compute with.
+type grid struct {
+	anchor time.Time
+	wall   zone.Wall // what the clock showed at the anchor
+	cycle  Cycle
+	loc    *time.Location
+	span   zone.Span // where the last start was found
+}
+
+func (b Billing) grid() (grid, error) {
+	if b.Anchor.IsZero() {
+		return grid{}, invalid("Billing", "Anchor", "missing: the instant at which the first period begins is wanted")
+	}
+	if b.Cycle.Unit < Day || b.Cycle.Unit > Year {
+		return grid{}, invalid("Billing", "Cycle.Unit", "%d is none of Day, Week, Month, Year", b.Cycle.Unit)
+	}
+	if b.Cycle.Count < 1 || b.Cycle.Count > MaxCount {
+		return grid{}, invalid("Billing", "Cycle.Count", "%d: 1 to %d are possible", b.Cycle.Count, MaxCount)
+	}
+	loc, err := zone.Load(b.Zone)
+	if err != nil {
+		return grid{}, &Error{Op: "Billing", Field: "Zone", Msg: err.Error(), Err: ErrInvalid}
+	}
+	span := zone.SpanAt(b.Anchor, loc)
+	wall := span.Wall(b.Anchor)
+	if wall.Year < 1 || wall.Year > maxYear {
+		return grid{}, invalid("Billing", "Anchor", "year %d: 1 to %d are possible", wall.Year, maxYear)
+	}
+	return grid{anchor: b.Anchor.In(loc), wall: wall, cycle: b.Cycle, loc: loc, span: span}, nil
+}
+
+// start is when period index begins.
+func (g *grid) start(index int) time.Time {
+	if index == 0 {
+		return g.anchor // also where the anchor is the second of a repeated time
+	}
+	wall, n := g.wall, index*g.cycle.Count
+	switch g.cycle.Unit {
+	case Day:
+		wall = wall.AddDays(n)
+	case Week:
+		wall = wall.AddDays(7 * n)
+	case Month:
+		wall = wall.AddMonths(n)
+	case Year:
+		wall = wall.AddMonths(12 * n)
+	}
+	var t time.Time
+	t, g.span = wall.InSpan(g.loc, g.span)
+	return t
+}
+
+// near is the index of the period that t is in, or one beside it.
+func (g *grid) near(t time.Time) int {
+	w := zone.WallOf(t, g.loc)
+	passed, length := 0, g.cycle.Count
+	switch g.cycle.Unit {
+	case Day, Week:
+		passed = int(zone.Days(w.Year, w.Month, w.Day) - zone.Days(g.wall.Year, g.wall.Month, g.wall.Day))
+		if g.cycle.Unit == Week {
+			length *= 7
+		}
+	case Month, Year:
+		passed = (w.Year-g.wall.Year)*12 + int(w.Month-g.wall.Month)
+		if g.cycle.Unit == Year {
+			length *= 12
+		}
+	}
+	return max(passed/length, 0)
+}
+
+func (g *grid) period(index int, start, end time.Time) (Period, error) {
+	if end.Year() > maxYear {
+		return Period{}, invalid("Billing", "index", "billing period %d does not end within year %d", index, maxYear)
+	}
+	return Period{Index: index, Start: start, End: end}, nil
+}

@@ -1,0 +1,59 @@
+package dedicated
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/fault"
+)
+
+// The same four values in every package of the library.
+var (
+	// ErrNotFound: there is no such record, or none that the actor may know of.
+	ErrNotFound = fault.ErrNotFound
+	// ErrConflict: the record is not in a state that allows it, or changed meanwhile.
+	ErrConflict = fault.ErrConflict
+	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
+	ErrForbidden = fault.ErrForbidden
+	// ErrInvalid: what was given is wrong, whatever is stored.
+	ErrInvalid = fault.ErrInvalid
+)
+
+// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
+// and the cause where a store or a hook gave one.
+type Error struct {
+	Op       string    // the method, or the type that was checked: "Assign", "Billing"
+	ServerID uuid.UUID // nil where no server is concerned
+	Field    string    // the parameter that is wrong: "Billing.Zone"; "" where none is
+	State    State     // the state that the server is in, where that is the reason
+	Want     []State   // the states that Op takes, with State
+	Msg      string    // what was wrong, and what would have been right
+	Err      error     // a sentinel or the cause
+}
+
+func (e *Error) Error() string { return "dedicated: " + e.Msg }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Final says that trying again will not help: the error is a decision.
+func (e *Error) Final() bool { return true }
+
+func invalid(op, field string, format string, args ...any) *Error {
+	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
+}
+
+func notFound(op string, id uuid.UUID) *Error {
+	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
+}
+
+// asError gives an error of a store, a hook or a check its place; an *Error stays as it is.
+func asError(op string, id uuid.UUID, err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &Error{Op: op, ServerID: id, Msg: op + ": " + err.Error(), Err: err}
+}

@@ -1,0 +1,102 @@
+package dedicated
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/memory"
+	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// MemoryStore keeps servers in memory: for tests, and for trying the library. The zero value is empty and ready to use;
+// it is safe for concurrent use and must not be copied afterwards. A list's page costs as much as the reseller has servers.
+type MemoryStore struct {
+	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	Outbox *notify.MemoryOutbox
+
+	mu      sync.Mutex
+	servers *memory.Table[Server]
+}
+
+var _ Store = (*MemoryStore)(nil)
+
+// table returns the servers; mu must be held.
+func (m *MemoryStore) table() *memory.Table[Server] {
+	if m.servers == nil {
+		m.servers = memory.NewTable(memory.Spec[Server]{
+			Name:    "server",
+			Clone:   func(s Server) Server { return s },
+			ID:      func(s *Server) uuid.UUID { return s.ID },
+			Version: func(s *Server) *int64 { return &s.Version },
+			Group:   func(s *Server) uuid.UUID { return s.ResellerID },
+		})
+	}
+	return m.servers
+}
+
+// Server implements Store.
+func (m *MemoryStore) Server(ctx context.Context, id uuid.UUID) (Server, error) {
+	if err := ctx.Err(); err != nil {
+		return Server{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table().Get(id)
+}
+
+// Servers implements Store.
+func (m *MemoryStore) Servers(ctx context.Context, reseller uuid.UUID, q Query) (items []Server, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if err := q.validate(); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	byName := func(s *Server) page.Key { return page.Key{Sort: s.Name, ID: s.ID} }
+	rows, next, err := page.Of("servers", m.table().Select(reseller, q.matches), byName, q.Limit, q.After)
+	return m.table().Copy(rows), next, err
+}
+
+// Commit implements Store.
+func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	tx := m.table().Begin()
+	for _, c := range changes {
+		if err := tx.Put(c.Servers...); err != nil {
+			return err
+		}
+	}
+	if m.Outbox != nil {
+		for _, c := range changes {
+			m.Outbox.Append(c.Events...)
+		}
+	}
+	tx.Apply()
+	return nil
+}
+
+func (q Query) validate() error {
+	switch q.Owner {
+	case "", "own", "provider":
+		return nil
+	}
+	return invalid("Servers", "Owner", `%.20q is none of "", "own", "provider"`, q.Owner)
+}
+
+func (q Query) matches(s *Server) bool {
+	return (len(q.State) == 0 || slices.Contains(q.State, s.State)) &&
+		(q.Owner == "" || (q.Owner == "own") == s.Owner.Own()) &&
+		(q.ClientID == uuid.Nil || q.ClientID == s.ClientID) &&
+		(text.Contains(s.Name, q.Text) || text.Contains(s.ID.String(), q.Text))
+}

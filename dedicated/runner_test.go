@@ -1,0 +1,171 @@
+package dedicated_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+type tickerFunc func(context.Context) (time.Time, error)
+
+func (f tickerFunc) Tick(ctx context.Context) (time.Time, error) { return f(ctx) }
+
+// runFor runs r in a bubble of time for so long, and returns what Run did.
+func runFor(t *testing.T, r *dedicated.Runner, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return r.Run(ctx)
+}
+
+func TestRunnerSleepsUntilTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var at []time.Duration
+		hourly := tickerFunc(func(context.Context) (time.Time, error) {
+			at = append(at, time.Since(start))
+			return time.Now().Add(time.Hour), nil
+		})
+		r := &dedicated.Runner{Clock: clock.New(), Tickers: []dedicated.Ticker{hourly}, Poll: 24 * time.Hour}
+		require.ErrorIs(t, runFor(t, r, 30*24*time.Hour+time.Minute), context.DeadlineExceeded)
+		require.Len(t, at, 30*24+1)
+		for i, d := range at {
+			assert.Equal(t, time.Duration(i)*time.Hour, d)
+		}
+	})
+}
+
+func TestRunnerPolls(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func() time.Time{
+		"nothing known":     func() time.Time { return time.Time{} },
+		"far in the future": func() time.Time { return time.Now().Add(1000 * time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ticks := 0
+				ticker := tickerFunc(func(context.Context) (time.Time, error) {
+					ticks++
+					return next(), nil
+				})
+				r := &dedicated.Runner{Tickers: []dedicated.Ticker{ticker}}
+				require.Error(t, runFor(t, r, time.Minute+time.Second))
+				assert.Equal(t, 5, ticks, "at 0, 15, 30, 45 and 60 seconds")
+			})
+		})
+	}
+}
+
+func TestRunnerDoesNotSpinOnThePast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ticks := 0
+		ticker := tickerFunc(func(context.Context) (time.Time, error) {
+			ticks++
+			return time.Now().Add(-time.Hour), nil
+		})
+		require.Error(t, runFor(t, &dedicated.Runner{Tickers: []dedicated.Ticker{ticker}}, time.Second))
+		assert.LessOrEqual(t, ticks, 101)
+		assert.Greater(t, ticks, 50)
+	})
+}
+
+func TestRunnerBacksOffAndReports(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("store is down")
+		var ticks, good, reported int
+		failing := tickerFunc(func(context.Context) (time.Time, error) {
+			ticks++
+			if ticks%2 == 0 {
+				panic(broken)
+			}
+			return time.Now(), broken
+		})
+		healthy := tickerFunc(func(context.Context) (time.Time, error) {
+			good++
+			return time.Time{}, nil
+		})
+		r := &dedicated.Runner{
+			Tickers: []dedicated.Ticker{failing, healthy},
+			OnError: func(ticker dedicated.Ticker, err error) {
+				reported++
+				assert.NotNil(t, ticker)
+				assert.ErrorIs(t, err, broken)
+				panic("the host's own trouble")
+			},
+		}
+		require.Error(t, runFor(t, r, time.Hour+time.Second))
+		assert.Equal(t, ticks, reported)
+		assert.Greater(t, ticks, 55)
+		assert.Less(t, ticks, 150, "one to two an hour's minutes, after the first six")
+		assert.Equal(t, 241, good, "the other ticker is not disturbed")
+	})
+}
+
+func TestRunnerRecovers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ticks := 0
+		ticker := tickerFunc(func(context.Context) (time.Time, error) {
+			ticks++
+			if ticks < 4 {
+				return time.Time{}, errors.New("down")
+			}
+			return time.Time{}, nil
+		})
+		require.Error(t, runFor(t, &dedicated.Runner{Tickers: []dedicated.Ticker{ticker}}, 10*time.Minute))
+		assert.InDelta(t, 3+40, ticks, 2)
+	})
+}
+
+func TestRunnerStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var running atomic.Int32
+		waiting := tickerFunc(func(ctx context.Context) (time.Time, error) {
+			running.Add(1)
+			defer running.Add(-1)
+			<-ctx.Done()
+			return time.Time{}, ctx.Err()
+		})
+		sleeping := tickerFunc(func(context.Context) (time.Time, error) { return time.Time{}, nil })
+		r := &dedicated.Runner{
+			Tickers: []dedicated.Ticker{waiting, sleeping},
+			OnError: func(dedicated.Ticker, error) { t.Error("the end of the context is no error to report") },
+		}
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		synctest.Wait()
+		assert.EqualValues(t, 1, running.Load())
+		start := time.Now()
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		assert.Zero(t, time.Since(start))
+		assert.Zero(t, running.Load())
+	})
+}
+
+func TestRunnerRefuses(t *testing.T) {
+	t.Parallel()
+	ticker := tickerFunc(func(context.Context) (time.Time, error) { return time.Time{}, nil })
+	for name, r := range map[string]*dedicated.Runner{
+		"nothing to run": {},
+		"a nil ticker":   {Tickers: []dedicated.Ticker{ticker, nil}},
+		"negative poll":  {Tickers: []dedicated.Ticker{ticker}, Poll: -1},
+	} {
+		require.ErrorIs(t, r.Run(t.Context()), dedicated.ErrInvalid, name)
+	}
+}

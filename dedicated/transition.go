@@ -1,0 +1,67 @@
+package dedicated
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// State is where a server stands.
+type State string
+
+// The states of a server.
+const (
+	InStock State = "in_stock" // ready to be assigned
+	InUse   State = "in_use"   // a client uses it
+	OnHold  State = "on_hold"  // a client has it, the reseller holds it back
+	CleanUp State = "clean_up" // to be wiped, with new passwords, before anybody else gets it
+	Retired State = "retired"  // out of service for good
+)
+
+// Transition is a row of the state table: what the Manager's method Op does to a server in one of the states From.
+type Transition struct {
+	Op   string
+	From []State
+	To   State // "": the state stays
+}
+
+// Transitions is the state table, in the order of a server's life. Operations that are not in it (Rename, Done) take
+// every state.
+func Transitions() []Transition {
+	return []Transition{
+		{Op: "Assign", From: []State{InStock}, To: InUse},
+		{Op: "Rebill", From: []State{InUse, OnHold}},
+		{Op: "Hold", From: []State{InUse}, To: OnHold},
+		{Op: "Resume", From: []State{OnHold}, To: InUse},
+		{Op: "Release", From: []State{InUse, OnHold}, To: CleanUp},
+		{Op: "Restock", From: []State{CleanUp}, To: InStock},
+		{Op: "Retire", From: []State{InStock, CleanUp}, To: Retired},
+	}
+}
+
+// moved returns the server in the state that op leads to, or an error that names the states that op takes.
+func (s Server) moved(op string) (Server, error) {
+	for _, row := range Transitions() {
+		if row.Op != op {
+			continue
+		}
+		if !slices.Contains(row.From, s.State) {
+			return s, s.refuse(op, row.From)
+		}
+		if row.To != "" {
+			s.State = row.To
+		}
+	}
+	return s, nil
+}
+
+func (s Server) refuse(op string, want []State) error {
+	names := make([]string, len(want))
+	for i, state := range want {
+		names[i] = string(state)
+	}
+	return &Error{
+		Op: op, ServerID: s.ID, State: s.State, Want: want, Err: ErrConflict,
+		Msg: fmt.Sprintf("server %s (%s) is %s: %s takes one that is %s", s.Name, s.ID, s.State, op, strings.Join(names, " or ")),
+	}
+}
