@@ -106,7 +106,7 @@ func Kinds() []notify.Spec {
 			"Your dedicated server {{.server_name}} ({{.server_id}}) is no longer on hold.\n"),
 		toClient(KindEnded, "A client's server was released by hand.",
 			"Your use of the server {{.server_name}} has ended",
-			"Your dedicated server {{.server_name}} ({{.server_id}}) is no longer assigned to you.\n{{with .reason}}\nReason: {{.}}\n{{end}}"),
+			"Your dedicated server {{.server_name}} ({{.server_id}}) is no longer yours.\n{{with .reason}}\nReason: {{.}}\n{{end}}"),
 		toHost(KindReleased, "A client's use of a server has ended.", Departure{
 			ResellerID: id, ServerID: id, ClientID: id, Assignment: id, At: at, Reason: "end of contract",
 		}),

@@ -16,7 +16,7 @@ type Hooks struct {
 	Gate []func(ctx context.Context, a Actor, s Server) error
 }
 
-func (h Hooks) ask(ctx context.Context, op string, a Actor, s Server) error {
+func (h *Hooks) ask(ctx context.Context, op string, a Actor, s Server) error {
 	for n, gate := range h.Gate {
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, s) })
 		if err != nil {

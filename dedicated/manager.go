@@ -30,7 +30,7 @@ type Config struct {
 // are wrapped in one.
 type Manager struct {
 	store Store
-	hooks Hooks
+	hooks *Hooks
 	clock clock.Clock
 }
 
@@ -42,7 +42,7 @@ func New(c Config) (*Manager, error) {
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	return &Manager{store: c.Store, hooks: c.Hooks, clock: c.Clock}, nil
+	return &Manager{store: c.Store, hooks: &c.Hooks, clock: c.Clock}, nil
 }
 
 // NewServer is a server to add.
