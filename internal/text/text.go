@@ -44,6 +44,24 @@ func check(what, s string, limit int, allowed func(rune) bool) error {
 	return nil
 }
 
+// Clean makes one line of any text, where nobody can be asked for a better one: what Line refuses becomes a space, and
+// what is beyond limit bytes is cut off.
+func Clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if hostile(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
 // hostile characters break lines or headers, or make a text read other than it is (Unicode Standard Annex 9).
 func hostile(r rune) bool {
 	switch {

@@ -45,3 +45,27 @@ func TestContains(t *testing.T) {
 	assert.True(t, text.Contains("web", ""))
 	assert.False(t, text.Contains("web", "db"))
 }
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, in, want string
+		limit          int
+	}{
+		{"as it is", "Größe 12", "Größe 12", 100},
+		{"line breaks", "a\r\nBcc: b", "a  Bcc: b", 100},
+		{"other controls", "a\x00b\u2028c\u202Ed", "a b c d", 100},
+		{"not UTF-8", "a\xff\xfeb", "a b", 100},
+		{"full", "abc", "abc", 3},
+		{"long", "abcd", "abc", 3},
+		{"cut between characters", "aß", "a", 2},
+		{"nothing left", "ß", "", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := text.Clean(tt.in, tt.limit)
+			assert.Equal(t, tt.want, got)
+			assert.NoError(t, text.Line("cleaned", got, tt.limit))
+		})
+	}
+}
