@@ -291,7 +291,8 @@ func root(e ast.Expr) *ast.Ident {
 	return nil
 }
 
-// uncommented: a field or a method of an interface may also be explained in the comment of its type.
+// uncommented holds types, functions, constants, variables and methods, those of interfaces too; the comment of an
+// interface may also speak of its methods by name. Fields that their name and type explain need no comment.
 func uncommented(u unit) []string {
 	var found []string
 	for _, f := range u.files {
@@ -341,23 +342,16 @@ func (u unit) uncommentedSpec(d *ast.GenDecl, s ast.Spec) []string {
 		if text == "" {
 			return []string{u.at(s, "%s has no comment", s.Name.Name)}
 		}
-		return u.uncommentedFields(s.Type, text)
+		if i, ok := s.Type.(*ast.InterfaceType); ok {
+			return u.uncommentedMethods(i, text)
+		}
 	}
 	return nil
 }
 
-func (u unit) uncommentedFields(t ast.Expr, text string) []string {
-	var fields *ast.FieldList
-	switch t := t.(type) {
-	case *ast.StructType:
-		fields = t.Fields
-	case *ast.InterfaceType:
-		fields = t.Methods
-	default:
-		return nil
-	}
+func (u unit) uncommentedMethods(i *ast.InterfaceType, text string) []string {
 	var found []string
-	for _, f := range fields.List {
+	for _, f := range i.Methods.List {
 		for _, name := range f.Names {
 			if name.IsExported() && f.Doc == nil && f.Comment == nil && !strings.Contains(text, name.Name) {
 				found = append(found, u.at(name, "%s has no comment", name.Name))
