@@ -291,8 +291,8 @@ func root(e ast.Expr) *ast.Ident {
 	return nil
 }
 
-// uncommented holds types, functions, constants, variables and methods, those of interfaces too; the comment of an
-// interface may also speak of its methods by name. Fields that their name and type explain need no comment.
+// uncommented asks for a comment on types, functions, constants, variables and methods, those of interfaces too: there the
+// comment of the type does for its only method, and for those that it names. Fields may be explained by name and type.
 func uncommented(u unit) []string {
 	var found []string
 	for _, f := range u.files {
@@ -342,7 +342,7 @@ func (u unit) uncommentedSpec(d *ast.GenDecl, s ast.Spec) []string {
 		if text == "" {
 			return []string{u.at(s, "%s has no comment", s.Name.Name)}
 		}
-		if i, ok := s.Type.(*ast.InterfaceType); ok {
+		if i, ok := s.Type.(*ast.InterfaceType); ok && i.Methods.NumFields() > 1 {
 			return u.uncommentedMethods(i, text)
 		}
 	}
