@@ -18,7 +18,7 @@ func Line(what, s string, limit int) error {
 
 // Block checks a text of several lines, like Line otherwise.
 func Block(what, s string, limit int) error {
-	return check(what, s, limit, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' })
+	return check(what, s, limit, breaks)
 }
 
 // Filled is Line for what must not be blank.
@@ -60,6 +60,19 @@ func Clean(s string, limit int) string {
 		limit--
 	}
 	return s[:limit]
+}
+
+// breaks are the hostile characters that a text of several lines may have.
+func breaks(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }
+
+// CleanBlock is Clean for a text of several lines, of any length.
+func CleanBlock(s string) string {
+	return strings.Map(func(r rune) rune {
+		if hostile(r) && !breaks(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
 }
 
 // hostile characters break lines or headers, or make a text read other than it is (Unicode Standard Annex 9).

@@ -69,3 +69,10 @@ func TestClean(t *testing.T) {
 		})
 	}
 }
+
+func TestCleanBlock(t *testing.T) {
+	t.Parallel()
+	got := text.CleanBlock("one\r\n\ttwo\x1b[31m\u202e\xff")
+	assert.Equal(t, "one\r\n\ttwo [31m  ", got)
+	assert.NoError(t, text.Block("cleaned", got, 100))
+}
