@@ -1,6 +1,7 @@
 package metalkeep_test
 
 import (
+	_ "embed"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -145,9 +146,18 @@ func library() map[string][]string {
 	}
 }
 
-// outside is what the runtime code may import beside the standard library and ours.
-func outside() []string {
-	return []string{"github.com/benbjohnson/clock", "github.com/google/uuid", "github.com/shopspring/decimal"}
+// dependencies lists the modules that the library may import of others: "runtime" or "test", and the path.
+//
+//go:embed .ci/dependencies
+var dependencies string
+
+func listed(kind, name string) bool {
+	for line := range strings.Lines(dependencies) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == kind && within(name, f[1]) {
+			return true
+		}
+	}
+	return false
 }
 
 func directions(u unit) []string {
@@ -174,10 +184,8 @@ func mayImport(u unit, name string) bool {
 		return u.test || u.suite()
 	case !strings.Contains(strings.SplitN(name, "/", 2)[0], "."):
 		return true // the standard library
-	case within(name, "github.com/stretchr/testify"):
-		return u.test
 	}
-	return slices.Contains(outside(), name)
+	return listed("runtime", name) || u.test && listed("test", name)
 }
 
 // mayImportOurs: the tests and the suite of a package may import what the package may, and the suites.

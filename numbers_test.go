@@ -19,13 +19,13 @@ const (
 
 func rules() []rule {
 	all := func(unit) bool { return true }
-	library := func(u unit) bool { return !u.example() }
+	shipped := func(u unit) bool { return !u.example() }
 	public := func(u unit) bool { return !u.test && !within(u.dir, "internal") }
 	tests := func(u unit) bool { return u.test }
 	return []rule{
 		{"imports follow the directions", func(u unit) bool { return !within(u.dir, "examples") }, directions},
 		{"exported names have a comment", public, uncommented},
-		{"interfaces have 7 methods at most", library, wideInterfaces},
+		{"interfaces have 7 methods at most", shipped, wideInterfaces},
 		{"packages have 8 sentinels at most", unit.runtime, tooManySentinels},
 		{"files have 400 lines at most", all, longFiles},
 		{"functions have 60 lines at most", unit.runtime, longFunctions},
