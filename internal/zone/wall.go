@@ -97,6 +97,9 @@ func spanAt(unix int64, loc *time.Location) Span {
 	if !end.IsZero() {
 		span.end = end.Unix()
 	}
+	if span.end <= unix { // Go gives every year 365 days, once the zone's table has ended: golang/go issue 81583
+		span.end += 86400
+	}
 	return span
 }
 

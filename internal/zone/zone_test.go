@@ -52,6 +52,8 @@ func TestWallIn(t *testing.T) {
 		{"half an hour, fold", "Australia/Lord_Howe", "2026-04-05 01:40", "2026-04-05T01:40:00+11:00"},
 		{"a day that never was", "Pacific/Apia", "2011-12-30 12:00", "2011-12-31T12:00:00+14:00"},
 		{"a thousand years on", "America/New_York", "3026-03-12 02:30", "3026-03-12T03:30:00-04:00"},
+		{"the last day of a leap year", "Europe/Berlin", "2040-12-31 12:00", "2040-12-31T12:00:00+01:00"},
+		{"the last day of a leap year, south", "America/Santiago", "2044-12-31 23:30", "2044-12-31T23:30:00-03:00"},
 		{"before all rules", "Europe/Berlin", "1700-01-01 00:00", "1700-01-01T00:00:00+00:53"},
 	}
 	for _, tt := range tests {
@@ -118,6 +120,7 @@ func FuzzWallIn(f *testing.F) {
 	f.Add(int64(1_774_751_400), uint8(0))
 	f.Add(int64(1_757_203_200), uint8(1))
 	f.Add(int64(32_503_680_000), uint8(6))
+	f.Add(int64(2_240_524_800), uint8(0))
 	f.Fuzz(func(t *testing.T, local int64, n uint8) {
 		local = local % 100_000_000_000 / 60 * 60
 		loc, err := zone.Load(zones[int(n)%len(zones)])
