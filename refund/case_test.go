@@ -1,0 +1,157 @@
+package refund_test
+
+import (
+	"math"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// everyFormula lists what this package offers, each with its zero value where that works.
+func everyFormula(t *testing.T) map[string]refund.Formula {
+	return map[string]refund.Formula{
+		"None": refund.None{}, "Prorated": refund.Prorated{}, "MoneyBack": refund.MoneyBack{},
+		"Fee": refund.Fee{}, "Minimum": refund.Minimum{}, "Cap": refund.Cap{},
+		"ByKind": refund.ByKind{}, "ByLabel": refund.ByLabel{}, "Expression": parse(t, "paid"),
+	}
+}
+
+func TestCasesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	enormous := decimal.New(1, 1_000_000_000)
+	tests := []struct {
+		name  string
+		spoil func(*refund.Case)
+		want  string
+	}{
+		{"places below 0", func(c *refund.Case) { c.Places = -1 }, "refund: Places is -1, expected the decimals of the currency, 0 to 8"},
+		{"places above 8", func(c *refund.Case) { c.Places = 9 }, "refund: Places is 9, expected the decimals of the currency, 0 to 8"},
+		{"no instant", func(c *refund.Case) { c.At = time.Time{} },
+			"refund: At is missing, expected the instant that the service ends, in the years 1 to 9999"},
+		{"an instant beyond all calendars", func(c *refund.Case) { c.At = time.Unix(math.MaxInt64, 0) },
+			"refund: At is out of range, expected the instant that the service ends, in the years 1 to 9999"},
+		{"a service from before all calendars", func(c *refund.Case) { c.ServiceStart = time.Unix(math.MinInt64, 0) },
+			"refund: ServiceStart is out of range, expected an instant in the years 1 to 9999"},
+		{"an unknown kind", func(c *refund.Case) { c.Charges[1].Kind = 4 },
+			`refund: charge 1 ("disk"): Kind is 4, expected Recurring, Flat, Setup or Usage`},
+		{"less than nothing paid", func(c *refund.Case) { c.Charges[1].Paid = amount("-0.01") },
+			`refund: charge 1 ("disk"): Paid is -0.01, expected what was paid, 0 or more`},
+		{"less than nothing paid for setting up", func(c *refund.Case) { c.Charges[1].Kind, c.Charges[1].Paid = refund.Setup, amount("-1") },
+			`refund: charge 1 ("disk"): Paid is -1, expected what was paid, 0 or more`},
+		{"less than nothing refunded", func(c *refund.Case) { c.Charges[1].Refunded = amount("-1") },
+			`refund: charge 1 ("disk"): Refunded is -1, expected what was given back before, 0 or more`},
+		{"an enormous exponent", func(c *refund.Case) { c.Charges[1].Paid = enormous },
+			`refund: charge 1 ("disk"): Paid has more than 77 digits or an exponent beyond 64, expected what was paid, 0 or more`},
+		{"a tiny exponent", func(c *refund.Case) { c.Charges[1].Refunded = decimal.New(1, -1_000_000_000) },
+			`refund: charge 1 ("disk"): Refunded has more than 77 digits or an exponent beyond 64, expected what was given back before, 0 or more`},
+		{"no period", func(c *refund.Case) { c.Charges[1].Start, c.Charges[1].End = time.Time{}, time.Time{} },
+			`refund: charge 1 ("disk"): Start is missing, expected an instant in the years 1 to 9999`},
+		{"no end", func(c *refund.Case) { c.Charges[1].End = time.Time{} },
+			`refund: charge 1 ("disk"): End is missing, expected an instant in the years 1 to 9999`},
+		{"an empty period", func(c *refund.Case) { c.Charges[1].End = c.Charges[1].Start },
+			`refund: charge 1 ("disk"): End is 2026-11-01T00:00:00Z, expected an instant after Start, 2026-11-01T00:00:00Z`},
+		{"a flat charge for an empty period", func(c *refund.Case) { c.Charges[1].Kind, c.Charges[1].End = refund.Flat, c.Charges[1].Start },
+			`refund: charge 1 ("disk"): End is 2026-11-01T00:00:00Z, expected an instant after Start, 2026-11-01T00:00:00Z`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for name, f := range everyFormula(t) {
+				disk := november("5.00")
+				disk.Label = "disk"
+				c := on10th(november("3.00"), disk)
+				tt.spoil(&c)
+				t.Run(name, func(t *testing.T) { refuses(t, f, c, tt.want) })
+			}
+		})
+	}
+}
+
+func TestErrorNamesTheCharge(t *testing.T) {
+	t.Parallel()
+	bad := november("5.00")
+	bad.Label, bad.Kind = "disk", 9
+	_, err := refund.Prorated{}.Refund(on10th(november("3.00"), bad))
+	var e *refund.Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, refund.Error{Charge: 1, Label: "disk", Field: "Kind", Found: "is 9", Expected: "Recurring, Flat, Setup or Usage"}, *e)
+	_, err = refund.Prorated{}.Refund(refund.Case{Places: 2})
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, -1, e.Charge)
+}
+
+// The smallest and the largest that is accepted.
+func TestBoundsOfNumbers(t *testing.T) {
+	t.Parallel()
+	largest := new(big.Int).Lsh(big.NewInt(1), 256)
+	largest.Sub(largest, big.NewInt(1))
+	tests := []struct {
+		name string
+		paid decimal.Decimal
+		ok   bool
+	}{
+		{"64 bits", decimal.New(math.MaxInt64, 64), true},
+		{"64 decimals", decimal.New(math.MaxInt64, -64), true},
+		{"exponent 65", decimal.New(1, 65), false},
+		{"65 decimals", decimal.New(1, -65), false},
+		{"zero with an exponent", decimal.New(0, 1_000_000), false},
+		{"256 bits", decimal.NewFromBigInt(largest, 64), true},
+		{"257 bits", decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), 256), 0), false},
+		{"a million digits", decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), 4_000_000), 0), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			charge := november("0")
+			charge.Paid = tt.paid
+			r, err := refund.MoneyBack{Days: 30}.Refund(on10th(charge))
+			if !tt.ok {
+				require.ErrorIs(t, err, refund.ErrInvalid)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, 0, r.Total.Cmp(tt.paid.RoundFloor(2)))
+		})
+	}
+}
+
+func TestSettingsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	const money = ", expected 0 or more with at most 2 decimals"
+	null := func(s string) decimal.NullDecimal { return decimal.NewNullDecimal(amount(s)) }
+	tests := []struct {
+		name    string
+		formula refund.Formula
+		want    string
+	}{
+		{"a percent below 0", refund.Prorated{Percent: percent("-1")}, "refund: Prorated.Percent is -1, expected 0 to 100"},
+		{"a percent above 100", refund.Prorated{Percent: percent("100.01")}, "refund: Prorated.Percent is 100.01, expected 0 to 100"},
+		{"an enormous percent", refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(1, 1_000_000_000))},
+			"refund: Prorated.Percent has more than 77 digits or an exponent beyond 64, expected 0 to 100"},
+		{"an unknown unit", refund.Prorated{By: 2}, "refund: Prorated.By is 2, expected Days or Seconds"},
+		{"an unknown rounding", refund.Prorated{Rounding: 3}, "refund: Prorated.Rounding is 3, expected HalfEven, HalfUp or HalfDown"},
+		{"money back for less than no days", refund.MoneyBack{Days: -1}, "refund: MoneyBack.Days is -1, expected 0 or more"},
+		{"a fee below 0", refund.Fee{Amount: amount("-5")}, "refund: Fee.Amount is -5" + money},
+		{"a fee finer than the currency", refund.Fee{Amount: amount("5.001")}, "refund: Fee.Amount is 5.001" + money},
+		{"a minimum below 0", refund.Minimum{Amount: amount("-5")}, "refund: Minimum.Amount is -5" + money},
+		{"a cap below 0", refund.Cap{Amount: null("-5")}, "refund: Cap.Amount is -5" + money},
+		{"no formula", &refund.Expression{}, "refund: Expression is empty, expected one made by Parse"},
+		{"no expression", (*refund.Expression)(nil), "refund: Expression is empty, expected one made by Parse"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			refuses(t, tt.formula, on10th(november("3.00")), tt.want)
+		})
+	}
+	c := on10th(november("3.00"))
+	c.ServiceStart = time.Time{}
+	refuses(t, refund.MoneyBack{Days: 1}, c, "refund: ServiceStart is missing, expected when the service began, for MoneyBack")
+	gives(t, refund.MoneyBack{}, c, "0.00")
+}

@@ -1,0 +1,204 @@
+package refund_test
+
+import (
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// question is all that a random case consists of, so that a fuzzer can draw it too.
+type question struct {
+	cents    int64 // what was paid, in 10^-scale
+	scale    uint8
+	refunded int64
+	percent  int64 // in hundredths
+	start    int64 // Unix seconds
+	length   int64 // of the period, in seconds
+	into     int64 // the cancellation, in seconds from the start
+	places   uint8
+	by       refund.Unit
+	open     bool
+	rounding refund.Rounding
+}
+
+func draw(r *rand.Rand) question {
+	const year = 366 * 86400
+	q := question{
+		cents: r.Int64N(1_000_000_00), scale: uint8(r.IntN(5)), percent: r.Int64N(10001),
+		start: r.Int64N(3 * year * 40), length: 1 + r.Int64N(2*year),
+		places: []uint8{0, 2, 3}[r.IntN(3)], by: refund.Unit(r.IntN(2)), open: r.IntN(2) == 0, rounding: refund.Rounding(r.IntN(3)),
+	}
+	if r.IntN(4) == 0 { // whole days, where ties are
+		q.start, q.length = q.start/86400*86400, (1+r.Int64N(40))*86400
+	}
+	if r.IntN(8) == 0 {
+		q.refunded = r.Int64N(1_000_000_00)
+	}
+	q.into = r.Int64N(q.length+2*86400) - 86400
+	return q
+}
+
+func (q question) formula() refund.Prorated {
+	return refund.Prorated{
+		Percent: decimal.NewNullDecimal(decimal.New(q.percent, -2)), By: q.by, CancelDayUnused: q.open, Rounding: q.rounding,
+	}
+}
+
+func (q question) ask(loc *time.Location) refund.Case {
+	start := time.Unix(q.start, 0)
+	return refund.Case{
+		Charges: []refund.Charge{{
+			Label: "server", Paid: decimal.New(q.cents, -int32(q.scale)), Refunded: decimal.New(q.refunded, -int32(q.scale)),
+			Start: start, End: start.Add(time.Duration(q.length) * time.Second),
+		}},
+		At: start.Add(time.Duration(q.into) * time.Second), ServiceStart: start, Location: loc, Places: int32(q.places),
+	}
+}
+
+// expected works the answer out with math/big and the calendar alone, in units of 10^-places.
+func (q question) expected(loc *time.Location) *big.Int {
+	unused, total := q.into, q.length
+	if q.by == refund.Seconds {
+		unused = q.length - q.into
+	} else {
+		date := func(seconds int64) int64 {
+			y, m, d := time.Unix(q.start+seconds, 0).In(loc).Date()
+			return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
+		}
+		total = date(q.length) - date(0)
+		unused = date(q.length) - date(q.into)
+		if !q.open {
+			unused--
+		}
+	}
+	switch {
+	case q.into <= 0:
+		unused, total = 1, 1
+	case q.into >= q.length || unused < 0 || total == 0:
+		unused, total = 0, 1
+	}
+	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(q.scale)), nil)
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(q.places)), nil)
+	num := big.NewInt(q.cents)
+	for _, factor := range []int64{unused, q.percent} {
+		num.Mul(num, big.NewInt(factor))
+	}
+	num.Mul(num, unit)
+	den := new(big.Int).Mul(scale, big.NewInt(total*100*100))
+	most := new(big.Int).Mul(big.NewInt(max(0, q.cents-q.refunded)), unit)
+	most.Quo(most, scale)
+	if answer := rounded(new(big.Rat).SetFrac(num, den), q.rounding); answer.Cmp(most) < 0 {
+		return answer
+	}
+	return most
+}
+
+// rounded is the textbook's rounding of what is not negative.
+func rounded(x *big.Rat, r refund.Rounding) *big.Int {
+	below := new(big.Int).Quo(x.Num(), x.Denom())
+	rest := new(big.Rat).Sub(x, new(big.Rat).SetInt(below))
+	half := rest.Cmp(big.NewRat(1, 2))
+	if half > 0 || half == 0 && (r == refund.HalfUp || r == refund.HalfEven && below.Bit(0) == 1) {
+		below.Add(below, big.NewInt(1))
+	}
+	return below
+}
+
+func (q question) check(t require.TestingT, loc *time.Location) {
+	r, err := q.formula().Refund(q.ask(loc))
+	require.NoError(t, err, q)
+	if want := q.expected(loc); r.Total.Coefficient().Cmp(want) != 0 || r.Total.Exponent() != -int32(q.places) {
+		require.Fail(t, "not exact", "%+v in %s: got %s, want %s units", q, loc, r.Total, want)
+	}
+}
+
+// A million random cases are worked out by math/big too: not one differs.
+func TestAgainstExactRationals(t *testing.T) {
+	t.Parallel()
+	const shards, each = 4, 250_000
+	zones := []*time.Location{time.UTC, zone(t, "Europe/Berlin"), zone(t, "America/Sao_Paulo"), zone(t, "Asia/Kolkata")}
+	for shard := range shards {
+		t.Run(zones[shard].String(), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(uint64(shard), 1))
+			for range each {
+				draw(r).check(t, zones[shard])
+			}
+		})
+	}
+}
+
+func FuzzProratedAgainstExactRationals(f *testing.F) {
+	loc := zone(f, "Europe/Berlin")
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 16 {
+		q := draw(r)
+		f.Add(q.cents, q.scale, q.refunded, q.percent, q.start, q.length, q.into, q.places, uint8(q.by), q.open, uint8(q.rounding))
+	}
+	f.Fuzz(func(t *testing.T, cents int64, scale uint8, refunded, percent, start, length, into int64, places, by uint8, open bool, rounding uint8) {
+		const most, century = int64(1) << 52, int64(100 * 366 * 86400)
+		span := 1 + positive(length)%century
+		question{
+			cents: positive(cents) % most, scale: scale % 19, refunded: positive(refunded) % most, percent: positive(percent) % 10001,
+			start: start % century, length: span, into: into % (2 * span), places: places % 9,
+			by: refund.Unit(by % 2), open: open, rounding: refund.Rounding(rounding % 3),
+		}.check(t, loc)
+	})
+}
+
+func positive(n int64) int64 { return n & (1<<62 - 1) }
+
+// Amounts far beyond 64 bits take another way through the code, to the same answer.
+func TestLargeAmountsAreExact(t *testing.T) {
+	t.Parallel()
+	for _, digits := range []string{"123456789012345678.91", "98765432109876543210.987654321", "1e60", "123456789e-30", "9223372036854775807", "9223372036854775808"} {
+		t.Run(digits, func(t *testing.T) {
+			t.Parallel()
+			for rounding := range refund.Rounding(3) {
+				c := on10th(november(digits))
+				r, err := refund.Prorated{Percent: percent("33.3"), Rounding: rounding}.Refund(c)
+				require.NoError(t, err)
+				x := new(big.Rat).Mul(amount(digits).Rat(), big.NewRat(20*333, 30*1000))
+				want := rounded(x.Mul(x, big.NewRat(100, 1)), rounding)
+				assert.Equal(t, want.String(), r.Total.Coefficient().String(), rounding)
+				assert.Equal(t, int32(-2), r.Total.Exponent())
+			}
+		})
+	}
+}
+
+// An expression that means what Prorated does gives the same result, to the last digit.
+func TestExpressionEqualsProrated(t *testing.T) {
+	t.Parallel()
+	loc := zone(t, "Europe/Berlin")
+	r := rand.New(rand.NewPCG(3, 3))
+	for range 20_000 {
+		q := draw(r)
+		q.rounding, q.open = refund.HalfEven, false
+		unit := "days"
+		if q.by == refund.Seconds {
+			unit = "seconds"
+		}
+		share := fmt.Sprintf("paid * unused_%s / period_%s * %s / 100", unit, unit, decimal.New(q.percent, -2))
+		whole := fmt.Sprintf("paid * %s / 100", decimal.New(q.percent, -2))
+		e := parse(t, fmt.Sprintf("when(period_days == 0, when(unused_seconds == period_seconds, %s, 0), %s)", whole, share))
+		if q.by == refund.Seconds {
+			e = parse(t, share)
+		}
+		c := q.ask(loc)
+		want, err := q.formula().Refund(c)
+		require.NoError(t, err)
+		got, err := e.Refund(c)
+		require.NoError(t, err)
+		require.Equal(t, lines(want), lines(got), "%+v", q)
+		require.Equal(t, written(want.Total), written(got.Total), "%+v", q)
+	}
+}
