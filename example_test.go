@@ -36,7 +36,6 @@ func Example() {
 		notify.Config{Outbox: outbox, Clock: now},
 		catalog.Mail("client mail", notify.ToClient, mail),
 	))
-	must(dispatcher.Tick(ctx))
 
 	// The story: a reseller rents a server out, the client cancels it.
 	reseller := dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: uuid.New()}
