@@ -156,7 +156,18 @@ func describe(list []notify.Delivery) string {
 // one is the only delivery in the outbox.
 func (b *box) one() notify.Delivery {
 	b.Helper()
-	items := b.list(notify.DeliveryQuery{})
+	return b.only(notify.DeliveryQuery{})
+}
+
+// ofEvent is the delivery of an event to a subscriber.
+func (b *box) ofEvent(id uuid.UUID, subscriber string) notify.Delivery {
+	b.Helper()
+	return b.only(notify.DeliveryQuery{Event: id, Subscriber: subscriber})
+}
+
+func (b *box) only(q notify.DeliveryQuery) notify.Delivery {
+	b.Helper()
+	items := b.list(q)
 	if len(items) != 1 {
 		b.Fatalf("%d deliveries are listed, want 1", len(items))
 	}
@@ -263,18 +274,22 @@ func (b *box) depth() {
 		}
 	}
 	wantDepth("empty", 0, 0, time.Time{})
+	first := event(1)
 	b.register("b")
-	b.with(event(3), event(1), event(2))
+	b.with(event(3), first, event(2))
 	wantDepth("three events for two", 6, 0, hour(1))
 	got := b.claim(hour(1), hour(9), 1).Deliveries
+	b.want("the oldest", got, first)
 	wantDepth("under a lease", 6, 0, hour(1))
 	got[0].Delivered = true
 	b.settle(got...)
 	got = b.claimFor("b", hour(1), hour(9), 1).Deliveries
+	b.want("the oldest for the other", got, first)
 	got[0].Dead = true
 	b.settle(got...)
 	wantDepth("one delivered, one dead", 4, 1, hour(2))
 	alive := b.list(notify.DeliveryQuery{Dead: true})
+	b.want("the dead one", alive, first)
 	alive[0].Dead = false
 	b.settle(alive...)
 	wantDepth("none dead any more", 5, 0, hour(1))

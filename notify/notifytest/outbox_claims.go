@@ -204,7 +204,7 @@ func (b *box) revived() {
 	b.want("of one subject", dead, events[0])
 	dead[0].Dead, dead[0].LeaseUntil = true, time.Time{}
 	b.settle(dead...)
-	alive := b.ofEvent(events[0].ID)
+	alive := b.ofEvent(events[0].ID, "a")
 	alive.Dead, alive.Due = false, hour(11)
 	b.settle(alive)
 	b.want("before the revived one is due", b.claim(hour(10), hour(20), 9).Deliveries)
@@ -213,14 +213,4 @@ func (b *box) revived() {
 	again[0].Delivered = true
 	b.settle(again...)
 	b.want("what waited for it", b.claim(hour(11), hour(20), 9).Deliveries, events[1])
-}
-
-// ofEvent is the only delivery of an event.
-func (b *box) ofEvent(id uuid.UUID) notify.Delivery {
-	b.Helper()
-	items := b.list(notify.DeliveryQuery{Event: id})
-	if len(items) != 1 {
-		b.Fatalf("event %s has %d deliveries, want 1", id, len(items))
-	}
-	return items[0]
 }
