@@ -1,0 +1,170 @@
+package ticket
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
+)
+
+// fieldType is how values of a type are checked.
+type fieldType struct {
+	bounded bool  // Min and Max mean something
+	limit   int64 // characters that the type takes where Max is 0; 0: not a text
+	// read checks a value and returns it as it is stored; nil where it is blank.
+	read func(f Field, raw json.RawMessage) (any, error)
+}
+
+var types = map[string]fieldType{
+	TypeText:     {bounded: true, limit: MaxSubject, read: readText},
+	TypeLongText: {bounded: true, limit: MaxText, read: readText},
+	TypeInteger:  {bounded: true, read: readInteger},
+	TypeChoice:   {read: readChoice},
+	TypeDateTime: {read: readDateTime},
+	TypeBool:     {read: readBool},
+}
+
+// check validates the values of a form and returns them as they are stored, with everything that is wrong at once.
+func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawMessage, []FieldError) {
+	stored := map[string]json.RawMessage{}
+	var found []FieldError
+	names := map[string]bool{}
+	for _, f := range k.Fields {
+		names[f.Name] = true
+		value, err := f.check(values[f.Name])
+		switch {
+		case err != nil:
+			found = append(found, FieldError{"Fields." + f.Name, err.Error()})
+		case value != nil:
+			stored[f.Name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !names[name] {
+			found = append(found, FieldError{"Fields." + text.Clean(name, 64), fmt.Sprintf("the form of %s has no such field", k.Kind)})
+		}
+	}
+	if len(stored) == 0 {
+		stored = nil
+	}
+	return stored, found
+}
+
+// maxRaw bounds a value before it is parsed: the longest text with every byte escaped.
+const maxRaw = 6*MaxText + 2
+
+func (f Field) check(raw json.RawMessage) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) > maxRaw {
+		return nil, fmt.Errorf("%d bytes are too much", len(raw))
+	}
+	var value any
+	if len(raw) > 0 && !bytes.Equal(raw, []byte("null")) {
+		var err error
+		if value, err = types[f.Type].read(f, raw); err != nil {
+			return nil, err
+		}
+	}
+	if value == nil {
+		if f.Required {
+			return nil, fmt.Errorf("missing: %s is required", f.Label)
+		}
+		return nil, nil
+	}
+	return json.Marshal(value)
+}
+
+func readString(f Field, raw json.RawMessage) (string, error) {
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", fmt.Errorf("a JSON string is wanted for a %s", f.Type)
+	}
+	return s, nil
+}
+
+func readText(f Field, raw json.RawMessage) (any, error) {
+	s, err := readString(f, raw)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(s) == "" {
+		return nil, nil
+	}
+	check, limit := text.Line, int64(MaxSubject)
+	if f.Type == TypeLongText {
+		check, limit = text.Block, MaxText
+	}
+	if err := check("the text", s, int(limit)*utf8.UTFMax); err != nil {
+		return nil, err
+	}
+	if f.Max > 0 {
+		limit = f.Max
+	}
+	if n := int64(utf8.RuneCountInString(s)); n < f.Min || n > limit {
+		return nil, fmt.Errorf("%d characters: %d to %d are wanted", n, f.Min, limit)
+	}
+	return s, nil
+}
+
+func readInteger(f Field, raw json.RawMessage) (any, error) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || !json.Valid(raw) {
+		return nil, fmt.Errorf("a JSON number without a fraction is wanted, within 64 bits")
+	}
+	if (f.Min != 0 || f.Max != 0) && (n < f.Min || n > f.Max) {
+		return nil, fmt.Errorf("%d: %d to %d are wanted", n, f.Min, f.Max)
+	}
+	return n, nil
+}
+
+func readChoice(f Field, raw json.RawMessage) (any, error) {
+	s, err := readString(f, raw)
+	if err != nil || s == "" {
+		return nil, err
+	}
+	if !slices.Contains(f.Choices, s) {
+		return nil, fmt.Errorf("%.40q is none of %s", s, quoted(f.Choices))
+	}
+	return s, nil
+}
+
+// quoted lists choices for an error, the first ten.
+func quoted(choices []string) string {
+	shown := make([]string, 0, len(choices))
+	for n, c := range choices {
+		if n == 10 {
+			shown = append(shown, "…")
+			break
+		}
+		shown = append(shown, strconv.Quote(c))
+	}
+	return strings.Join(shown, ", ")
+}
+
+func readDateTime(f Field, raw json.RawMessage) (any, error) {
+	s, err := readString(f, raw)
+	if err != nil || s == "" {
+		return nil, err
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if t = zone.Instant(t); err != nil || t.Year() < 1 || t.Year() > 9999 {
+		return nil, fmt.Errorf("%.40q: a date and time such as 2026-11-24T09:30:00Z is wanted", s)
+	}
+	return t.Format(time.RFC3339Nano), nil
+}
+
+func readBool(_ Field, raw json.RawMessage) (any, error) {
+	var b bool
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return nil, fmt.Errorf("true or false is wanted")
+	}
+	return b, nil
+}
