@@ -1,0 +1,211 @@
+package cancellation
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/metalkeep/metalkeep/internal/zone"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// The kinds of event that this package records; their subject is the cancellation.
+const (
+	// KindScheduled tells the client that its order is planned. Payload: Notice.
+	KindScheduled notify.Kind = "cancellation.scheduled"
+	// KindWarning tells the client that its server will be cancelled soon. Payload: Notice.
+	KindWarning notify.Kind = "cancellation.warning"
+	// KindRescheduled tells the client that ordered it or was warned that the date has moved. Payload: Notice.
+	KindRescheduled notify.Kind = "cancellation.rescheduled"
+	// KindDiscarded tells the client that ordered it or was warned that nothing will happen. Payload: Notice.
+	KindDiscarded notify.Kind = "cancellation.discarded"
+	// KindExecuted tells the client that the server is cancelled, and what is paid back. Payload: Account.
+	KindExecuted notify.Kind = "cancellation.executed"
+
+	// KindOrdered tells the reseller that a client has ordered a cancellation. Payload: Notice.
+	KindOrdered notify.Kind = "cancellation.ordered"
+	// KindReordered tells the reseller that a client has moved its own. Payload: Notice.
+	KindReordered notify.Kind = "cancellation.reordered"
+	// KindWithdrawn tells the reseller that a client has called its own off. Payload: Notice.
+	KindWithdrawn notify.Kind = "cancellation.withdrawn"
+	// KindPostponed tells the reseller that an execution waits until its client was warned long enough. Payload: Notice.
+	KindPostponed notify.Kind = "cancellation.postponed"
+	// KindStuck tells the reseller that it has failed three times in a row. Payload: Problem.
+	KindStuck notify.Kind = "cancellation.stuck"
+	// KindLeft tells the reseller that the server left its client before the date. Payload: Notice.
+	KindLeft notify.Kind = "cancellation.left"
+	// KindFailed tells the reseller that it was given up. Payload: Problem.
+	KindFailed notify.Kind = "cancellation.failed"
+	// KindCompleted tells the reseller that the server waits in clean-up, and what is paid back. Payload: Account.
+	KindCompleted notify.Kind = "cancellation.completed"
+
+	// KindClosed tells plug-ins that a cancellation is executed. Payload: Closed.
+	KindClosed notify.Kind = "cancellation.closed"
+)
+
+// Notice is the payload of what somebody is told about a planned cancellation. Dates are RFC 3339 in the server's zone.
+type Notice struct {
+	CancellationID uuid.UUID `json:"cancellation_id"`
+	ServerID       uuid.UUID `json:"server_id"`
+	ServerName     string    `json:"server_name"`
+	Date           string    `json:"date"`      // when the server will be cancelled
+	FromDate       string    `json:"from_date"` // what was said before; "" where the date has not moved
+	Zone           string    `json:"zone"`      // IANA name
+	DaysLeft       int       `json:"days_left"` // calendar days until Date
+	By             string    `json:"by"`        // who ordered it: "client", "reseller", "system"
+	Reason         string    `json:"reason"`
+}
+
+// Problem is the payload of what the reseller is told when a cancellation does not get on.
+type Problem struct {
+	CancellationID uuid.UUID `json:"cancellation_id"`
+	ServerID       uuid.UUID `json:"server_id"`
+	ServerName     string    `json:"server_name"`
+	Date           string    `json:"date"`     // the planned one: RFC 3339 in the server's zone
+	Step           string    `json:"step"`     // the first that is not done; "" before the execution
+	Attempts       int       `json:"attempts"` // failures in a row
+	Error          string    `json:"error"`
+	RetryAt        string    `json:"retry_at"` // RFC 3339 in the server's zone; "" where it is over
+}
+
+// Account is the payload of what somebody is told about an executed cancellation. Amounts have the currency's decimals.
+type Account struct {
+	CancellationID uuid.UUID     `json:"cancellation_id"`
+	ServerID       uuid.UUID     `json:"server_id"`
+	ServerName     string        `json:"server_name"`
+	Date           string        `json:"date"` // the planned one, by which the refund is reckoned: RFC 3339 in the server's zone
+	Zone           string        `json:"zone"`
+	Reason         string        `json:"reason"`
+	Currency       string        `json:"currency"` // "" where nothing was to be refunded
+	Total          string        `json:"total"`    // "" where nothing was to be refunded
+	Lines          []AccountLine `json:"lines"`
+}
+
+// AccountLine is what is paid back of one charge.
+type AccountLine struct {
+	Label  string `json:"label"`
+	Paid   string `json:"paid"`
+	Amount string `json:"amount"`
+	Note   string `json:"note"`
+}
+
+// Closed is the payload of "cancellation.closed". Times are in UTC.
+type Closed struct {
+	CancellationID uuid.UUID       `json:"cancellation_id"`
+	ResellerID     uuid.UUID       `json:"reseller_id"`
+	ClientID       uuid.UUID       `json:"client_id"`
+	ServerID       uuid.UUID       `json:"server_id"`
+	Assignment     uuid.UUID       `json:"assignment"`
+	At             time.Time       `json:"at"`   // the planned instant
+	Done           time.Time       `json:"done"` // when the last step was done
+	Total          decimal.Decimal `json:"total"`
+	Currency       string          `json:"currency"`
+}
+
+// fact is an event in the making.
+type fact struct {
+	kind    notify.Kind
+	payload any
+}
+
+// place is the zone of the cancellation's dates. A store that kept an unknown one must not stop a cancellation: UTC.
+func (c Cancellation) place() *time.Location {
+	loc, err := zone.Load(c.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// tell makes a fact about the planned date, or about the later one that the execution waits for.
+func (c Cancellation) tell(kind notify.Kind, now time.Time, reason string) fact {
+	loc, at := c.place(), c.At
+	if c.Postponed.After(at) {
+		at = c.Postponed
+	}
+	return fact{kind, Notice{
+		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
+		Date: date(at, loc), Zone: loc.String(), DaysLeft: max(daysLeft(now, at, loc), 0),
+		By: c.By.Role.String(), Reason: reason,
+	}}
+}
+
+// tellMoved makes a fact about a date that has moved.
+func (c Cancellation) tellMoved(kind notify.Kind, now, from time.Time) fact {
+	f := c.tell(kind, now, c.Reason)
+	notice := f.payload.(Notice)
+	notice.FromDate = date(from, c.place())
+	f.payload = notice
+	return f
+}
+
+func (c Cancellation) complain(kind notify.Kind) fact {
+	loc := c.place()
+	p := Problem{
+		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
+		Date: date(c.At, loc), Attempts: c.Attempts, Error: c.LastError,
+	}
+	if !c.RetryAt.IsZero() {
+		p.RetryAt = date(c.RetryAt, loc)
+	}
+	for _, s := range c.Steps {
+		if s.Done.IsZero() {
+			p.Step = s.Name
+			break
+		}
+	}
+	return fact{kind, p}
+}
+
+// closing is what everybody is told of an executed cancellation.
+func (c Cancellation) closing(now time.Time) []fact {
+	account := Account{
+		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
+		Date: date(c.At, c.place()), Zone: c.place().String(), Reason: c.Reason,
+	}
+	if c.Refund.Total.IsPositive() {
+		account.Currency, account.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)
+	}
+	for _, l := range c.Refund.Lines {
+		account.Lines = append(account.Lines, AccountLine{
+			Label: l.Charge.Label, Paid: l.Charge.Paid.StringFixed(c.Places), Amount: l.Amount.StringFixed(c.Places), Note: l.Note,
+		})
+	}
+	return []fact{
+		{KindExecuted, account},
+		{KindCompleted, account},
+		{KindClosed, Closed{
+			CancellationID: c.ID, ResellerID: c.ResellerID, ClientID: c.ClientID, ServerID: c.ServerID, Assignment: c.Assignment,
+			At: c.At, Done: now, Total: c.Refund.Total, Currency: c.Currency,
+		}},
+	}
+}
+
+// events makes the facts about a cancellation that is about to be stored into events.
+func (c Cancellation) events(now time.Time, facts []fact) ([]notify.Event, error) {
+	subject := notify.Subject{ResellerID: c.ResellerID, ClientID: c.ClientID, ServerID: c.ServerID, ID: c.ID, Version: c.Version + 1}
+	var events []notify.Event
+	for _, f := range facts {
+		e, err := subject.Event(f.kind, now, f.payload)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// Kinds are this package's events, for notify.NewCatalog.
+func Kinds() []notify.Spec {
+	specs := append(clientKinds(), resellerKinds()...)
+	id := sampleID()
+	return append(specs, notify.Spec{
+		Kind: KindClosed, Audience: notify.ToHost, Group: group, Description: "A cancellation was executed.",
+		Sample: Closed{
+			CancellationID: id, ResellerID: id, ClientID: id, ServerID: id, Assignment: id,
+			At: sampleDate(), Done: sampleDate(), Total: decimal.New(4516, -2), Currency: "EUR",
+		},
+		Subject: map[string]string{"en": string(KindClosed)}, Text: map[string]string{"en": "A cancellation was executed."},
+	})
+}

@@ -1,0 +1,208 @@
+package cancellation
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/memory"
+	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// MemoryStore keeps cancellations in memory: for tests, and for trying the library. The zero value is empty and ready to
+// use; it is safe for concurrent use and must not be copied afterwards. What a claim costs follows what is due; a list's
+// page costs as much as the reseller has cancellations.
+type MemoryStore struct {
+	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	Outbox *notify.MemoryOutbox
+
+	mu   sync.Mutex
+	held *memoryState
+}
+
+var _ Store = (*MemoryStore)(nil)
+
+type memoryState struct {
+	cancellations *memory.Table[Cancellation]
+	settings      *memory.Table[Settings]
+	active        map[uuid.UUID]map[uuid.UUID]struct{} // by server
+}
+
+// state returns the tables; mu must be held.
+func (m *MemoryStore) state() *memoryState {
+	if m.held == nil {
+		m.held = &memoryState{
+			cancellations: memory.NewTable(memory.Spec[Cancellation]{
+				Name:    "cancellation",
+				Clone:   Cancellation.clone,
+				ID:      func(c *Cancellation) uuid.UUID { return c.ID },
+				Version: func(c *Cancellation) *int64 { return &c.Version },
+				Group:   func(c *Cancellation) uuid.UUID { return c.ResellerID },
+				Due:     func(c *Cancellation) (time.Time, *time.Time) { return c.Due, &c.LeaseUntil },
+				Unique:  uniqueAssignment,
+			}),
+			settings: memory.NewTable(memory.Spec[Settings]{
+				Name:    "settings",
+				Clone:   Settings.clone,
+				ID:      func(s *Settings) uuid.UUID { return s.ResellerID },
+				Version: func(s *Settings) *int64 { return &s.Version },
+				Due:     func(s *Settings) (time.Time, *time.Time) { return s.Due, &s.LeaseUntil },
+			}),
+			active: map[uuid.UUID]map[uuid.UUID]struct{}{},
+		}
+	}
+	return m.held
+}
+
+func uniqueAssignment(c *Cancellation) []string {
+	if !c.State.Active() || c.Assignment == uuid.Nil {
+		return nil
+	}
+	return []string{"the active cancellation of assignment " + c.Assignment.String()}
+}
+
+// Cancellation implements Store.
+func (m *MemoryStore) Cancellation(ctx context.Context, id uuid.UUID) (Cancellation, error) {
+	if err := ctx.Err(); err != nil {
+		return Cancellation{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state().cancellations.Get(id)
+}
+
+// Cancellations implements Store.
+func (m *MemoryStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Query) (items []Cancellation, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	table := m.state().cancellations
+	byDate := func(c *Cancellation) page.Key { return page.Key{Sort: page.SortTime(c.At), ID: c.ID} }
+	rows, next, err := page.Of("cancellations", table.Select(reseller, q.matches), byDate, q.Limit, q.After)
+	return table.Copy(rows), next, err
+}
+
+func (q Query) matches(c *Cancellation) bool {
+	return (len(q.States) == 0 || slices.Contains(q.States, c.State)) &&
+		(q.From.IsZero() || !c.At.Before(q.From)) &&
+		(q.To.IsZero() || c.At.Before(q.To)) &&
+		(q.ClientID == uuid.Nil || q.ClientID == c.ClientID) &&
+		(q.ServerID == uuid.Nil || q.ServerID == c.ServerID) &&
+		(q.By == 0 || q.By == c.By.Role) &&
+		(!q.Stuck || c.State.Active() && c.Attempts > 0)
+}
+
+// Active implements Store.
+func (m *MemoryStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancellation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	state := m.state()
+	var found []Cancellation
+	seen := map[uuid.UUID]struct{}{}
+	for _, server := range servers {
+		if _, twice := seen[server]; twice {
+			continue
+		}
+		seen[server] = struct{}{}
+		for id := range state.active[server] {
+			c, err := state.cancellations.Get(id)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
+
+// Settings implements Store.
+func (m *MemoryStore) Settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
+	if err := ctx.Err(); err != nil {
+		return Settings{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state().settings.Get(reseller)
+}
+
+// ClaimDue implements Store.
+func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
+	if err := ctx.Err(); err != nil {
+		return Due{}, err
+	}
+	if limit < 1 {
+		return Due{}, invalid("ClaimDue", "limit", "%d: at least 1 is wanted", limit)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due Due
+	var next time.Time
+	due.Cancellations, due.Next = m.state().cancellations.Claim(now, until, limit)
+	due.Settings, next = m.state().settings.Claim(now, until, limit)
+	due.Next = earlier(due.Next, next)
+	return due, nil
+}
+
+// earlier is the earlier of two times; a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Commit implements Store.
+func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	state := m.state()
+	cancellations, settings := state.cancellations.Begin(), state.settings.Begin()
+	for _, c := range changes {
+		if err := cancellations.Put(c.Cancellations...); err != nil {
+			return err
+		}
+		if err := settings.Put(c.Settings...); err != nil {
+			return err
+		}
+	}
+	if m.Outbox != nil {
+		for _, c := range changes {
+			m.Outbox.Append(c.Events...)
+		}
+	}
+	cancellations.Apply()
+	settings.Apply()
+	for _, c := range changes {
+		state.index(c.Cancellations)
+	}
+	return nil
+}
+
+// index keeps track of what is active on each server.
+func (s *memoryState) index(written []Cancellation) {
+	for _, c := range written {
+		if !c.State.Active() {
+			delete(s.active[c.ServerID], c.ID)
+			if len(s.active[c.ServerID]) == 0 {
+				delete(s.active, c.ServerID)
+			}
+			continue
+		}
+		if s.active[c.ServerID] == nil {
+			s.active[c.ServerID] = map[uuid.UUID]struct{}{}
+		}
+		s.active[c.ServerID][c.ID] = struct{}{}
+	}
+}

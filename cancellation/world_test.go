@@ -1,0 +1,251 @@
+package cancellation_test
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// world is a Manager with everything around it.
+type world struct {
+	*cancellation.Manager
+	config   cancellation.Config
+	servers  *dedicated.Manager
+	store    *cancellation.MemoryStore
+	outbox   *notify.MemoryOutbox
+	clock    *clock.Mock
+	biller   *biller
+	reseller dedicated.Actor
+	client   dedicated.Actor
+}
+
+// setup makes a world at 9 in the morning of 10 November 2026, in UTC.
+func setup(t testing.TB, change ...func(*cancellation.Config)) *world {
+	t.Helper()
+	w := &world{outbox: &notify.MemoryOutbox{}, clock: clock.NewMock(), biller: &biller{}}
+	w.clock.Set(at("2026-11-10 09:00"))
+	w.store = &cancellation.MemoryStore{Outbox: w.outbox}
+	var err error
+	w.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: w.clock})
+	require.NoError(t, err)
+	w.config = cancellation.Config{Store: w.store, Servers: w.servers, Biller: w.biller, Clock: w.clock}
+	for _, do := range change {
+		do(&w.config)
+	}
+	w.Manager, err = cancellation.New(w.config)
+	require.NoError(t, err)
+	tenant := uuid.New()
+	w.reseller = dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant}
+	w.client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
+	require.NoError(t, w.outbox.Register(t.Context(), "all", nil))
+	return w
+}
+
+// at reads a time in UTC.
+func at(s string) time.Time {
+	t, err := time.Parse("2006-01-02 15:04", s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// monthly is billed from the first of each month, local time in Berlin.
+func monthly() dedicated.Billing {
+	return dedicated.Billing{
+		Anchor: at("2026-09-30 22:00"), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
+		Zone: "Europe/Berlin", Currency: "EUR", Places: 2,
+	}
+}
+
+// endOfNovember is when the period ends in which the tests begin.
+func endOfNovember() time.Time { return at("2026-11-30 23:00") }
+
+// server adds a server and gives it to the client.
+func (w *world) server(t testing.TB) dedicated.Server {
+	t.Helper()
+	return w.serverOf(t, dedicated.Owner{})
+}
+
+func (w *world) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
+	t.Helper()
+	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01", Owner: owner})
+	require.NoError(t, err)
+	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, w.client.ID, monthly())
+	require.NoError(t, err)
+	return s
+}
+
+// at orders a cancellation as the reseller.
+func (w *world) schedule(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
+	t.Helper()
+	c, err := w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: server, When: cancellation.When{At: when}})
+	require.NoError(t, err)
+	return c
+}
+
+// endOfPeriod orders a cancellation as the client.
+func (w *world) endOfPeriod(t testing.TB, server uuid.UUID) cancellation.Cancellation {
+	t.Helper()
+	c, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: server, When: endOfPeriod()})
+	require.NoError(t, err)
+	return c
+}
+
+func endOfPeriod() cancellation.When { return cancellation.When{EndOfPeriod: true} }
+
+func (w *world) save(t testing.TB, s cancellation.Settings) cancellation.Settings {
+	t.Helper()
+	s, err := w.SaveSettings(t.Context(), w.reseller, s)
+	require.NoError(t, err)
+	return s
+}
+
+func (w *world) tick(t testing.TB) time.Time {
+	t.Helper()
+	next, err := w.Tick(t.Context())
+	require.NoError(t, err)
+	return next
+}
+
+// tickAt sets the clock and ticks.
+func (w *world) tickAt(t testing.TB, when time.Time) time.Time {
+	t.Helper()
+	w.clock.Set(when)
+	return w.tick(t)
+}
+
+func (w *world) get(t testing.TB, id uuid.UUID) cancellation.Cancellation {
+	t.Helper()
+	c, err := w.Cancellation(t.Context(), w.reseller, id)
+	require.NoError(t, err)
+	return c
+}
+
+func (w *world) serverNow(t testing.TB, id uuid.UUID) dedicated.Server {
+	t.Helper()
+	s, err := w.servers.Server(t.Context(), w.reseller, id)
+	require.NoError(t, err)
+	return s
+}
+
+// told are the events so far, in the order in which they were recorded.
+func (w *world) told(t testing.TB) []notify.Event {
+	t.Helper()
+	var all []notify.Event
+	for after := ""; ; {
+		page, next, err := w.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Subscriber: "all", Limit: 1000, After: after})
+		require.NoError(t, err)
+		for _, d := range page {
+			all = append(all, d.Event)
+		}
+		if after = next; after == "" {
+			return all
+		}
+	}
+}
+
+// kinds counts what was told of a cancellation.
+func (w *world) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
+	t.Helper()
+	count := map[notify.Kind]int{}
+	for _, e := range w.told(t) {
+		if e.SubjectID == id {
+			count[e.Kind]++
+		}
+	}
+	return count
+}
+
+// payloads are the payloads of a kind, oldest first.
+func payloads[P any](t testing.TB, w *world, kind notify.Kind) []P {
+	t.Helper()
+	var all []P
+	for _, e := range w.told(t) {
+		if e.Kind == kind {
+			var p P
+			require.NoError(t, json.Unmarshal(e.Data, &p))
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// history is what the record says has happened.
+func history(c cancellation.Cancellation) []string {
+	var what []string
+	for _, e := range c.History {
+		what = append(what, e.What)
+	}
+	return what
+}
+
+// biller has been paid 30.00 for each November day's month, and remembers what it paid back by key.
+type biller struct {
+	mu      sync.Mutex
+	charges []refund.Charge // nil: one of 30.00 for November 2026
+	err     error
+	paid    map[uuid.UUID]cancellation.Refund
+	calls   int
+}
+
+func (b *biller) Paid(_ context.Context, _ dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return nil, b.err
+	}
+	if b.charges == nil {
+		return []refund.Charge{november()}, nil
+	}
+	return b.charges, nil
+}
+
+func november() refund.Charge {
+	return refund.Charge{
+		Label: "web-01, November", Paid: decimal.New(3000, -2), Start: at("2026-10-31 23:00"), End: at("2026-11-30 23:00"),
+	}
+}
+
+func (b *biller) Refund(_ context.Context, r cancellation.Refund) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	if b.err != nil {
+		return b.err
+	}
+	if b.paid == nil {
+		b.paid = map[uuid.UUID]cancellation.Refund{}
+	}
+	b.paid[r.Key] = r
+	return nil
+}
+
+// refunds are what was paid back, by key.
+func (b *biller) refunds() []cancellation.Refund {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []cancellation.Refund
+	for _, r := range b.paid {
+		all = append(all, r)
+	}
+	return all
+}
+
+func assertMoney(t testing.TB, want string, got decimal.Decimal) {
+	t.Helper()
+	assert.Equal(t, want, got.StringFixed(max(0, -got.Exponent())))
+}
