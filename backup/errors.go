@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -28,6 +29,8 @@ type Error struct {
 	TaskID    uuid.UUID // nil where no task is concerned
 	ServerID  uuid.UUID // nil where no server is concerned
 	Field     string    // the parameter that is wrong: "Schedule.Hour"; "" where none is
+	State     State     // the state that the task is in, where that is the reason
+	Want      []State   // the states that Op takes, with State
 	Existing  *Request  // the record that is in the way, where there is one
 	Msg       string    // what was wrong, and what would have been right
 	Err       error     // a sentinel or the cause
@@ -43,4 +46,26 @@ func (e *Error) Final() bool { return true }
 
 func invalid(op, field, format string, args ...any) *Error {
 	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
+}
+
+func notFound(op, what string, id uuid.UUID) *Error {
+	return &Error{Op: op, Msg: fmt.Sprintf("%s %s not found", what, id), Err: ErrNotFound}
+}
+
+// asError gives an error of a store, a hook or a check its place; an *Error stays as it is.
+func asError(op string, err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &Error{Op: op, Msg: op + ": " + err.Error(), Err: err}
+}
+
+// renamed is an *Error of a part, given the method that it was found in.
+func renamed(op string, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Op = op
+	}
+	return err
 }

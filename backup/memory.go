@@ -1,0 +1,222 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/memory"
+	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// MemoryStore keeps requests and tasks in memory: for tests, and for trying the library. The zero value is empty and ready
+// to use; it is safe for concurrent use and must not be copied afterwards. A list's page costs as much as the reseller has
+// records, or the request where the query names one; a claim costs what it claims.
+type MemoryStore struct {
+	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	Outbox *notify.MemoryOutbox
+
+	mu   sync.Mutex
+	kept *tables
+}
+
+var _ Store = (*MemoryStore)(nil)
+
+type tables struct {
+	requests *memory.Table[Request]
+	tasks    *memory.Table[Task]
+	series   map[uuid.UUID][]uuid.UUID // the tasks of each request
+}
+
+// tables returns what is kept; mu must be held.
+func (m *MemoryStore) tables() *tables {
+	if m.kept == nil {
+		m.kept = &tables{
+			requests: memory.NewTable(memory.Spec[Request]{
+				Name:    "backup request",
+				Clone:   Request.clone,
+				ID:      func(r *Request) uuid.UUID { return r.ID },
+				Version: func(r *Request) *int64 { return &r.Version },
+				Group:   func(r *Request) uuid.UUID { return r.ResellerID },
+				Due:     func(r *Request) (time.Time, *time.Time) { return r.Due, &r.LeaseUntil },
+			}),
+			tasks: memory.NewTable(memory.Spec[Task]{
+				Name:    "backup task",
+				Clone:   func(t Task) Task { return t },
+				ID:      func(t *Task) uuid.UUID { return t.ID },
+				Version: func(t *Task) *int64 { return &t.Version },
+				Group:   func(t *Task) uuid.UUID { return t.ResellerID },
+				Unique:  uniqueKeys,
+			}),
+			series: map[uuid.UUID][]uuid.UUID{},
+		}
+	}
+	return m.kept
+}
+
+// uniqueKeys let a request have one planned task.
+func uniqueKeys(t *Task) []string {
+	if !t.planned() {
+		return nil
+	}
+	return []string{"the planned task of request " + t.RequestID.String()}
+}
+
+// Request implements Store.
+func (m *MemoryStore) Request(ctx context.Context, id uuid.UUID) (Request, error) {
+	if err := ctx.Err(); err != nil {
+		return Request{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tables().requests.Get(id)
+}
+
+// Requests implements Store.
+func (m *MemoryStore) Requests(ctx context.Context, reseller uuid.UUID, q RequestQuery) (items []Request, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tables().requests
+	byName := func(r *Request) page.Key { return page.Key{Sort: r.ServerName, ID: r.ID} }
+	rows, next, err := page.Of("backup requests", t.Select(reseller, q.matches), byName, q.Limit, q.After)
+	return t.Copy(rows), next, err
+}
+
+// Task implements Store.
+func (m *MemoryStore) Task(ctx context.Context, id uuid.UUID) (Task, error) {
+	if err := ctx.Err(); err != nil {
+		return Task{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tables().tasks.Get(id)
+}
+
+// Tasks implements Store.
+func (m *MemoryStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) (items []Task, next string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rows, err := m.selectTasks(ctx, reseller, q)
+	if err != nil {
+		return nil, "", err
+	}
+	byDate := func(t *Task) page.Key { return page.Key{Sort: page.SortTime(t.At), ID: t.ID} }
+	rows, next, err = page.Of("backup tasks", rows, byDate, q.Limit, q.After)
+	return m.tables().tasks.Copy(rows), next, err
+}
+
+// Counts implements Store.
+func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuery) (map[State]int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rows, err := m.selectTasks(ctx, reseller, q)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[State]int{}
+	for _, t := range rows {
+		counts[t.State]++
+	}
+	return counts, nil
+}
+
+// selectTasks is called under the lock.
+func (m *MemoryStore) selectTasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) ([]*Task, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := q.validate("Tasks"); err != nil {
+		return nil, err
+	}
+	kept := m.tables()
+	if q.RequestID == uuid.Nil {
+		return kept.tasks.Select(reseller, q.matches), nil
+	}
+	var rows []*Task
+	for _, id := range kept.series[q.RequestID] {
+		if t, err := kept.tasks.Get(id); err == nil && t.ResellerID == reseller && q.matches(&t) {
+			rows = append(rows, &t)
+		}
+	}
+	return rows, nil
+}
+
+// ClaimDue implements Store.
+func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
+	if err := ctx.Err(); err != nil {
+		return Due{}, err
+	}
+	if limit < 1 {
+		return Due{}, fmt.Errorf("%w: a claim of %d requests: 1 or more are wanted", ErrInvalid, limit)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	items, next := m.tables().requests.Claim(now, until, limit)
+	return Due{Requests: items, Next: next}, nil
+}
+
+// Commit implements Store.
+func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.tables()
+	requests, tasks := kept.requests.Begin(), kept.tasks.Begin()
+	for _, c := range changes {
+		if err := requests.Put(c.Requests...); err != nil {
+			return err
+		}
+		if err := tasks.Put(c.Tasks...); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		if m.Outbox != nil {
+			m.Outbox.Append(c.Events...)
+		}
+		for _, t := range c.Tasks {
+			if t.Version == 0 {
+				kept.series[t.RequestID] = append(kept.series[t.RequestID], t.ID)
+			}
+		}
+	}
+	requests.Apply()
+	tasks.Apply()
+	return nil
+}
+
+func (q RequestQuery) matches(r *Request) bool {
+	return (!q.Live || r.Live()) &&
+		(q.ClientID == uuid.Nil || q.ClientID == r.ClientID) &&
+		(q.ServerID == uuid.Nil || q.ServerID == r.ServerID)
+}
+
+func (q TaskQuery) validate(op string) error {
+	switch q.Owner {
+	case "", "own", "provider":
+		return nil
+	}
+	return invalid(op, "Owner", `%.20q is none of "", "own", "provider"`, q.Owner)
+}
+
+func (q TaskQuery) matches(t *Task) bool {
+	return (q.From.IsZero() || !t.At.Before(q.From)) &&
+		(q.To.IsZero() || t.At.Before(q.To)) &&
+		(len(q.States) == 0 || slices.Contains(q.States, t.State)) &&
+		(q.ClientID == uuid.Nil || q.ClientID == t.ClientID) &&
+		(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
+		(q.RequestID == uuid.Nil || q.RequestID == t.RequestID) &&
+		(q.Owner == "" || (q.Owner == "provider") == t.AtProvider) &&
+		(text.Contains(t.ServerName, q.Text) || text.Contains(t.ServerID.String(), q.Text))
+}
