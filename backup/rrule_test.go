@@ -1,0 +1,236 @@
+package backup_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/backup"
+)
+
+func TestRRule(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 24, 1, 30, 0, 0, time.UTC) // 02:30 in Berlin, a Tuesday
+	at := func(s backup.Schedule) backup.Schedule {
+		s.Hour, s.Minute, s.Zone, s.Start = 2, 30, "Europe/Berlin", start
+		return s
+	}
+	some := []time.Weekday{time.Sunday, time.Friday, time.Monday}
+	tests := []struct {
+		schedule backup.Schedule
+		want     string
+	}{
+		{at(backup.Schedule{Frequency: backup.Once}), ""},
+		{at(backup.Schedule{Frequency: backup.Daily, Interval: 1}), "FREQ=DAILY"},
+		{at(backup.Schedule{Frequency: backup.Daily, Interval: 3, Count: 10}), "FREQ=DAILY;INTERVAL=3;COUNT=10"},
+		{at(backup.Schedule{Frequency: backup.Weekly, Weekdays: some}), "FREQ=WEEKLY;BYDAY=MO,FR,SU"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 28}), "FREQ=MONTHLY;BYMONTHDAY=28"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 29}), "FREQ=MONTHLY;BYMONTHDAY=28,29;BYSETPOS=-1"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 30}), "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 31}), "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: -1}), "FREQ=MONTHLY;BYMONTHDAY=-1"},
+		{at(backup.Schedule{Frequency: backup.Daily, Until: start.AddDate(0, 1, 0)}), "FREQ=DAILY;UNTIL=20261224T013000Z"},
+		{backup.Schedule{Frequency: backup.Daily, Hour: 4, Minute: 5, Start: start}, "FREQ=DAILY;BYHOUR=4;BYMINUTE=5;BYSECOND=0"},
+		{backup.Schedule{Frequency: backup.Daily}, "FREQ=DAILY;BYHOUR=0;BYMINUTE=0;BYSECOND=0"},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, tt.schedule.RRule())
+		if tt.want != "" {
+			requireSame(t, tt.schedule)
+		}
+	}
+}
+
+// requireSame checks that a schedule comes back from its rule.
+func requireSame(t *testing.T, s backup.Schedule) {
+	t.Helper()
+	back, err := backup.ParseRRule(s.RRule(), s.Start, s.Zone)
+	require.NoError(t, err, s.RRule())
+	assert.ElementsMatch(t, s.Weekdays, back.Weekdays)
+	assert.True(t, s.Start.Equal(back.Start), "start %s", back.Start)
+	assert.True(t, s.Until.Truncate(time.Second).Equal(back.Until), "until %s", back.Until)
+	s.Interval, back.Interval = max(s.Interval, 1), max(back.Interval, 1)
+	s.Weekdays, s.Start, s.Until = back.Weekdays, back.Start, back.Until
+	require.Equal(t, s, back)
+}
+
+func TestParseRRule(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 24, 1, 30, 0, 0, time.UTC) // 02:30 in Berlin, a Tuesday
+	base := backup.Schedule{Frequency: backup.Daily, Hour: 2, Minute: 30, Zone: "Europe/Berlin", Start: start}
+	with := func(change func(*backup.Schedule)) backup.Schedule {
+		s := base
+		change(&s)
+		return s
+	}
+	monthly := func(day int) backup.Schedule {
+		return with(func(s *backup.Schedule) { s.Frequency, s.MonthDay = backup.Monthly, day })
+	}
+	weekly := func(days ...time.Weekday) backup.Schedule {
+		return with(func(s *backup.Schedule) { s.Frequency, s.Weekdays = backup.Weekly, days })
+	}
+	tests := []struct {
+		rule string
+		want backup.Schedule
+	}{
+		{"FREQ=DAILY", base},
+		{"RRULE:FREQ=DAILY", base},
+		{"freq=daily;wkst=su", base},
+		{"INTERVAL=2;FREQ=DAILY", with(func(s *backup.Schedule) { s.Interval = 2 })},
+		{"FREQ=DAILY;COUNT=5", with(func(s *backup.Schedule) { s.Count = 5 })},
+		{"FREQ=DAILY;UNTIL=20261231T225959Z", with(func(s *backup.Schedule) { s.Until = time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC) })},
+		{"FREQ=DAILY;BYHOUR=4", with(func(s *backup.Schedule) { s.Hour = 4 })},
+		{"FREQ=DAILY;BYHOUR=4;BYMINUTE=0;BYSECOND=0", with(func(s *backup.Schedule) { s.Hour, s.Minute = 4, 0 })},
+		{"FREQ=WEEKLY", weekly(time.Tuesday)},
+		{"FREQ=WEEKLY;BYDAY=SU,WE", weekly(time.Sunday, time.Wednesday)},
+		{"FREQ=WEEKLY;BYDAY=MO;WKST=SU", weekly(time.Monday)},
+		{"FREQ=MONTHLY", monthly(24)},
+		{"FREQ=MONTHLY;BYMONTHDAY=15", monthly(15)},
+		{"FREQ=MONTHLY;BYMONTHDAY=15;BYSETPOS=-1", monthly(15)},
+		{"FREQ=MONTHLY;BYMONTHDAY=-1", monthly(-1)},
+		{"FREQ=MONTHLY;BYMONTHDAY=29,28;BYSETPOS=-1", monthly(29)},
+		{"FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1", monthly(31)},
+	}
+	for _, tt := range tests {
+		got, err := backup.ParseRRule(tt.rule, start, "Europe/Berlin")
+		require.NoError(t, err, tt.rule)
+		assert.Equal(t, tt.want, got, tt.rule)
+	}
+}
+
+func TestParseRRuleStart(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 24, 1, 30, 15, 500, time.UTC)
+	s, err := backup.ParseRRule("FREQ=DAILY", start, "")
+	require.NoError(t, err)
+	assert.Equal(t, start.Truncate(time.Minute), s.Start, "seconds are dropped")
+	s, err = backup.ParseRRule("FREQ=DAILY;BYHOUR=2;BYMINUTE=0;BYSECOND=0", start, "")
+	require.NoError(t, err)
+	assert.Equal(t, start, s.Start, "the rule has its own seconds")
+	s, err = backup.ParseRRule("FREQ=WEEKLY;BYDAY=FR;BYHOUR=2;BYMINUTE=0", time.Time{}, "")
+	require.NoError(t, err)
+	assert.True(t, s.Start.IsZero())
+	for rule, field := range map[string]string{
+		"FREQ=DAILY":                           "start",
+		"FREQ=DAILY;BYHOUR=2":                  "start",
+		"FREQ=WEEKLY;BYHOUR=2;BYMINUTE=0":      "BYDAY",
+		"FREQ=MONTHLY;BYHOUR=2;BYMINUTE=0":     "BYMONTHDAY",
+		"FREQ=DAILY;COUNT=3;UNTIL=2026;BYHOUR": "rule",
+	} {
+		_, err := backup.ParseRRule(rule, time.Time{}, "")
+		requireField(t, err, field, rule)
+	}
+	_, err = backup.ParseRRule("FREQ=DAILY", start.AddDate(8000, 0, 0), "")
+	requireField(t, err, "start")
+	_, err = backup.ParseRRule("FREQ=DAILY", start, "Local")
+	requireField(t, err, "zone")
+	_, err = backup.ParseRRule("FREQ=MONTHLY", time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), "")
+	requireField(t, err, "BYMONTHDAY")
+	_, err = backup.ParseRRule("FREQ=DAILY;UNTIL=20200101T000000Z", start, "")
+	requireField(t, err, "Schedule.Until")
+}
+
+func requireField(t *testing.T, err error, field string, msg ...any) {
+	t.Helper()
+	require.ErrorIs(t, err, backup.ErrInvalid, msg...)
+	var e *backup.Error
+	require.ErrorAs(t, err, &e, msg...)
+	require.Equal(t, field, e.Field, "%v", err)
+}
+
+func TestParseRRuleRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ rule, field string }{
+		{"", "FREQ"},
+		{"RRULE:", "FREQ"},
+		{"INTERVAL=2", "FREQ"},
+		{"FREQ=YEARLY", "FREQ"},
+		{"FREQ=HOURLY", "FREQ"},
+		{"DAILY", "rule"},
+		{"FREQ=DAILY;", "rule"},
+		{"FREQ=", "rule"},
+		{"=DAILY", "rule"},
+		{"FREQ=DAILY;" + strings.Repeat("BYHOUR=1,", 100), "rule"},
+		{"FREQ=DAILY;FREQ=DAILY", "FREQ"},
+		{"FREQ=DAILY;BYMONTH=1", "BYMONTH"},
+		{"FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY"},
+		{"FREQ=DAILY;X-MINE=1", "X-MINE"},
+		{"FREQ=DAILY;INTERVAL=0", "INTERVAL"},
+		{"FREQ=DAILY;INTERVAL=-1", "INTERVAL"},
+		{"FREQ=DAILY;INTERVAL=99999999999999999999", "INTERVAL"},
+		{"FREQ=DAILY;COUNT=0", "COUNT"},
+		{"FREQ=DAILY;COUNT=1000001", "COUNT"},
+		{"FREQ=DAILY;COUNT=3;UNTIL=20261231T225959Z", "UNTIL"},
+		{"FREQ=DAILY;UNTIL=20261231", "UNTIL"},
+		{"FREQ=DAILY;UNTIL=20261231T225959", "UNTIL"},
+		{"FREQ=DAILY;UNTIL=20261331T225959Z", "UNTIL"},
+		{"FREQ=DAILY;BYHOUR=24", "BYHOUR"},
+		{"FREQ=DAILY;BYHOUR=1,2", "BYHOUR"},
+		{"FREQ=DAILY;BYMINUTE=60", "BYMINUTE"},
+		{"FREQ=DAILY;BYSECOND=1", "BYSECOND"},
+		{"FREQ=DAILY;BYDAY=MO", "BYDAY"},
+		{"FREQ=DAILY;BYMONTHDAY=1", "BYMONTHDAY"},
+		{"FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY"},
+		{"FREQ=WEEKLY;BYDAY=MO;BYSETPOS=-1", "BYSETPOS"},
+		{"FREQ=WEEKLY;BYDAY=1MO", "BYDAY"},
+		{"FREQ=WEEKLY;BYDAY=XX", "BYDAY"},
+		{"FREQ=WEEKLY;BYDAY=MO,", "BYDAY"},
+		{"FREQ=WEEKLY;BYDAY=MO,MO", "Schedule.Weekdays"},
+		{"FREQ=WEEKLY;WKST=XX", "WKST"},
+		{"FREQ=WEEKLY;INTERVAL=2;WKST=SU", "WKST"},
+		{"FREQ=MONTHLY;BYDAY=1MO", "BYDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=31", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=31;BYSETPOS=-1", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=1,15", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=28,30;BYSETPOS=-1", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=28,29", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=-2", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY"},
+		{"FREQ=MONTHLY;BYMONTHDAY=15;BYSETPOS=1", "BYSETPOS"},
+		{"FREQ=MONTHLY;BYSETPOS=-1", "BYSETPOS"},
+	}
+	start := time.Date(2026, 11, 24, 1, 30, 0, 0, time.UTC)
+	for _, tt := range tests {
+		_, err := backup.ParseRRule(tt.rule, start, "Europe/Berlin")
+		requireField(t, err, tt.field, tt.rule)
+	}
+	_, err := backup.ParseRRule("FREQ=MONTHLY;BYMONTHDAY=31", start, "Europe/Berlin")
+	require.ErrorContains(t, err, "say BYMONTHDAY=28,29,30,31;BYSETPOS=-1")
+}
+
+// FuzzParseRRule: any text is either refused as ErrInvalid or read to a valid schedule that comes back from its own rule.
+func FuzzParseRRule(f *testing.F) {
+	for _, rule := range []string{
+		"FREQ=DAILY;INTERVAL=2;COUNT=3", "RRULE:FREQ=WEEKLY;BYDAY=MO,SU;WKST=MO", "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1",
+		"FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20991231T235959Z", "FREQ=DAILY;BYHOUR=2;BYMINUTE=30;BYSECOND=0",
+	} {
+		f.Add(rule, int64(1_764_000_000), "Europe/Berlin")
+	}
+	f.Fuzz(func(t *testing.T, rule string, start int64, zone string) {
+		s, err := backup.ParseRRule(rule, time.Unix(start, 0), zone)
+		if err != nil {
+			require.ErrorIs(t, err, backup.ErrInvalid)
+			return
+		}
+		require.NoError(t, s.Validate())
+		requireSame(t, s)
+	})
+}
+
+// FuzzRRule: every schedule that recurs comes back from its rule.
+func FuzzRRule(f *testing.F) {
+	f.Add(uint8(1), uint8(3), uint8(3), uint8(31), uint8(2), uint8(59), uint8(5), int64(1_700_000_000))
+	f.Add(uint8(1), uint8(2), uint8(2), uint8(65), uint8(0), uint8(0), uint8(2), int64(1_600_000_000))
+	f.Fuzz(func(t *testing.T, zone, frequency, interval, days, hour, minute, end uint8, start int64) {
+		s, _ := sample(zone, frequency, interval, days, hour, minute, end, start)
+		if s.Frequency == backup.Once {
+			require.Empty(t, s.RRule())
+			return
+		}
+		requireSame(t, s)
+	})
+}
