@@ -10,6 +10,13 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
+func (k Kind[E]) testLists(t *testing.T) {
+	t.Run("8 order: sorted, each once, page by page", k.pages)
+	t.Run("8 order: a cursor stands while records come", k.cursorStands)
+	t.Run("8 order: what is no cursor is ErrInvalid", k.badCursor)
+	t.Run("8 order: one reseller's records alone", k.oneReseller)
+}
+
 // fill stores n records of a reseller, in no order, and returns them sorted as a list must be.
 func (k Kind[E]) fill(t *testing.T, s Store[E], reseller uuid.UUID, n int) []E {
 	t.Helper()
