@@ -103,17 +103,15 @@ func functionNames() []string {
 type compiler struct {
 	source string
 	fset   *token.FileSet
-	nodes  int
 	used   map[string]bool
 }
 
 // compile builds the tree of a source that scan has accepted, and lists the variables that it uses.
-func compile(source string, tokens []lexeme) (*node, []string, error) {
+func compile(source string) (*node, []string, error) {
 	c := &compiler{source: source, fset: token.NewFileSet(), used: map[string]bool{}}
 	tree, err := parser.ParseExprFrom(c.fset, "", blank(source), parser.SkipObjectResolution)
 	if err != nil {
-		end := tokens[len(tokens)-1]
-		return nil, nil, wrongAt(source, end.from, "something that is no formula", "operators between numbers and names", "")
+		return nil, nil, wrongAt(source, 0, "something that is no formula", "operators between numbers and names", "")
 	}
 	root, err := c.number(tree, 1)
 	if err != nil {
@@ -141,10 +139,6 @@ func (c *compiler) condition(e ast.Expr, depth int) (*node, error) {
 }
 
 func (c *compiler) node(e ast.Expr, depth int) (*node, error) {
-	c.nodes++
-	if c.nodes > mostNodes {
-		return nil, c.wrong(e, fmt.Sprintf("more than %d numbers, names and operators", mostNodes), "a shorter formula", "")
-	}
 	if depth > mostDepth {
 		return nil, c.wrong(e, fmt.Sprintf("the nesting level %d", depth), fmt.Sprintf("%d at most", mostDepth), "")
 	}
@@ -259,7 +253,11 @@ func (c *compiler) call(n *node, e *ast.CallExpr, depth int) (err error) {
 	}
 	f := functions[i]
 	if len(e.Args) < f.least || len(e.Args) > f.most {
-		return c.wrong(e, fmt.Sprintf("%d values for %s", len(e.Args), f.name), f.usage, "")
+		plural := "s"
+		if len(e.Args) == 1 {
+			plural = ""
+		}
+		return c.wrong(e, fmt.Sprintf("%d value%s for %s", len(e.Args), plural, f.name), f.usage, "")
 	}
 	n.op, n.args = f.op, make([]*node, len(e.Args))
 	for i, arg := range e.Args {

@@ -51,11 +51,10 @@ type program struct {
 //
 // Errors are *ExpressionError with line, column, what was found and what was expected.
 func Parse(source string) (*Expression, error) {
-	tokens, err := scan(source)
-	if err != nil {
+	if err := scan(source); err != nil {
 		return nil, err
 	}
-	root, variables, err := compile(source, tokens)
+	root, variables, err := compile(source)
 	if err != nil {
 		return nil, err
 	}

@@ -7,33 +7,48 @@ import (
 	"strings"
 )
 
-// lexeme is one token of a source. Offsets count bytes.
+// lexeme is one token of a source.
 type lexeme struct {
-	kind     token.Token
-	text     string
-	from, to int
+	kind token.Token
+	text string
+	at   int // in the source, in bytes
 }
 
-// scan splits the source into tokens of the allow-list, in an order that the grammar allows, the last being token.EOF.
-// What go/parser gets to see afterwards is a small part of Go's expressions, whole and in balance, so that neither its
-// messages nor its limits ever reach a reseller.
-func scan(source string) ([]lexeme, error) {
+// scan accepts a source whose tokens are on the allow-list, not too many, and in an order that the grammar allows. What
+// go/parser gets to see afterwards is a small part of Go's expressions, whole and in balance, so that neither its messages
+// nor its limits ever reach a reseller.
+func scan(source string) error {
 	if len(source) > mostSource {
-		return nil, wrongAt(source, 0, fmt.Sprintf("%d bytes", len(source)), fmt.Sprintf("%d at most", mostSource), "")
+		return wrongAt(source, 0, fmt.Sprintf("%d bytes", len(source)), fmt.Sprintf("%d at most", mostSource), "")
 	}
 	for i, r := range source {
 		if (r < ' ' || r > '~') && r != '\n' && r != '\t' && r != '\r' {
-			return nil, wrongAt(source, i, fmt.Sprintf("%q", r), "letters, digits and signs of ASCII", lookalike(r))
+			return wrongAt(source, i, fmt.Sprintf("%q", r), "letters, digits and signs of ASCII", lookalike(r))
 		}
 	}
+	var s scanner.Scanner
+	file := token.NewFileSet().AddFile("", -1, len(source))
+	s.Init(file, []byte(blank(source)), nil, scanner.ScanComments)
 	g := grammar{source: source, expectOperand: true}
-	for _, l := range lexemes(blank(source)) {
-		if err := g.accept(l); err != nil {
-			return nil, err
+	for {
+		pos, kind, text := s.Scan()
+		l := lexeme{kind: kind, text: text, at: file.Offset(pos)}
+		switch {
+		case kind == token.SEMICOLON && text == "\n":
+			continue // Go's own, at the end
+		case kind == token.EOF:
+			l.at = len(strings.TrimRight(source, " \t\r\n")) // where a person sees the end
+		case text == "":
+			l.text = kind.String()
 		}
-		g.seen = append(g.seen, l)
+		if err := g.accept(l); err != nil {
+			return err
+		}
+		if kind == token.EOF {
+			return nil
+		}
+		g.last = kind
 	}
-	return g.seen, nil
 }
 
 // blank turns line ends into spaces: Go would read a semicolon there. Offsets stay.
@@ -46,40 +61,22 @@ func blank(source string) string {
 	}, source)
 }
 
-func lexemes(source string) []lexeme {
-	var s scanner.Scanner
-	fset := token.NewFileSet()
-	file := fset.AddFile("", fset.Base(), len(source))
-	s.Init(file, []byte(source), nil, scanner.ScanComments)
-	var all []lexeme
-	for {
-		pos, kind, text := s.Scan()
-		if kind == token.SEMICOLON && text == "\n" {
-			continue // Go's own, at the end
-		}
-		if text == "" {
-			text = kind.String()
-		}
-		from := file.Offset(pos)
-		if kind == token.EOF {
-			end := len(strings.TrimRight(source, " ")) // where a person sees the end
-			return append(all, lexeme{kind, "", end, end})
-		}
-		all = append(all, lexeme{kind, text, from, from + len(text)})
-	}
-}
-
 // grammar follows the tokens: whether an operand or an operator is next, and which parentheses are open.
 type grammar struct {
 	source        string
-	seen          []lexeme
+	last          token.Token
 	expectOperand bool
 	calls         []bool // the open parentheses: true for those of a function
+	nodes         int    // of the tree to come
 }
 
 func (g *grammar) accept(l lexeme) error {
 	if err := g.known(l); err != nil {
 		return err
+	}
+	if g.nodes > mostNodes {
+		found := fmt.Sprintf("more than %d numbers, names and operators", mostNodes)
+		return wrongAt(g.source, l.at, found, "a shorter formula", "")
 	}
 	if g.expectOperand {
 		return g.operand(l)
@@ -87,11 +84,15 @@ func (g *grammar) accept(l lexeme) error {
 	return g.operator(l)
 }
 
-// known accepts the tokens that the language has at all.
+// known accepts the tokens that the language has at all, and counts the nodes that they will be.
 func (g *grammar) known(l lexeme) error {
+	g.nodes++
 	switch l.kind {
-	case token.IDENT, token.LPAREN, token.RPAREN, token.COMMA, token.ADD, token.SUB, token.MUL, token.QUO,
-		token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ, token.LAND, token.LOR, token.NOT, token.EOF:
+	case token.RPAREN, token.COMMA, token.EOF:
+		g.nodes--
+		return nil
+	case token.IDENT, token.LPAREN, token.ADD, token.SUB, token.MUL, token.QUO,
+		token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ, token.LAND, token.LOR, token.NOT:
 		return nil
 	case token.INT, token.FLOAT:
 		if plainNumber(l.text) {
@@ -99,7 +100,7 @@ func (g *grammar) known(l lexeme) error {
 		}
 		return g.wrong(l, "a decimal number such as 12 or 0.05", "")
 	case token.COMMENT:
-		return wrongAt(g.source, l.from, "a comment", "a formula without comments", "")
+		return wrongAt(g.source, l.at, "a comment", "a formula without comments", "")
 	}
 	return g.wrong(l, "a number, a name, an operator or a parenthesis", meant(l.text))
 }
@@ -124,7 +125,7 @@ func (g *grammar) operator(l lexeme) error {
 	open := len(g.calls)
 	switch l.kind {
 	case token.LPAREN:
-		if g.seen[len(g.seen)-1].kind != token.IDENT {
+		if g.last != token.IDENT {
 			return g.wrong(l, g.next(), "")
 		}
 		g.calls = append(g.calls, true)
@@ -169,7 +170,7 @@ func (g *grammar) wrong(l lexeme, expected, nearest string) error {
 	if l.kind == token.EOF {
 		found = "the end of the formula"
 	}
-	return wrongAt(g.source, l.from, found, expected, nearest)
+	return wrongAt(g.source, l.at, found, expected, nearest)
 }
 
 // plainNumber accepts digits with at most one point between them and no needless zero in front.

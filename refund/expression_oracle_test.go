@@ -1,0 +1,293 @@
+package refund_test
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// sum is a random expression with its value by math/big, which is nil if a division by zero is needed.
+type sum struct {
+	source string
+	value  *big.Rat
+}
+
+type truth struct {
+	source string
+	value  *bool
+}
+
+// composer draws expressions and works each part out as it goes.
+type composer struct {
+	*rand.Rand
+	paid *big.Rat
+}
+
+func (c composer) number(depth int) sum {
+	if depth == 0 || c.IntN(6) == 0 {
+		switch c.IntN(4) {
+		case 0:
+			return sum{"paid", c.paid}
+		case 1:
+			return sum{"unused_days", big.NewRat(20, 1)}
+		case 2:
+			return sum{"period_days", big.NewRat(30, 1)}
+		}
+		n, places := c.Int64N(2000), c.IntN(4)
+		x := big.NewRat(n, int64([]int{1, 10, 100, 1000}[places]))
+		return sum{x.FloatString(places), x}
+	}
+	a, b := c.number(depth-1), c.number(depth-1)
+	switch c.IntN(8) {
+	case 0:
+		return both("(%s + %s)", a, b, (*big.Rat).Add)
+	case 1:
+		return both("(%s - %s)", a, b, (*big.Rat).Sub)
+	case 2:
+		return both("(%s * %s)", a, b, (*big.Rat).Mul)
+	case 3:
+		if b.value != nil && b.value.Sign() == 0 {
+			return sum{fmt.Sprintf("(%s / %s)", a.source, b.source), nil}
+		}
+		return both("(%s / %s)", a, b, (*big.Rat).Quo)
+	case 4:
+		return both("min(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
+			if x.Cmp(y) < 0 {
+				return z.Set(x)
+			}
+			return z.Set(y)
+		})
+	case 5:
+		return both("max(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
+			if x.Cmp(y) > 0 {
+				return z.Set(x)
+			}
+			return z.Set(y)
+		})
+	case 6:
+		return c.rounded(a)
+	default:
+		return c.when(c.condition(depth-1), a, b)
+	}
+}
+
+func both(format string, a, b sum, work func(z, x, y *big.Rat) *big.Rat) sum {
+	s := sum{source: fmt.Sprintf(format, a.source, b.source)}
+	if a.value != nil && b.value != nil {
+		s.value = work(new(big.Rat), a.value, b.value)
+	}
+	return s
+}
+
+func (c composer) when(condition truth, a, b sum) sum {
+	s := sum{source: fmt.Sprintf("when(%s, %s, %s)", condition.source, a.source, b.source)}
+	switch {
+	case condition.value == nil:
+	case *condition.value:
+		s.value = a.value
+	default:
+		s.value = b.value
+	}
+	return s
+}
+
+// rounded divides with a remainder below and says which neighbour is nearer.
+func (c composer) rounded(a sum) sum {
+	name := []string{"floor", "ceil", "round"}[c.IntN(3)]
+	s := sum{source: fmt.Sprintf("%s(%s, 1)", name, a.source)}
+	if a.value == nil {
+		return s
+	}
+	tenfold := new(big.Rat).Mul(a.value, big.NewRat(10, 1))
+	below, rest := new(big.Int).DivMod(tenfold.Num(), tenfold.Denom(), new(big.Int))
+	twice := rest.Lsh(rest, 1).Cmp(tenfold.Denom())
+	if name == "ceil" && rest.Sign() > 0 || name == "round" && (twice > 0 || twice == 0 && below.Bit(0) == 1) {
+		below.Add(below, big.NewInt(1))
+	}
+	s.value = new(big.Rat).SetFrac(below, big.NewInt(10))
+	return s
+}
+
+func (c composer) condition(depth int) truth {
+	if depth > 0 && c.IntN(3) == 0 {
+		return c.logic(c.condition(depth-1), c.condition(depth-1))
+	}
+	a, b := c.number(max(0, depth-1)), c.number(max(0, depth-1))
+	i := c.IntN(6)
+	t := truth{source: fmt.Sprintf("(%s %s %s)", a.source, []string{"==", "!=", "<", "<=", ">", ">="}[i], b.source)}
+	if a.value != nil && b.value != nil {
+		order := a.value.Cmp(b.value)
+		holds := []bool{order == 0, order != 0, order < 0, order <= 0, order > 0, order >= 0}[i]
+		t.value = &holds
+	}
+	return t
+}
+
+func (c composer) logic(a, b truth) truth {
+	switch c.IntN(3) {
+	case 0:
+		t := truth{source: "!" + a.source}
+		if a.value != nil {
+			not := !*a.value
+			t.value = &not
+		}
+		return t
+	case 1:
+		t := truth{source: fmt.Sprintf("(%s && %s)", a.source, b.source), value: a.value}
+		if a.value != nil && *a.value {
+			t.value = b.value
+		}
+		return t
+	default:
+		t := truth{source: fmt.Sprintf("(%s || %s)", a.source, b.source), value: a.value}
+		if a.value != nil && !*a.value {
+			t.value = b.value
+		}
+		return t
+	}
+}
+
+// Random expressions give what math/big gives, and say so where that would divide by zero.
+func TestExpressionsAgainstExactRationals(t *testing.T) {
+	t.Parallel()
+	failed := 0
+	for seed := range uint64(20_000) {
+		c := composer{rand.New(rand.NewPCG(seed, 9)), big.NewRat(6665, 100)}
+		s := c.number(5)
+		if len(s.source) > 4096 {
+			continue
+		}
+		// The figure is brought between 0 and what was paid, or nearly every one would be cut.
+		e, err := refund.Parse("paid / 2 + max(0 - paid / 2, min(paid / 2, " + s.source + "))")
+		if err != nil {
+			var long *refund.ExpressionError
+			require.ErrorAs(t, err, &long)
+			require.Contains(t, long.Found, "more than 1000", s.source)
+			continue
+		}
+		r, err := e.Refund(on10th(november("66.65")))
+		if s.value == nil {
+			require.ErrorContains(t, err, "which is 0", s.source)
+			failed++
+			continue
+		}
+		require.NoError(t, err, s.source)
+		half := big.NewRat(6665, 200)
+		x := new(big.Rat).Set(s.value)
+		if x.Cmp(half) > 0 {
+			x.Set(half)
+		}
+		if minus := new(big.Rat).Neg(half); x.Cmp(minus) < 0 {
+			x.Set(minus)
+		}
+		x.Add(x, half)
+		want := rounded(x.Mul(x, big.NewRat(100, 1)), refund.HalfEven)
+		require.Equal(t, want.String(), r.Total.Coefficient().String(), s.source)
+	}
+	require.Greater(t, failed, 100)
+}
+
+// quick fails where work is slow three times in a row: once may be the machine.
+func quick(t *testing.T, what string, work func()) {
+	t.Helper()
+	var took time.Duration
+	for range 3 {
+		start := time.Now()
+		work()
+		if took = time.Since(start); took < slow {
+			return
+		}
+	}
+	t.Errorf("%s takes %s", what, took)
+}
+
+// worst lists sources that are as hard as the bounds allow.
+func worst() map[string]string {
+	long := strings.Repeat("9", 77)
+	return map[string]string{
+		"products":        "1 / (0 + " + strings.TrimSuffix(strings.Repeat("paid*unused_seconds/period_seconds*", 110), "*") + ")",
+		"fractions":       "paid" + strings.Repeat(" + 1 / (unused_seconds + 0.7)", 140),
+		"long fractions":  long + strings.Repeat("/"+long+"*"+long, 25),
+		"cancelled":       strings.TrimSuffix(strings.Repeat("unused_seconds/period_seconds*period_seconds/unused_seconds*", 68), "*"),
+		"many arguments":  "max(" + strings.TrimSuffix(strings.Repeat("paid/7,", 330), ",") + ")",
+		"rounded":         strings.Repeat("round(", 63) + "paid/7" + strings.Repeat(",8)", 63),
+		"a wall":          strings.Repeat("(", 4096),
+		"minus signs":     strings.Repeat("-", 4096),
+		"one long name":   strings.Repeat("a", 4096),
+		"one long number": strings.Repeat("1", 4096),
+		"nothings":        strings.Repeat("!", 4095) + "1",
+	}
+}
+
+// It is not parallel, so that it measures itself.
+func TestNoSourceIsSlow(t *testing.T) {
+	for name, source := range worst() {
+		t.Run(name, func(t *testing.T) {
+			require.LessOrEqual(t, len(source), 4096)
+			c := on10th(november(strings.Repeat("9", 77)))
+			var e *refund.Expression
+			var err error
+			quick(t, "parsing", func() { e, err = refund.Parse(source) })
+			if err != nil {
+				require.ErrorIs(t, err, refund.ErrInvalid)
+				return
+			}
+			quick(t, "working out", func() {
+				if _, err := e.Refund(c); err != nil && !errors.Is(err, refund.ErrInvalid) {
+					t.Error(err)
+				}
+			})
+			size := testing.AllocsPerRun(1, func() { _, _ = e.Refund(c) })
+			require.Less(t, size, 20_000.0)
+		})
+	}
+}
+
+// FuzzExpression: no source makes parsing or working out panic, slow or inexact about bounds, and what was parsed can be
+// written and parsed again.
+func FuzzExpression(f *testing.F) {
+	for _, source := range worst() {
+		f.Add(source, int64(10000), int64(777))
+	}
+	for _, source := range []string{"paid * unused_days / period_days - 5", "when(service_days < 30, paid, 0)", "round(paid, places)", "!(1<2)||paid", "0x1p-2", "paid //"} {
+		f.Add(source, int64(10000), int64(777))
+	}
+	f.Fuzz(func(t *testing.T, source string, cents, into int64) {
+		var e *refund.Expression
+		var err error
+		quick(t, "parsing", func() { e, err = refund.Parse(source) })
+		if err != nil {
+			var place *refund.ExpressionError
+			require.ErrorAs(t, err, &place)
+			require.Positive(t, place.Line)
+			require.Positive(t, place.Column)
+			return
+		}
+		charge := november("0")
+		charge.Paid = amount(fmt.Sprintf("%d.%02d", positive(cents)/100, positive(cents)%100))
+		c := on10th(charge)
+		c.At = charge.Start.Add(time.Duration(into % int64(60*24*time.Hour)))
+		var r refund.Result
+		quick(t, "working out", func() { r, err = e.Refund(c) })
+		if err != nil {
+			require.ErrorIs(t, err, refund.ErrInvalid)
+			return
+		}
+		require.False(t, r.Total.IsNegative() || r.Total.GreaterThan(charge.Paid))
+		require.Equal(t, int32(-2), r.Total.Exponent())
+		again, err := parse(t, e.String()).Refund(c)
+		require.NoError(t, err)
+		require.Equal(t, written(r.Total), written(again.Total))
+		explained, err := e.Explain(c)
+		require.NoError(t, err)
+		require.Equal(t, r.Lines[0], explained[0].Line)
+	})
+}
