@@ -206,6 +206,5 @@ func Kinds() []notify.Spec {
 			CancellationID: id, ResellerID: id, ClientID: id, ServerID: id, Assignment: id,
 			At: sampleDate(), Done: sampleDate(), Total: decimal.New(4516, -2), Currency: "EUR",
 		},
-		Subject: map[string]string{"en": string(KindClosed)}, Text: map[string]string{"en": "A cancellation was executed."},
 	})
 }

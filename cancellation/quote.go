@@ -104,7 +104,17 @@ func (m *Manager) owed(ctx context.Context, settings Settings, s dedicated.Serve
 	if err != nil {
 		return refund.Result{}, fmt.Errorf("working out the refund: %w", err)
 	}
-	return result, audit(question, result)
+	return kept(result), audit(question, result)
+}
+
+// kept is a result as it is stored: with times like all others, and no slice of the host's.
+func kept(result refund.Result) refund.Result {
+	result.Lines = slices.Clone(result.Lines)
+	for i := range result.Lines {
+		c := &result.Lines[i].Charge
+		c.Start, c.End = zone.Instant(c.Start), zone.Instant(c.End)
+	}
+	return result
 }
 
 // errRefund: a formula of the host's gave what must not be paid.

@@ -51,8 +51,7 @@ type Due struct {
 //     cancellation that is scheduled or executing for each Assignment that is not nil; a second is ErrConflict, in the same
 //     step.
 //  5. Ownership: it keeps no slice or map that it was given and hands out none that it keeps.
-//  6. Time: comes back in UTC, exact to the microsecond, in every field but those of Refund's charges, which come back as
-//     the same instant; the zero time comes back as zero.
+//  6. Time: comes back in UTC, exact to the microsecond; the zero time comes back as zero.
 //  7. Decimal: value and scale survive, never through a float.
 //  8. Order: Cancellations lists one reseller's by At, ties by ID. The cursor is opaque, "" at the end, and stands for a
 //     place in that order: who pages through meets everything that was there all the time and kept its At exactly once,

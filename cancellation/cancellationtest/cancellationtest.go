@@ -1,0 +1,198 @@
+// Package cancellationtest is the conformance suite for implementations of cancellation.Store.
+package cancellationtest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/storetest"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// Open returns a fresh, empty store and the outbox in which the events of its Commit arrive.
+type Open = func(*testing.T) (cancellation.Store, notify.Outbox)
+
+// TestStore tests an implementation against the contract in cancellation.Store's comment. open is called once for each
+// sub-test, and each sub-test is named after the numbered line of the contract that it holds.
+//
+//	func TestStore(t *testing.T) {
+//		cancellationtest.TestStore(t, func(t *testing.T) (cancellation.Store, notify.Outbox) {
+//			outbox := &notify.MemoryOutbox{}
+//			return &cancellation.MemoryStore{Outbox: outbox}, outbox
+//		})
+//	}
+func TestStore(t *testing.T, open func(*testing.T) (cancellation.Store, notify.Outbox)) {
+	t.Run("cancellations", func(t *testing.T) {
+		storetest.Test(t, cancellations(open))
+		t.Run("1 concurrency: of two active ones of an assignment one wins", func(t *testing.T) { testUniqueRace(t, open) })
+		t.Run("4 atomicity: one active per assignment", func(t *testing.T) { testUnique(t, open) })
+		t.Run("8 order: criteria", func(t *testing.T) { testCriteria(t, open) })
+		t.Run("8 order: active is what is scheduled or executing", func(t *testing.T) { testActive(t, open) })
+		t.Run("9 context: active heeds it", func(t *testing.T) { testActiveContext(t, open) })
+	})
+	t.Run("settings", func(t *testing.T) { storetest.Test(t, settings(open)) })
+	t.Run("both kinds", func(t *testing.T) {
+		t.Run("4 atomicity: all of both or none", func(t *testing.T) { testBothOrNone(t, open) })
+		t.Run("10 leases: limit of each, next of both", func(t *testing.T) { testBothDue(t, open) })
+	})
+}
+
+func cancellations(open Open) storetest.Kind[cancellation.Cancellation] {
+	return storetest.Kind[cancellation.Cancellation]{
+		Open: func(t *testing.T) storetest.Store[cancellation.Cancellation] { return adaptCancellations(open(t)) },
+		Make: makeCancellation,
+		Edit: func(c cancellation.Cancellation) cancellation.Cancellation {
+			c.State, c.Reason, c.Attempts, c.LastError = cancellation.Failed, "", 4, "ändert'\""
+			c.Steps, c.Warned, c.History, c.Refund = nil, nil, nil, refund.Result{}
+			return c
+		},
+		Scribble: func(c cancellation.Cancellation) {
+			for i := range c.Steps {
+				c.Steps[i].Name = "scribble"
+			}
+			for i := range c.Warned {
+				c.Warned[i].Days = -1
+			}
+			for i := range c.History {
+				c.History[i].What = "scribble"
+			}
+			for i := range c.Refund.Lines {
+				c.Refund.Lines[i].Note = "scribble"
+			}
+		},
+		Meta: func(c *cancellation.Cancellation) storetest.Meta {
+			return storetest.Meta{ID: &c.ID, Version: &c.Version, Due: &c.Due, Lease: &c.LeaseUntil}
+		},
+		Compare: func(a, b cancellation.Cancellation) int {
+			return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
+		},
+	}
+}
+
+func adaptCancellations(store cancellation.Store, outbox notify.Outbox) storetest.Store[cancellation.Cancellation] {
+	return storetest.Store[cancellation.Cancellation]{
+		Get: store.Cancellation,
+		List: func(ctx context.Context, reseller uuid.UUID, limit int, after string) ([]cancellation.Cancellation, string, error) {
+			return store.Cancellations(ctx, reseller, cancellation.Query{Limit: limit, After: after})
+		},
+		Commit: func(ctx context.Context, changes ...storetest.Change[cancellation.Cancellation]) error {
+			var own []cancellation.Change
+			for _, c := range changes {
+				own = append(own, cancellation.Change{Cancellations: c.Records, Events: c.Events})
+			}
+			return store.Commit(ctx, own...)
+		},
+		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]cancellation.Cancellation, time.Time, error) {
+			due, err := store.ClaimDue(ctx, now, until, limit)
+			return due.Cancellations, due.Next, err
+		},
+		Outbox: outbox,
+	}
+}
+
+// instant is the n-th day of the suite's own time.
+func instant(n int) time.Time { return time.Date(2026, 3, 1+n, 23, 59, 59, 123456000, time.UTC) }
+
+func makeCancellation(reseller uuid.UUID, n int) cancellation.Cancellation {
+	by := dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: reseller}
+	return cancellation.Cancellation{
+		ID: uuid.New(), ResellerID: reseller, ClientID: uuid.New(), ServerID: uuid.New(), Assignment: uuid.New(),
+		ServerName: "wéb'01\"", State: cancellation.Executing,
+		When: cancellation.When{At: instant(n % 5), EndOfPeriod: true}, Asked: instant(-1), At: instant(n % 5), Zone: "Europe/Berlin",
+		By: by, Reason: "größer;--",
+		Steps:    []cancellation.Step{{Name: cancellation.StepRelease, Done: instant(7)}, {Name: cancellation.StepDeprovision}},
+		Attempts: 3, LastError: "the switch does not answer", RetryAt: instant(8), Postponed: instant(9), Abandoned: true,
+		Refund: refund.Result{Total: decimal.RequireFromString("12345678901234567890.10"), Lines: []refund.Line{{
+			Charge: refund.Charge{
+				Label: "März", Kind: refund.Flat, Paid: decimal.RequireFromString("0.100"), Refunded: decimal.New(5, 1),
+				Start: instant(-3), End: instant(28),
+			},
+			Unused: 17, Total: 31, Amount: decimal.RequireFromString("12345678901234567890.10"), Clamped: true, Note: "cut",
+		}}},
+		Currency: "EUR", Places: 2,
+		Warned: []cancellation.Warning{{Days: 7, For: instant(n % 5), Sent: instant(1)}, {Days: 1, For: instant(n % 5), Sent: instant(2)}},
+		History: []cancellation.Entry{
+			{At: instant(-1), By: by, What: "scheduled", To: instant(4)},
+			{At: instant(0), By: dedicated.Actor{Role: dedicated.System, ResellerID: reseller}, What: "moved", From: instant(4), To: instant(n % 5)},
+		},
+		SettingsVersion: 12,
+	}
+}
+
+func settings(open Open) storetest.Kind[cancellation.Settings] {
+	return storetest.Kind[cancellation.Settings]{
+		Unlisted: true,
+		Open:     func(t *testing.T) storetest.Store[cancellation.Settings] { return adaptSettings(open(t)) },
+		Make: func(uuid.UUID, int) cancellation.Settings {
+			return cancellation.Settings{
+				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayWithdraw: true, NoticeDays: 3, LockDays: 2,
+				HoldUnwarned: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor",
+			}
+		},
+		Edit: func(s cancellation.Settings) cancellation.Settings {
+			s.Warn, s.DaysAhead, s.Formula = false, nil, "it's 50 % \"paid\""
+			return s
+		},
+		Scribble: func(s cancellation.Settings) {
+			for i := range s.DaysAhead {
+				s.DaysAhead[i] = -1
+			}
+		},
+		Meta: func(s *cancellation.Settings) storetest.Meta {
+			return storetest.Meta{ID: &s.ResellerID, Version: &s.Version, Due: &s.Due, Lease: &s.LeaseUntil}
+		},
+	}
+}
+
+func adaptSettings(store cancellation.Store, outbox notify.Outbox) storetest.Store[cancellation.Settings] {
+	return storetest.Store[cancellation.Settings]{
+		Get: store.Settings,
+		Commit: func(ctx context.Context, changes ...storetest.Change[cancellation.Settings]) error {
+			var own []cancellation.Change
+			for _, c := range changes {
+				own = append(own, cancellation.Change{Settings: c.Records, Events: c.Events})
+			}
+			return store.Commit(ctx, own...)
+		},
+		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]cancellation.Settings, time.Time, error) {
+			due, err := store.ClaimDue(ctx, now, until, limit)
+			return due.Settings, due.Next, err
+		},
+		Outbox: outbox,
+	}
+}
+
+func commit(t *testing.T, store cancellation.Store, changes ...cancellation.Change) {
+	t.Helper()
+	if err := store.Commit(t.Context(), changes...); err != nil {
+		t.Fatalf("Commit: %v", err)
+	}
+}
+
+func wantConflict(t *testing.T, store cancellation.Store, what string, changes ...cancellation.Change) {
+	t.Helper()
+	if err := store.Commit(t.Context(), changes...); !errors.Is(err, cancellation.ErrConflict) {
+		t.Errorf("%s gave %v, want ErrConflict", what, err)
+	}
+}
+
+func change(c ...cancellation.Cancellation) cancellation.Change {
+	return cancellation.Change{Cancellations: c}
+}
+
+// scheduled is an active cancellation with little in it.
+func scheduled(assignment uuid.UUID) cancellation.Cancellation {
+	return cancellation.Cancellation{
+		ID: uuid.New(), ResellerID: uuid.New(), ServerID: uuid.New(), Assignment: assignment, State: cancellation.Scheduled, At: instant(1),
+	}
+}
