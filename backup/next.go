@@ -91,16 +91,28 @@ func (d *dates) notBefore(day int64) int64 {
 	number, place := d.period(day)
 	turn := zone.FloorDiv(number-d.origin, d.interval)
 	if turn*d.interval+d.origin < number { // the day lies in a period that Interval leaves out
-		turn, place = turn+1, 0
+		turn, number, place = turn+1, (turn+1)*d.interval+d.origin, 0
 	}
-	switch {
-	case d.frequency == Weekly:
+	switch d.frequency {
+	case Weekly:
 		return turn*d.perWeek + int64(bits.OnesCount8(d.weekdays&(1<<place-1)))
-	case d.frequency == Monthly && d.date(turn) < day:
-		return turn + 1
-	default:
-		return turn
+	case Monthly:
+		if _, _, meant := d.inMonth(number); meant <= place {
+			return turn + 1
+		}
 	}
+	return turn
+}
+
+// inMonth returns the date that MonthDay means in the month of that number.
+func (d *dates) inMonth(number int64) (year int, month time.Month, day int) {
+	year = int(zone.FloorDiv(number, 12))
+	month = time.Month(number - int64(year)*12 + 1)
+	day = zone.DaysIn(year, month)
+	if d.monthDay != -1 {
+		day = min(day, d.monthDay)
+	}
+	return year, month, day
 }
 
 // date returns the n-th day.
@@ -114,14 +126,7 @@ func (d *dates) date(n int64) int64 {
 		}
 		return (d.origin+turn*d.interval)*7 - 3 + int64(bits.TrailingZeros8(left))
 	case Monthly:
-		number := d.origin + n*d.interval
-		year := int(zone.FloorDiv(number, 12))
-		month := time.Month(number - int64(year)*12 + 1)
-		last := zone.DaysIn(year, month)
-		if d.monthDay == -1 {
-			return zone.Days(year, month, last)
-		}
-		return zone.Days(year, month, min(d.monthDay, last))
+		return zone.Days(d.inMonth(d.origin + n*d.interval))
 	default:
 		return d.origin + n*d.interval
 	}
