@@ -10,7 +10,8 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-func (k Kind[E]) testLists(t *testing.T) {
+// TestLists runs the lines on lists alone: once more for each further order that a store's lists have.
+func TestLists[E any](t *testing.T, k Kind[E]) {
 	t.Run("8 order: sorted, each once, page by page", k.pages)
 	t.Run("8 order: a cursor stands while records come", k.cursorStands)
 	t.Run("8 order: what is no cursor is ErrInvalid", k.badCursor)

@@ -70,7 +70,7 @@ func Test[E any](t *testing.T, k Kind[E]) {
 	t.Run("5 ownership: hands out nothing it keeps", k.handsOutNothing)
 	t.Run("6 time, 7 decimal: what is stored comes back the same", k.roundTrip)
 	if !k.Unlisted {
-		k.testLists(t)
+		TestLists(t, k)
 	}
 	t.Run("9 context: a cancelled one writes nothing", k.cancelled)
 	if k.claimable() {
