@@ -18,10 +18,7 @@ func (s Schedule) Next(after time.Time) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	// Occurrences lie on whole seconds, which makes "after", "not before" and "until" comparisons of seconds.
-	start := s.Start.Unix()
-	if s.Start.Nanosecond() > 0 {
-		start++
-	}
+	start := ceil(s.Start)
 	d := s.dates(loc)
 	if s.Frequency == Once {
 		at := d.at(0, loc)
