@@ -44,38 +44,42 @@ const (
 	KindClosed notify.Kind = "cancellation.closed"
 )
 
-// Notice is the payload of what somebody is told about a planned cancellation. Dates are RFC 3339 in the server's zone.
+// Notice is the payload of what somebody is told about a planned cancellation. Dates are RFC 3339; local dates are the
+// same ones as the wall clock of the server's zone shows them, for people: "2026-12-01 00:00 CET".
 type Notice struct {
 	CancellationID uuid.UUID `json:"cancellation_id"`
 	ServerID       uuid.UUID `json:"server_id"`
 	ServerName     string    `json:"server_name"`
-	Date           string    `json:"date"`      // when the server will be cancelled
+	Date           string    `json:"date"` // when the server will be cancelled
+	LocalDate      string    `json:"local_date"`
 	FromDate       string    `json:"from_date"` // what was said before; "" where the date has not moved
-	Zone           string    `json:"zone"`      // IANA name
-	DaysLeft       int       `json:"days_left"` // calendar days until Date
+	FromLocalDate  string    `json:"from_local_date"`
+	DaysLeft       int       `json:"days_left"` // calendar days until then, in the server's zone
 	By             string    `json:"by"`        // who ordered it: "client", "reseller", "system"
 	Reason         string    `json:"reason"`
 }
 
-// Problem is the payload of what the reseller is told when a cancellation does not get on.
+// Problem is the payload of what the reseller is told when a cancellation does not get on. Dates are as in Notice.
 type Problem struct {
 	CancellationID uuid.UUID `json:"cancellation_id"`
 	ServerID       uuid.UUID `json:"server_id"`
 	ServerName     string    `json:"server_name"`
-	Date           string    `json:"date"`     // the planned one: RFC 3339 in the server's zone
+	Date           string    `json:"date"` // the planned one
+	LocalDate      string    `json:"local_date"`
 	Step           string    `json:"step"`     // the first that is not done; "" before the execution
 	Attempts       int       `json:"attempts"` // failures in a row
 	Error          string    `json:"error"`
-	RetryAt        string    `json:"retry_at"` // RFC 3339 in the server's zone; "" where it is over
+	RetryAt        string    `json:"retry_at"` // a local date; "" where it is over
 }
 
-// Account is the payload of what somebody is told about an executed cancellation. Amounts have the currency's decimals.
+// Account is the payload of what somebody is told about an executed cancellation. Amounts have the currency's decimals,
+// dates are as in Notice.
 type Account struct {
 	CancellationID uuid.UUID     `json:"cancellation_id"`
 	ServerID       uuid.UUID     `json:"server_id"`
 	ServerName     string        `json:"server_name"`
-	Date           string        `json:"date"` // the planned one, by which the refund is reckoned: RFC 3339 in the server's zone
-	Zone           string        `json:"zone"`
+	Date           string        `json:"date"` // the planned one, by which the refund is reckoned
+	LocalDate      string        `json:"local_date"`
 	Reason         string        `json:"reason"`
 	Currency       string        `json:"currency"` // "" where nothing was to be refunded
 	Total          string        `json:"total"`    // "" where nothing was to be refunded
@@ -126,7 +130,7 @@ func (c Cancellation) tell(kind notify.Kind, now time.Time, reason string) fact 
 	}
 	return fact{kind, Notice{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
-		Date: date(at, loc), Zone: loc.String(), DaysLeft: max(daysLeft(now, at, loc), 0),
+		Date: date(at, loc), LocalDate: localDate(at, loc), DaysLeft: max(daysLeft(now, at, loc), 0),
 		By: c.By.Role.String(), Reason: reason,
 	}}
 }
@@ -135,7 +139,7 @@ func (c Cancellation) tell(kind notify.Kind, now time.Time, reason string) fact 
 func (c Cancellation) tellMoved(kind notify.Kind, now, from time.Time) fact {
 	f := c.tell(kind, now, c.Reason)
 	notice := f.payload.(Notice)
-	notice.FromDate = date(from, c.place())
+	notice.FromDate, notice.FromLocalDate = date(from, c.place()), localDate(from, c.place())
 	f.payload = notice
 	return f
 }
@@ -144,10 +148,10 @@ func (c Cancellation) complain(kind notify.Kind) fact {
 	loc := c.place()
 	p := Problem{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
-		Date: date(c.At, loc), Attempts: c.Attempts, Error: c.LastError,
+		Date: date(c.At, loc), LocalDate: localDate(c.At, loc), Attempts: c.Attempts, Error: c.LastError,
 	}
 	if !c.RetryAt.IsZero() {
-		p.RetryAt = date(c.RetryAt, loc)
+		p.RetryAt = localDate(c.RetryAt, loc)
 	}
 	for _, s := range c.Steps {
 		if s.Done.IsZero() {
@@ -162,7 +166,7 @@ func (c Cancellation) complain(kind notify.Kind) fact {
 func (c Cancellation) closing(now time.Time) []fact {
 	account := Account{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
-		Date: date(c.At, c.place()), Zone: c.place().String(), Reason: c.Reason,
+		Date: date(c.At, c.place()), LocalDate: localDate(c.At, c.place()), Reason: c.Reason,
 	}
 	if c.Refund.Total.IsPositive() {
 		account.Currency, account.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)

@@ -129,5 +129,10 @@ func (s Settings) unlocked(op string, at, now time.Time, loc *time.Location) err
 	}
 }
 
-// date writes an instant for a person: local time with its offset, RFC 3339.
+// localDate writes an instant for a person who looks at the clock on the wall.
+func localDate(t time.Time, loc *time.Location) string {
+	return t.In(loc).Format("2006-01-02 15:04 MST")
+}
+
+// date writes an instant with the offset of its zone: RFC 3339.
 func date(t time.Time, loc *time.Location) string { return t.In(loc).Format(time.RFC3339) }
