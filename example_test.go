@@ -50,6 +50,7 @@ func Example() {
 		ServerID: server.ID, When: cancellation.When{EndOfPeriod: true},
 	}))
 	fmt.Println(order.State, "for", order.At.Format(time.DateOnly))
+	must(dispatcher.Tick(ctx))
 
 	// The time comes. A real program leaves the ticks to a dedicated.Runner.
 	now.Set(order.At)
@@ -59,6 +60,9 @@ func Example() {
 
 	// Output:
 	// scheduled for 2026-12-01
+	// mail: Your server web-1 is ready
+	// mail: Your server web-1 will be cancelled on 2026-12-01 00:00 UTC
+	// mail: Your server web-1 was cancelled
 	// clean_up
 }
 
