@@ -40,6 +40,7 @@ type Error struct {
 	Err            error     // a sentinel or the cause
 }
 
+// Error says what was wrong, and what would have been right.
 func (e *Error) Error() string { return "cancellation: " + e.Msg }
 
 // Unwrap returns Err.
