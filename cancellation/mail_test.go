@@ -64,6 +64,7 @@ func TestMailsOfAStory(t *testing.T) {
 	s := w.server(t)
 	c := w.endOfPeriod(t, s.ID)
 	w.tickAt(t, at("2026-11-26 08:00"))
+	w.clock.Set(at("2026-11-26 09:00"))
 	_, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-28 11:00")})
 	require.NoError(t, err)
 	w.tickAt(t, at("2026-11-27 11:00"))

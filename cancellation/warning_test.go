@@ -1,0 +1,338 @@
+package cancellation_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+func warnings(leads ...int) cancellation.Settings {
+	return cancellation.Settings{Warn: true, DaysAhead: leads}
+}
+
+// leads are the leads of the warnings that were recorded.
+func leads(c cancellation.Cancellation) []int {
+	var days []int
+	for _, w := range c.Warned {
+		days = append(days, w.Days)
+	}
+	return days
+}
+
+// drain ticks whenever something is due until a time, as a Runner does.
+func (w *world) drain(t testing.TB, until time.Time) {
+	t.Helper()
+	for {
+		next := w.tick(t)
+		if next.IsZero() || next.After(until) {
+			w.clock.Set(until)
+			w.tick(t)
+			return
+		}
+		require.True(t, next.After(w.clock.Now()), "a Tick that names the past spins")
+		w.clock.Set(next)
+	}
+}
+
+func TestWarningsAreDueAtTheSameLocalTime(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, at string
+		lead     int
+		want     string // in UTC
+	}{
+		{"plain", "2026-11-24T12:00:00+01:00", 7, "2026-11-17 11:00"},
+		{"across the end of summer time", "2026-10-26T00:00:00+01:00", 7, "2026-10-18 22:00"},
+		{"across the beginning of summer time", "2027-03-29T00:00:00+02:00", 1, "2027-03-27 23:00"},
+		{"a time that the day of the warning skips", "2027-03-29T02:30:00+02:00", 1, "2027-03-28 01:30"},
+		{"a time that the day of the warning repeats", "2026-10-26T02:30:00+01:00", 1, "2026-10-25 00:30"},
+		{"a month has fewer days", "2027-03-31T08:00:00+02:00", 31, "2027-02-28 07:00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.clock.Set(at("2026-10-01 00:00"))
+			w.save(t, warnings(tt.lead))
+			date, err := time.Parse(time.RFC3339, tt.at)
+			require.NoError(t, err)
+			c := w.schedule(t, w.server(t).ID, date)
+			next := w.tick(t)
+			assert.Equal(t, at(tt.want), next)
+			w.tickAt(t, next.Add(-time.Microsecond))
+			assert.Empty(t, w.get(t, c.ID).Warned)
+			w.tickAt(t, next)
+			assert.Equal(t, []cancellation.Warning{{Days: tt.lead, For: c.At, Sent: next}}, w.get(t, c.ID).Warned)
+			assert.Equal(t, tt.lead, payloads[cancellation.Notice](t, w, cancellation.KindWarning)[0].DaysLeft)
+		})
+	}
+}
+
+func TestEveryLeadOnce(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.save(t, warnings(1, 14, 7, 7))
+	c := w.schedule(t, w.server(t).ID, endOfNovember())
+	w.drain(t, endOfNovember().Add(-time.Second))
+	assert.Equal(t, []int{14, 7, 1}, leads(w.get(t, c.ID)))
+	w.drain(t, endOfNovember().Add(time.Hour))
+	assert.Equal(t, 3, w.kinds(t, c.ID)[cancellation.KindWarning])
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+}
+
+func TestScheduledInsideTheWindow(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.save(t, warnings(14, 7))
+	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
+	w.tick(t)
+	assert.Equal(t, []int{7}, leads(w.get(t, c.ID)), "the nearest alone, at once")
+	assert.Equal(t, 3, payloads[cancellation.Notice](t, w, cancellation.KindWarning)[0].DaysLeft, "truly")
+	w.tick(t)
+	w.drain(t, at("2026-11-12 00:00"))
+	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindWarning])
+}
+
+func TestNoWarningWhenWarningsAreOff(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.save(t, cancellation.Settings{DaysAhead: []int{7}, HoldUnwarned: 5})
+	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
+	w.drain(t, at("2026-11-13 09:00"))
+	c = w.get(t, c.ID)
+	assert.Empty(t, c.Warned)
+	assert.Equal(t, cancellation.Executed, c.State, "never blocks the execution")
+}
+
+// TestDowntime stops everything for a while, across warnings and dates.
+func TestDowntime(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	tests := []struct {
+		name           string
+		down           time.Duration // from 10 November
+		date           string
+		leads, planned []int // at once, and until the execution
+		state          cancellation.State
+		left           int // days, in the last warning
+	}{
+		{"1 day, over a warning", day, "2026-11-17 12:00", []int{7}, []int{7, 1}, cancellation.Scheduled, 6},
+		{"1 day, over two warnings", day, "2026-11-11 12:00", []int{1}, []int{1}, cancellation.Scheduled, 0},
+		{"1 day, over the date", day, "2026-11-10 20:00", nil, nil, cancellation.Executed, 0},
+		{"40 days, over both warnings", 40 * day, "2026-12-21 00:00", []int{1}, []int{1}, cancellation.Scheduled, 1},
+		{"40 days, over one warning", 40 * day, "2026-12-25 00:00", []int{7}, []int{7, 1}, cancellation.Scheduled, 5},
+		{"40 days, over the date", 40 * day, "2026-11-30 23:00", nil, nil, cancellation.Executed, 0},
+		{"3 years, over both warnings", 3 * 365 * day, "2029-11-10 00:00", []int{1}, []int{1}, cancellation.Scheduled, 1},
+		{"3 years, over the date", 3 * 365 * day, "2026-11-30 23:00", nil, nil, cancellation.Executed, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.save(t, warnings(7, 1))
+			s := w.server(t)
+			c := w.schedule(t, s.ID, at(tt.date))
+			back := w.clock.Now().Add(tt.down)
+			w.tickAt(t, back)
+			got := w.get(t, c.ID)
+			assert.Equal(t, tt.leads, leads(got))
+			assert.Equal(t, tt.state, got.State)
+			told := len(w.told(t))
+			w.tick(t)
+			assert.Len(t, w.told(t), told, "a second tick at the same instant does nothing")
+			assert.Equal(t, got, w.get(t, c.ID))
+			if notices := payloads[cancellation.Notice](t, w, cancellation.KindWarning); len(notices) > 0 {
+				assert.Equal(t, tt.left, notices[0].DaysLeft)
+			}
+			w.drain(t, at(tt.date).Add(time.Hour))
+			got = w.get(t, c.ID)
+			assert.Equal(t, tt.planned, leads(got))
+			assert.Equal(t, cancellation.Executed, got.State)
+			require.LessOrEqual(t, len(w.biller.refunds()), 1)
+			for _, r := range w.biller.refunds() {
+				assert.Equal(t, at(tt.date), r.At, "as of the planned date")
+			}
+			assert.Equal(t, dedicated.CleanUp, w.serverNow(t, s.ID).State)
+		})
+	}
+}
+
+func TestDowntimeOldestFirst(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	var want []string
+	for day := 28; day > 10; day-- {
+		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00").AddDate(0, 0, day))
+	}
+	w.tickAt(t, at("2029-11-10 09:00"))
+	for day := 11; day <= 28; day++ {
+		want = append(want, at("2026-11-10 09:00").AddDate(0, 0, day).Format(time.RFC3339))
+	}
+	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	require.NoError(t, err)
+	require.Len(t, all, len(want))
+	var got []string
+	for _, c := range all {
+		got = append(got, c.At.Format(time.RFC3339))
+	}
+	assert.Equal(t, want, got)
+}
+
+func TestRescheduleRearmsAndCorrects(t *testing.T) {
+	t.Parallel()
+	w, ctx := setup(t), t.Context()
+	w.save(t, warnings(7))
+	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
+	w.tick(t)
+	_, err := w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: at("2026-11-13 18:00")})
+	require.NoError(t, err)
+	w.tick(t)
+	got := w.get(t, c.ID)
+	assert.Equal(t, []cancellation.Warning{
+		{Days: 7, For: at("2026-11-13 09:00"), Sent: at("2026-11-10 09:00")},
+		{Days: 7, For: at("2026-11-13 18:00"), Sent: at("2026-11-10 09:00")},
+	}, got.Warned, "the same day is another date")
+	moved := payloads[cancellation.Notice](t, w, cancellation.KindRescheduled)
+	require.Len(t, moved, 1)
+	assert.Equal(t, "2026-11-13T10:00:00+01:00", moved[0].FromDate)
+	assert.Equal(t, "2026-11-13T19:00:00+01:00", moved[0].Date)
+
+	_, err = w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: at("2026-11-13 09:00")})
+	require.NoError(t, err)
+	w.tick(t)
+	assert.Len(t, w.get(t, c.ID).Warned, 2, "never twice for the same date and lead")
+	_, err = w.Discard(ctx, w.reseller, c.ID, "paid")
+	require.NoError(t, err)
+	assert.Equal(t, 2, w.kinds(t, c.ID)[cancellation.KindRescheduled])
+	off := payloads[cancellation.Notice](t, w, cancellation.KindDiscarded)
+	require.Len(t, off, 1)
+	assert.Equal(t, "paid", off[0].Reason)
+}
+
+func TestSettingsChangeWhatIsScheduled(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	server := w.server(t)
+	c := w.schedule(t, server.ID, at("2026-11-25 09:00"))
+	assert.Equal(t, at("2026-11-25 09:00"), w.tick(t), "no warnings")
+
+	s := w.save(t, warnings(7))
+	assert.Equal(t, at("2026-11-18 09:00"), w.tick(t), "on")
+	s.DaysAhead = []int{14, 10}
+	s = w.save(t, s)
+	assert.Equal(t, at("2026-11-11 09:00"), w.tick(t), "earlier")
+	w.tickAt(t, at("2026-11-11 09:00"))
+	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)))
+
+	s.DaysAhead = []int{14, 20}
+	s = w.save(t, s)
+	w.tick(t)
+	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)), "a warning farther ahead than one that was sent is not missed")
+	s.DaysAhead = []int{14, 13}
+	s = w.save(t, s)
+	w.tickAt(t, at("2026-11-14 09:00"))
+	assert.Equal(t, []int{14, 13}, leads(w.get(t, c.ID)))
+
+	s.Warn = false
+	s = w.save(t, s)
+	assert.Equal(t, at("2026-11-25 09:00"), w.tick(t), "off")
+	s.Warn, s.DaysAhead = true, []int{14, 13, 3}
+	w.save(t, s)
+	assert.Equal(t, at("2026-11-22 09:00"), w.tick(t), "on again, without repeats")
+	assert.Equal(t, []int{14, 13}, leads(w.get(t, c.ID)))
+}
+
+// TestSettingsReachEverythingScheduled: in batches, also what is scheduled meanwhile, by a process that had read the
+// settings before.
+func TestSettingsReachEverythingScheduled(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for range 250 {
+		w.schedule(t, w.server(t).ID, endOfNovember())
+	}
+	w.tick(t)
+	late := w.another(t, func(c *cancellation.Config) {
+		c.Store = &between{Store: w.store, do: func() { // the settings are saved and the batches done while it schedules
+			w.save(t, warnings(14))
+			w.tick(t)
+		}}
+	})
+	_, err := late.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: endOfNovember()}})
+	require.NoError(t, err)
+	assert.Equal(t, at("2026-11-16 23:00"), w.tick(t))
+	w.tickAt(t, at("2026-11-16 23:00"))
+	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{Limit: 1000})
+	require.NoError(t, err)
+	require.Len(t, all, 251)
+	for _, c := range all {
+		assert.Len(t, c.Warned, 1)
+	}
+}
+
+func TestHoldUnwarned(t *testing.T) {
+	t.Parallel()
+	hold := warnings(7, 1)
+	hold.HoldUnwarned = 3
+	tests := []struct {
+		name      string
+		back      string // when the ticks come back
+		postponed string // "": it is not
+	}{
+		{"warned in time", "2026-11-23 23:00", ""},
+		{"warned late, but long enough ahead", "2026-11-27 20:00", ""},
+		{"warned a day ahead", "2026-11-29 23:30", "2026-12-02 23:30"},
+		{"not warned until after the date", "2026-12-05 12:00", "2026-12-08 12:00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.save(t, hold)
+			c := w.endOfPeriod(t, w.server(t).ID)
+			w.tickAt(t, at(tt.back))
+			c = w.get(t, c.ID)
+			assert.Len(t, c.Warned, 1)
+			assert.Equal(t, cancellation.Scheduled, c.State)
+			assert.Equal(t, endOfNovember(), c.At, "the plan stays")
+			if tt.postponed == "" {
+				w.drain(t, endOfNovember())
+				assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+				assert.Zero(t, w.kinds(t, c.ID)[cancellation.KindPostponed])
+				return
+			}
+			assert.Equal(t, at(tt.postponed), c.Postponed)
+			assert.Equal(t, cancellation.Entry{
+				At: at(tt.back), By: dedicated.Actor{Role: dedicated.System, ResellerID: w.reseller.ResellerID},
+				What: "postponed", From: endOfNovember(), To: at(tt.postponed),
+			}, c.History[1])
+			assert.Equal(t, 3, payloads[cancellation.Notice](t, w, cancellation.KindWarning)[0].DaysLeft)
+			w.drain(t, at(tt.postponed).Add(-time.Minute))
+			assert.Equal(t, cancellation.Scheduled, w.get(t, c.ID).State)
+			w.drain(t, at(tt.postponed))
+			c = w.get(t, c.ID)
+			assert.Equal(t, cancellation.Executed, c.State)
+			assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindPostponed], "once")
+			assert.Empty(t, w.biller.refunds(), "the period was over on the planned date")
+		})
+	}
+}
+
+func TestPostponedOnceOnly(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := warnings(7)
+	s.HoldUnwarned = 3
+	s = w.save(t, s)
+	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	w.tick(t)
+	assert.Equal(t, at("2026-11-13 09:00"), w.get(t, c.ID).Due)
+	s.HoldUnwarned = 30
+	w.save(t, s)
+	w.drain(t, at("2026-11-13 09:00"))
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+}
