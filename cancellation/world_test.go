@@ -193,13 +193,14 @@ func history(c cancellation.Cancellation) []string {
 	return what
 }
 
-// biller has been paid 30.00 for each November day's month, and remembers what it paid back by key.
+// biller remembers what it has paid back, by key.
 type biller struct {
-	mu      sync.Mutex
-	charges []refund.Charge // nil: one of 30.00 for November 2026
-	err     error
-	paid    map[uuid.UUID]cancellation.Refund
-	calls   int
+	mu        sync.Mutex
+	charges   []refund.Charge // nil: one of 30.00 for November 2026
+	err       error           // of Paid
+	refundErr error
+	paid      map[uuid.UUID]cancellation.Refund
+	calls     int
 }
 
 func (b *biller) Paid(_ context.Context, _ dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
@@ -224,8 +225,8 @@ func (b *biller) Refund(_ context.Context, r cancellation.Refund) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls++
-	if b.err != nil {
-		return b.err
+	if b.refundErr != nil {
+		return b.refundErr
 	}
 	if b.paid == nil {
 		b.paid = map[uuid.UUID]cancellation.Refund{}
@@ -248,4 +249,11 @@ func (b *biller) refunds() []cancellation.Refund {
 func assertMoney(t testing.TB, want string, got decimal.Decimal) {
 	t.Helper()
 	assert.Equal(t, want, got.StringFixed(max(0, -got.Exponent())))
+}
+
+// failRefund makes Refund fail, Paid not.
+func (b *biller) failRefund(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refundErr = err
 }
