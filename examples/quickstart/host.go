@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/refund"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// host is a reseller's panel: the library's parts, wired. With stores over a database instead of the MemoryStores, a mail
+// server instead of the collector and real time instead of the mock, this is what a real one does.
+type host struct {
+	clock         *clock.Mock
+	reseller      dedicated.Actor
+	servers       *dedicated.Manager
+	backups       *backup.Manager
+	tickets       *ticket.Manager
+	cancellations *cancellation.Manager
+	dispatcher    *notify.Dispatcher
+	outbox        *notify.MemoryOutbox
+	ledger        *ledger
+	people        directory
+	sent          collector[notify.Message] // what the mail server got
+	facts         collector[notify.Event]   // what a plug-in saw
+}
+
+// newHost makes a panel with the servers of an inventory, each assigned when its first billing period began.
+func newHost(ctx context.Context, inv inventory) (*host, error) {
+	now := clock.NewMock()
+	h := &host{
+		clock:    now,
+		outbox:   &notify.MemoryOutbox{},
+		ledger:   newLedger(now),
+		people:   newDirectory(inv),
+		reseller: dedicated.Actor{Role: dedicated.Reseller, ID: idOf("staff", "Robin"), ResellerID: idOf("reseller", resellerName)},
+	}
+	if err := errors.Join(h.makeManagers(), h.stock(ctx, inv)); err != nil {
+		return nil, err
+	}
+	h.clock.Set(inv.begin())
+	return h, errors.Join(h.ledger.settled(), h.makeDispatcher())
+}
+
+func (h *host) makeManagers() (err error) {
+	h.servers, err = dedicated.New(dedicated.Config{
+		Store: &dedicated.MemoryStore{Outbox: h.outbox},
+		Clock: h.clock,
+	})
+	if err != nil {
+		return err
+	}
+	h.tickets, err = ticket.New(ticket.Config{
+		Store:         &ticket.MemoryStore{Outbox: h.outbox},
+		Servers:       h.servers,
+		Clock:         h.clock,
+		AutoClose:     7 * 24 * time.Hour,
+		FirstResponse: 24 * time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+	h.backups, err = backup.New(backup.Config{
+		Store:   &backup.MemoryStore{Outbox: h.outbox},
+		Servers: h.servers,
+		Clock:   h.clock,
+		Grace:   24 * time.Hour,
+		// The one asks the other: no backup is requested for after the end.
+		Ends: func(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
+			return h.cancellations.Ends(ctx, servers)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	h.cancellations, err = cancellation.New(cancellation.Config{
+		Store:         &cancellation.MemoryStore{Outbox: h.outbox},
+		Servers:       h.servers,
+		Clock:         h.clock,
+		Biller:        h.ledger,
+		RefundFormula: refund.MoneyBack{Days: 14, Else: refund.Prorated{}},
+		Hooks: cancellation.Hooks{
+			CloseDown: []func(context.Context, dedicated.Departure) error{h.backups.CloseServer, h.tickets.CloseServer},
+		},
+	})
+	h.ledger.renews = h.cancellations.Renews
+	return err
+}
+
+// makeDispatcher comes after the stock: a subscriber hears of what happens from its registration on.
+func (h *host) makeDispatcher() error {
+	catalog, err := notify.NewCatalog(dedicated.Kinds(), backup.Kinds(), ticket.Kinds(), cancellation.Kinds())
+	if err != nil {
+		return err
+	}
+	catalog.Directory = h.people
+	mail := notify.NotifierFunc(func(_ context.Context, m notify.Message) error { return h.sent.add(m) })
+	h.dispatcher, err = notify.New(
+		notify.Config{Outbox: h.outbox, Clock: h.clock, Parallel: 1},
+		catalog.Mail("mail to clients", notify.ToClient, mail),
+		catalog.Mail("mail to the reseller", notify.ToReseller, mail),
+		catalog.Mail("mail to providers", notify.ToProvider, mail),
+		h.backups.Subscriber(), h.tickets.Subscriber(), h.cancellations.Subscriber(),
+		notify.Subscriber{Name: "timeline", Handle: func(_ context.Context, e notify.Event) error { return h.facts.add(e) }},
+	)
+	return err
+}
+
+// stock adds the servers of the inventory, in the order in which they were rented out.
+func (h *host) stock(ctx context.Context, inv inventory) error {
+	for _, l := range inv.byAnchor() {
+		if !l.billing.Anchor.IsZero() && !l.billing.Anchor.Equal(h.clock.Now()) {
+			h.clock.Set(l.billing.Anchor)
+		}
+		s, err := h.servers.Add(ctx, h.reseller, dedicated.NewServer{ID: l.id(), Name: l.name, Owner: l.owner})
+		if err == nil && !l.inStock() {
+			s, err = h.servers.Assign(ctx, h.reseller, l.id(), l.client.id(), l.billing)
+		}
+		if err == nil && !l.inStock() {
+			h.ledger.open(s, l.price)
+		}
+		if err != nil {
+			return fmt.Errorf("importing %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+func (h *host) client(p person) dedicated.Actor {
+	return dedicated.Actor{Role: dedicated.Client, ID: p.id(), ResellerID: h.reseller.ResellerID}
+}
+
+const resellerName = "Keep & Rack Hosting"
+
+// directory knows everybody who gets mail.
+type directory map[notify.Recipient]notify.Person
+
+var _ notify.Directory = directory{}
+
+func newDirectory(inv inventory) directory {
+	d := directory{
+		{Audience: notify.ToReseller, ID: idOf("reseller", resellerName)}: {Name: resellerName, Address: "desk@keep-and-rack.example"},
+	}
+	for _, p := range inv.clients() {
+		d[notify.Recipient{Audience: notify.ToClient, ID: p.id()}] = notify.Person{Name: p.name, Address: p.email}
+	}
+	for _, l := range inv.servers {
+		if l.owner.Own() {
+			continue
+		}
+		address := "support@" + strings.Join(strings.FieldsFunc(strings.ToLower(l.owner.Provider), func(c rune) bool {
+			return (c < 'a' || c > 'z') && (c < '0' || c > '9')
+		}), "-") + ".example"
+		d[notify.Recipient{Audience: notify.ToProvider, Name: l.owner.Provider}] = notify.Person{Name: l.owner.Provider, Address: address}
+	}
+	return d
+}
+
+// Person implements notify.Directory.
+func (d directory) Person(_ context.Context, _ uuid.UUID, to notify.Recipient) (notify.Person, error) {
+	p, ok := d[to]
+	if !ok {
+		return p, fmt.Errorf("%s %s: %w", to.Audience, to.ID, notify.ErrNotFound)
+	}
+	return p, nil
+}
+
+// collector keeps what subscribers get, each in a goroutine of its own, until it is taken.
+type collector[T any] struct {
+	mu    sync.Mutex
+	items []T
+}
+
+func (c *collector[T]) add(item T) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.items = append(c.items, item)
+	return nil
+}
+
+func (c *collector[T]) take() []T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	items := c.items
+	c.items = nil
+	return items
+}

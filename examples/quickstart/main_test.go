@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write testdata/story.txt anew")
+
+// program runs the program.
+func program(args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// TestStory holds what the program prints to testdata/story.txt, which a person has read.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	code, got, problem := program()
+	require.Equal(t, exitPlayed, code, problem)
+	require.Empty(t, problem)
+	const golden = "testdata/story.txt"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	wanted, line := strings.Split(string(want), "\n"), 0
+	for got := range strings.SplitSeq(got, "\n") {
+		require.Less(t, line, len(wanted), "more than there was: %s", got)
+		require.Equal(t, wanted[line], got, "line %d; go test ./examples/quickstart -update writes it anew", line+1)
+		line++
+	}
+	require.Len(t, wanted, line, "less than there was")
+}
+
+func TestTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	first := embeddedStory()
+	for range 3 {
+		_, again, _ := program("-json")
+		require.Equal(t, first, again)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		"help":           {[]string{"-h"}, exitPlayed, "Usage: quickstart", ""},
+		"long help":      {[]string{"--help"}, exitPlayed, "Exit codes: 0", ""},
+		"unknown flag":   {[]string{"-fast"}, exitUsage, "", "not defined: -fast"},
+		"flag alone":     {[]string{"-inventory"}, exitUsage, "", "needs an argument: -inventory"},
+		"argument":       {[]string{"servers.csv"}, exitUsage, "", `found the argument "servers.csv", expected none`},
+		"no such file":   {[]string{"-inventory", "testdata/none.csv"}, exitFailed, "", "testdata/none.csv"},
+		"no file at all": {[]string{"-inventory", "testdata"}, exitFailed, "", "testdata"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := program(tt.args...)
+			assert.Equal(t, tt.code, code)
+			says(t, stdout, tt.stdout)
+			says(t, stderr, tt.stderr)
+		})
+	}
+}
+
+// says checks an output that holds some words, or is empty where none are wanted.
+func says(t *testing.T, output, words string) {
+	t.Helper()
+	if words == "" {
+		assert.Empty(t, output)
+		return
+	}
+	assert.Contains(t, output, words)
+}
+
+// TestUsageIsComplete: every flag and every column is explained.
+func TestUsageIsComplete(t *testing.T) {
+	t.Parallel()
+	for _, word := range append(columns(), "-inventory FILE", "-json", "-h") {
+		assert.Contains(t, usage, "\n  "+word+" ")
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"-json", "-json=false", "-h"} {
+		var stderr bytes.Buffer
+		assert.Equal(t, exitFailed, run([]string{flag}, fullDisk{}, &stderr), flag)
+		assert.Contains(t, stderr.String(), "no space left")
+		assert.Equal(t, exitFailed, run([]string{flag}, fullDisk{}, fullDisk{}), flag)
+	}
+}
+
+func TestBadInventoryPlaysNothing(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "bad.csv")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(embedded, "Europe/Oslo", "Europe/Asgard", 1)), 0o600))
+	code, stdout, stderr := program("-inventory", file)
+	assert.Equal(t, exitFailed, code)
+	assert.Empty(t, stdout)
+	assert.Equal(t, "quickstart: "+file+`: line 21, column 6 (zone): found "Europe/Asgard", expected an IANA time zone such as Europe/Berlin`+
+		"\n"+file+": nothing was imported\n", stderr)
+}

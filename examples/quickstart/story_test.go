@@ -1,0 +1,246 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// embeddedStory is what the program prints of its own inventory, played once for all tests that only read it.
+var embeddedStory = sync.OnceValue(func() string {
+	_, stdout, _ := program("-json")
+	return stdout
+})
+
+// story plays the story and reads it from its JSON lines.
+func story(t *testing.T, args ...string) []event {
+	t.Helper()
+	if len(args) == 0 {
+		return parse(t, embeddedStory())
+	}
+	code, stdout, stderr := program(append(args, "-json")...)
+	require.Equal(t, exitPlayed, code, stderr)
+	return parse(t, stdout)
+}
+
+func parse(t *testing.T, stdout string) []event {
+	t.Helper()
+	var events []event
+	for line := range strings.Lines(stdout) {
+		var e event
+		require.NoError(t, json.Unmarshal([]byte(line), &e), line)
+		events = append(events, e)
+	}
+	require.NotEmpty(t, events)
+	return events
+}
+
+// of are the events of a kind, in their order.
+func of(events []event, kind string) []event {
+	var found []event
+	for _, e := range events {
+		if e.Kind == kind {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// about are the events about a server, in their order.
+func about(events []event, server string) []event {
+	var found []event
+	for _, e := range events {
+		if e.Server == server {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// kinds leaves out the mail.
+func kinds(events []event) []string {
+	var all []string
+	for _, e := range events {
+		if !strings.HasPrefix(e.Kind, "mail.") {
+			all = append(all, e.Kind)
+		}
+	}
+	return all
+}
+
+// TestIngredients: what the story promises happens in it, as often as the script says.
+func TestIngredients(t *testing.T) {
+	t.Parallel()
+	events := story(t)
+	counts := map[string]int{}
+	for _, e := range events {
+		counts[e.Kind]++
+	}
+	for kind, want := range map[string]int{
+		"story.begins": 1, "story.ends": 1, "story.missing": 0,
+		"backup.submitted": 4, "backup.cancelled": 1, "backup.failed": 1, "backup.retried": 1, "backup.overdue": 1, "backup.skipped": 2,
+		"backup.withdrawn": 1, "backup.closed": 1,
+		"ticket.opened": 6, "ticket.confirmed": 2, "ticket.rejected": 1, "ticket.details_wanted": 1, "ticket.commented": 2,
+		"ticket.forwarded": 2, "ticket.provider_replied": 2, "ticket.relayed": 2, "ticket.done": 4, "ticket.unanswered": 1, "ticket.closed": 5,
+		"ticket.refused": 2, "cancellation.refused": 5,
+		"cancellation.settings": 1, "cancellation.scheduled": 4, "cancellation.rescheduled": 1, "cancellation.discarded": 1,
+		"cancellation.quoted": 3, "cancellation.executed": 3, "cancellation.warned": 6,
+		"money.refunded": 2, "money.not_charged": 1,
+		"server.assigned": 1, "server.held": 1, "server.resumed": 1, "server.released": 1, "server.cleaned": 4, "server.retired": 1, "server.restocked": 2,
+		"mail.provider": 2,
+	} {
+		assert.Equal(t, want, counts[kind], kind)
+	}
+	for kind, least := range map[string]int{
+		"backup.due": 10, "backup.completed": 10, "money.charged": 30, "mail.client": 40, "mail.reseller": 15,
+	} {
+		assert.GreaterOrEqual(t, counts[kind], least, kind)
+	}
+}
+
+func TestTimesAreOrderedAndUTC(t *testing.T) {
+	t.Parallel()
+	events := story(t)
+	begin := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	last := begin
+	for _, e := range events {
+		require.False(t, e.Time.Before(last), "%v after %s", e, last)
+		require.Equal(t, time.UTC, e.Time.Location())
+		last = e.Time
+	}
+	assert.Equal(t, begin.AddDate(0, 2, 0), last)
+}
+
+// TestActs: each act in one line of kinds, so that nothing is missing in between.
+func TestActs(t *testing.T) {
+	t.Parallel()
+	events := story(t)
+	for server, want := range map[string]string{
+		"shop-01": "ticket.opened ticket.refused ticket.refused ticket.confirmed ticket.done ticket.closed",
+		"farm-01": "ticket.opened ticket.forwarded ticket.provider_replied ticket.relayed ticket.done ticket.closed",
+		"render-01": "cancellation.refused cancellation.refused ticket.opened ticket.forwarded ticket.provider_replied " +
+			"ticket.relayed ticket.done server.released server.cleaned server.retired",
+		"mail-01": "ticket.opened ticket.details_wanted ticket.commented ticket.confirmed ticket.done ticket.closed " +
+			"cancellation.scheduled cancellation.rescheduled cancellation.warned cancellation.warned cancellation.quoted " +
+			"server.cleaned money.refunded cancellation.executed server.restocked",
+		"game-01":  "server.held cancellation.scheduled cancellation.warned cancellation.discarded server.resumed",
+		"cache-01": "ticket.opened ticket.unanswered ticket.rejected ticket.closed",
+		"spare-01": "server.assigned cancellation.quoted cancellation.scheduled cancellation.warned server.cleaned " +
+			"money.refunded cancellation.executed server.restocked",
+		"web-01": "backup.submitted backup.due backup.completed cancellation.refused cancellation.quoted cancellation.scheduled " +
+			"cancellation.refused backup.due backup.completed cancellation.refused ticket.opened ticket.commented backup.due " +
+			"backup.completed cancellation.warned backup.due backup.completed cancellation.warned money.not_charged " +
+			"server.cleaned backup.closed ticket.closed cancellation.executed",
+		"ci-01": "backup.submitted backup.due backup.failed backup.retried backup.completed backup.due backup.completed",
+		"log-01": "backup.submitted backup.due backup.overdue backup.skipped backup.skipped backup.completed backup.due " +
+			"backup.completed",
+	} {
+		assert.Equal(t, want, strings.Join(kinds(about(events, server)), " "), server)
+	}
+}
+
+// TestTrueInstants: what falls due happens when it does, not when somebody looks.
+func TestTrueInstants(t *testing.T) {
+	t.Parallel()
+	events := story(t)
+	at := func(server, kind string) []string {
+		var all []string
+		for _, e := range of(about(events, server), kind) {
+			all = append(all, e.Time.Format("01-02 15:04"))
+		}
+		return all
+	}
+	// 28 February, 00:00 in Berlin, and the same time of day 7 and 2 days before.
+	assert.Equal(t, []string{"02-27 23:00"}, at("web-01", "cancellation.executed"))
+	assert.Equal(t, []string{"02-20 23:00", "02-25 23:00"}, at("web-01", "cancellation.warned"))
+	assert.Equal(t, []string{"02-27 23:00"}, at("web-01", "money.not_charged"))
+	// Moved from 16 to 19 March: the warnings follow.
+	assert.Equal(t, []string{"03-12 12:00", "03-17 12:00"}, at("mail-01", "cancellation.warned"))
+	assert.Equal(t, []string{"03-19 12:00"}, at("mail-01", "cancellation.executed"))
+	// Scheduled within the time of the warning: warned at once, with the days that are left.
+	assert.Equal(t, []string{"02-24 14:05"}, at("spare-01", "cancellation.warned"))
+	// The 31st is the last of February.
+	assert.Equal(t, []string{"02-28 01:00", "03-31 01:00"}, at("ci-01", "backup.due"))
+	// Every Sunday at 02:30 in New York, but that of 1 March; on 8 March there is no 02:30.
+	assert.Equal(t, []string{"02-08 07:30", "02-15 07:30", "02-22 07:30", "03-08 07:30", "03-15 06:30"}, at("api-01", "backup.due"))
+	// A day without an answer; a week without another word.
+	assert.Equal(t, []string{"02-07 14:00"}, at("cache-01", "ticket.unanswered"))
+	assert.Equal(t, []string{"02-14 15:30"}, at("cache-01", "ticket.closed"))
+	assert.Equal(t, []string{"02-11 09:20"}, at("shop-01", "ticket.closed"))
+}
+
+// TestRefusals: what the rules refuse is shown with the error's words.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	events := story(t)
+	var refusals []event
+	for _, e := range events {
+		if strings.HasSuffix(e.Kind, ".refused") {
+			refusals = append(refusals, e)
+		}
+	}
+	for _, want := range []struct{ server, who, reason, words string }{
+		{"shop-01", "Bruno Keller", "conflict", "there is one already"},
+		{"shop-01", "Ada Lindqvist", "not found", "not found"},
+		{"web-01", "Ada Lindqvist", "forbidden", "end of the billing period"},
+		{"web-01", "Ada Lindqvist", "conflict", "has a cancellation by the client already"},
+		{"web-01", "Ada Lindqvist", "forbidden", "ask the reseller"},
+		{"render-01", "Oscar Lund", "forbidden", "open a cancel_at_provider ticket"},
+		{"render-01", resellerName, "forbidden", `belongs to Northwind Metal, who calls it "NW-31002"`},
+	} {
+		require.NotEmpty(t, refusals, want.words)
+		e := refusals[0]
+		refusals = refusals[1:]
+		assert.Equal(t, want.server, e.Server)
+		assert.Equal(t, want.who, e.Who)
+		assert.Equal(t, want.reason, e.Data["reason"])
+		assert.Contains(t, e.Data["error"], want.words)
+		assert.Contains(t, e.Text, "-> refused: "+e.Data["error"].(string))
+	}
+	assert.Empty(t, refusals)
+}
+
+// TestTextAndJSONTellTheSame: the words of each event of the one are in the other, in the same order.
+func TestTextAndJSONTellTheSame(t *testing.T) {
+	t.Parallel()
+	_, text, _ := program()
+	rest := strings.Join(strings.Fields(text), " ")
+	for _, e := range story(t) {
+		words := strings.Join(strings.Fields(e.Text), " ")
+		_, after, found := strings.Cut(rest, words)
+		require.True(t, found, "%s at %s is not in the text, or not in order: %s", e.Kind, e.Time, words)
+		rest = after
+	}
+	assert.Empty(t, rest)
+	for line := range strings.Lines(text) {
+		assert.NotContains(t, strings.TrimLeft(line, " ")[1:], "\t")
+		assert.LessOrEqual(t, len([]rune(line)), width+1, line)
+	}
+}
+
+// TestScript: every scene is in the story's time, in its act's order, and acts have names of their own.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, a := range acts() {
+		assert.False(t, names[a.name], a.name)
+		names[a.name] = true
+		for i, sc := range a.scenes {
+			assert.NotNil(t, sc.do)
+			assert.Positive(t, sc.day)
+			assert.Less(t, sc.at, 24*time.Hour)
+			if a.name != "desk" {
+				assert.LessOrEqual(t, sc.day, 56, "February and March")
+			}
+			if i > 0 && a.name != "desk" {
+				before := a.scenes[i-1]
+				assert.Less(t, hm(24*before.day, 0)+before.at, hm(24*sc.day, 0)+sc.at, "%s, day %d", a.name, sc.day)
+			}
+		}
+	}
+}
