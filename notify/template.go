@@ -113,23 +113,20 @@ func (p part) execute(variables map[string]any, functions map[string]any) (strin
 	if err := t.Execute(&out, variables); err != nil {
 		return "", err
 	}
-	return out.String(), nil
+	return out.made.String(), nil
 }
 
 // limited is a writer that refuses more than longestOutput.
-type limited struct{ strings.Builder }
+type limited struct{ made strings.Builder }
 
 var errTooLong = fmt.Errorf("the template makes more than %d bytes", longestOutput)
 
 func (l *limited) Write(b []byte) (int, error) {
-	if l.Len()+len(b) > longestOutput {
+	if l.made.Len()+len(b) > longestOutput {
 		return 0, errTooLong
 	}
-	return l.Builder.Write(b)
+	return l.made.Write(b)
 }
-
-// WriteString is what io.WriteString prefers to Write.
-func (l *limited) WriteString(s string) (int, error) { return l.Write([]byte(s)) }
 
 // placed is an error at a place of a source.
 type placed struct {
