@@ -88,35 +88,34 @@ func (q question) expected(loc *time.Location) *big.Int {
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(q.scale)), nil)
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(q.places)), nil)
 	num := big.NewInt(q.cents)
-	for _, factor := range []int64{unused, q.percent} {
-		num.Mul(num, big.NewInt(factor))
-	}
+	num.Mul(num, big.NewInt(unused))
+	num.Mul(num, big.NewInt(q.percent))
 	num.Mul(num, unit)
 	den := new(big.Int).Mul(scale, big.NewInt(total*100*100))
 	most := new(big.Int).Mul(big.NewInt(max(0, q.cents-q.refunded)), unit)
 	most.Quo(most, scale)
-	if answer := rounded(new(big.Rat).SetFrac(num, den), q.rounding); answer.Cmp(most) < 0 {
+	if answer := divided(num, den, q.rounding); answer.Cmp(most) < 0 {
 		return answer
 	}
 	return most
 }
 
-// rounded is the textbook's rounding of what is not negative.
-func rounded(x *big.Rat, r refund.Rounding) *big.Int {
-	below := new(big.Int).Quo(x.Num(), x.Denom())
-	rest := new(big.Rat).Sub(x, new(big.Rat).SetInt(below))
-	half := rest.Cmp(big.NewRat(1, 2))
-	if half > 0 || half == 0 && (r == refund.HalfUp || r == refund.HalfEven && below.Bit(0) == 1) {
-		below.Add(below, big.NewInt(1))
+// divided is the textbook's rounding of what is not negative.
+func divided(num, den *big.Int, r refund.Rounding) *big.Int {
+	quotient, rest := new(big.Int).QuoRem(num, den, new(big.Int))
+	half := rest.Lsh(rest, 1).Cmp(den)
+	if half > 0 || half == 0 && (r == refund.HalfUp || r == refund.HalfEven && quotient.Bit(0) == 1) {
+		quotient.Add(quotient, big.NewInt(1))
 	}
-	return below
+	return quotient
 }
+
+func rounded(x *big.Rat, r refund.Rounding) *big.Int { return divided(x.Num(), x.Denom(), r) }
 
 func (q question) check(t require.TestingT, loc *time.Location) {
 	r, err := q.formula().Refund(q.ask(loc))
-	require.NoError(t, err, q)
-	if want := q.expected(loc); r.Total.Coefficient().Cmp(want) != 0 || r.Total.Exponent() != -int32(q.places) {
-		require.Fail(t, "not exact", "%+v in %s: got %s, want %s units", q, loc, r.Total, want)
+	if want := q.expected(loc); err != nil || r.Total.Coefficient().Cmp(want) != 0 || r.Total.Exponent() != -int32(q.places) {
+		require.Fail(t, "not exact", "%+v in %s: got %s, %v, want %s units", q, loc, r.Total, err, want)
 	}
 }
 
@@ -180,7 +179,7 @@ func TestExpressionEqualsProrated(t *testing.T) {
 	t.Parallel()
 	loc := zone(t, "Europe/Berlin")
 	r := rand.New(rand.NewPCG(3, 3))
-	for range 20_000 {
+	for range 4_000 {
 		q := draw(r)
 		q.rounding, q.open = refund.HalfEven, false
 		unit := "days"
