@@ -84,6 +84,9 @@ func (s *stage) lookAtAgenda() (time.Time, error) {
 	var next time.Time
 	now := s.clock.Now()
 	tasks, err := s.tasks(backup.TaskQuery{States: []backup.State{backup.Pending, backup.Skipped}})
+	if err != nil {
+		return next, err
+	}
 	for _, t := range tasks {
 		if t.At.After(now) {
 			next = earlier(next, t.At)
@@ -103,32 +106,36 @@ func (s *stage) lookAtAgenda() (time.Time, error) {
 		}
 		s.expect(rankDue, t.ID, e)
 	}
-	return next, err
+	return next, nil
 }
 
 // workThrough is the reseller's morning: what has failed is tried again, what is due is made.
 func workThrough(s *stage, c cue) (line, error) {
 	tasks, err := s.tasks(backup.TaskQuery{States: []backup.State{backup.Failed}})
-	for _, t := range tasks {
-		if err == nil {
-			t, err = s.backups.Retry(s.ctx, s.reseller, t.ID)
-			s.tell("backup.retried", resellerName, t.ServerName, fmt.Sprintf("%s tries the backup of %s again.", resellerName, t.ServerName),
-				data{"task_id": t.ID, "attempt": t.Attempt})
-		}
-	}
 	if err != nil {
 		return line{}, err
 	}
-	tasks, err = s.tasks(backup.TaskQuery{States: []backup.State{backup.Pending}, To: s.clock.Now()})
 	for _, t := range tasks {
-		if err == nil {
-			err = s.make(t)
+		t, err := s.backups.Retry(s.ctx, s.reseller, t.ID)
+		if err != nil {
+			return line{}, err
+		}
+		s.tell("backup.retried", resellerName, t.ServerName, fmt.Sprintf("%s tries the backup of %s again.", resellerName, t.ServerName),
+			data{"task_id": t.ID, "attempt": t.Attempt})
+	}
+	tasks, err = s.tasks(backup.TaskQuery{States: []backup.State{backup.Pending}, To: s.clock.Now()})
+	if err != nil {
+		return line{}, err
+	}
+	for _, t := range tasks {
+		if err := s.make(t); err != nil {
+			return line{}, err
 		}
 	}
-	return line{}, err
+	return line{}, nil
 }
 
-// make makes a backup, or fails to.
+// make makes a backup, fails to, or leaves it for another day.
 func (s *stage) make(t backup.Task) error {
 	verdict := ""
 	if visits := s.agenda.visits[t.RequestID]; len(visits) > 0 {
@@ -138,20 +145,28 @@ func (s *stage) make(t backup.Task) error {
 	case leave:
 		return nil
 	case fail:
-		const reason = "the backup disk is full"
-		t, err := s.backups.Fail(s.ctx, s.reseller, t.ID, reason)
-		s.tell("backup.failed", resellerName, t.ServerName, fmt.Sprintf("%s could not make the backup of %s: %s.", resellerName, t.ServerName, reason),
-			data{"task_id": t.ID, "reason": reason})
-		return err
+		return s.failBackup(t, "the backup disk is full")
 	}
 	day := t.At.In(place(s.billing(t.ServerID)))
-	result := backup.Result{
-		Bytes:    int64(40+day.YearDay()) * 1_000_000_000,
-		Location: fmt.Sprintf("vault-2/%s/%s", t.ServerName, day.Format(time.DateOnly)),
+	size := int64(40 + day.YearDay())
+	t, err := s.backups.Complete(s.ctx, s.reseller, t.ID, backup.Result{
+		Bytes: size * 1_000_000_000, Location: fmt.Sprintf("vault-2/%s/%s", t.ServerName, day.Format(time.DateOnly)),
+	})
+	if err != nil {
+		return err
 	}
-	t, err := s.backups.Complete(s.ctx, s.reseller, t.ID, result)
-	s.tell("backup.completed", resellerName, t.ServerName, fmt.Sprintf("%s has made the backup of %s: %d GB in %s.",
-		resellerName, t.ServerName, result.Bytes/1_000_000_000, result.Location),
-		data{"task_id": t.ID, "bytes": result.Bytes, "location": result.Location})
-	return err
+	s.tell("backup.completed", resellerName, t.ServerName,
+		fmt.Sprintf("%s has made the backup of %s: %d GB in %s.", resellerName, t.ServerName, size, t.Result.Location),
+		data{"task_id": t.ID, "bytes": t.Result.Bytes, "location": t.Result.Location})
+	return nil
+}
+
+func (s *stage) failBackup(t backup.Task, reason string) error {
+	t, err := s.backups.Fail(s.ctx, s.reseller, t.ID, reason)
+	if err != nil {
+		return err
+	}
+	s.tell("backup.failed", resellerName, t.ServerName, fmt.Sprintf("%s could not make the backup of %s: %s.", resellerName, t.ServerName, reason),
+		data{"task_id": t.ID, "reason": reason})
+	return nil
 }

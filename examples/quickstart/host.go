@@ -111,7 +111,7 @@ func (h *host) makeDispatcher() error {
 		catalog.Mail("mail to clients", notify.ToClient, mail),
 		catalog.Mail("mail to the reseller", notify.ToReseller, mail),
 		catalog.Mail("mail to providers", notify.ToProvider, mail),
-		h.backups.Subscriber(), h.tickets.Subscriber(), h.cancellations.Subscriber(),
+		h.backups.Subscriber(), h.tickets.Subscriber(), h.cancellations.Subscriber(), h.ledger.subscriber(),
 		notify.Subscriber{Name: "timeline", Handle: func(_ context.Context, e notify.Event) error { return h.facts.add(e) }},
 	)
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/cancellation"
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
 	"github.com/metalkeep/metalkeep/refund"
 )
 
@@ -164,12 +165,22 @@ func (l *ledger) Refund(_ context.Context, r cancellation.Refund) error {
 	return fmt.Errorf("the ledger has no account for server %s", r.ServerID)
 }
 
-// end closes the account of an assignment.
-func (l *ledger) end(assignment uuid.UUID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if a := l.accounts[assignment]; a != nil {
-		a.ended = true
+// subscriber closes the account when a client's use of a server ends, however that was.
+func (l *ledger) subscriber() notify.Subscriber {
+	return notify.Subscriber{
+		Name: "ledger", Kinds: []notify.Kind{dedicated.KindReleased},
+		Handle: func(_ context.Context, e notify.Event) error {
+			d, err := dedicated.ParseDeparture(e)
+			if err != nil {
+				return notify.Permanent(err)
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if a := l.accounts[d.Assignment]; a != nil {
+				a.ended = true
+			}
+			return nil
+		},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,16 +53,17 @@ func (s *stage) flush() {
 }
 
 // notice takes in what the ledger, the plug-in and the mail server got, and says whether that was anything.
-func (s *stage) notice() bool {
+func (s *stage) notice() (bool, error) {
 	entries, facts, sent := s.ledger.entries.take(), s.facts.take(), s.sent.take()
+	var errs []error
 	s.noticeMoney(entries)
 	for _, e := range facts {
-		s.noticeFact(e)
+		errs = append(errs, s.noticeFact(e))
 	}
 	for _, m := range sent {
-		s.noticeMail(m)
+		errs = append(errs, s.noticeMail(m))
 	}
-	return len(entries)+len(facts)+len(sent) > 0
+	return len(entries)+len(facts)+len(sent) > 0, errors.Join(errs...)
 }
 
 func (s *stage) noticeMoney(entries []entry) {
@@ -93,69 +95,74 @@ func (s *stage) noticeMoney(entries []entry) {
 }
 
 // noticeFact tells of what no scene tells: what happened because its time had come.
-func (s *stage) noticeFact(e notify.Event) {
+func (s *stage) noticeFact(e notify.Event) error {
 	switch e.Kind {
 	case cancellation.KindWarning:
-		var n cancellation.Notice
-		s.read(e, &n)
-		s.expect(rankWarned, e.ID, event{Kind: "cancellation.warned", Who: resellerName, Server: n.ServerName,
-			Text: fmt.Sprintf("A warning: %s will be cancelled in %s.", n.ServerName, count(n.DaysLeft, "day")),
-			Data: data{"cancellation_id": n.CancellationID, "days_left": n.DaysLeft, "date": n.Date}})
-	case dedicated.KindReleased:
-		s.noticeRelease(e)
+		return noticed(s, e, rankWarned, func(n cancellation.Notice) event {
+			return event{Kind: "cancellation.warned", Server: n.ServerName,
+				Text: fmt.Sprintf("A warning: %s will be cancelled in %s.", n.ServerName, count(n.DaysLeft, "day")),
+				Data: data{"cancellation_id": n.CancellationID, "days_left": n.DaysLeft}}
+		})
 	case cancellation.KindClosed:
-		s.noticeExecution(e)
+		return s.noticeExecution(e)
+	case dedicated.KindReleased:
+		return s.noticeRelease(e)
 	case backup.KindClosed:
-		var n backup.EndNotice
-		s.read(e, &n)
-		s.expect(rankClosed, e.ID, event{Kind: "backup.closed", Who: resellerName, Server: n.ServerName,
-			Text: fmt.Sprintf("The backups of %s end with it; %s cancelled.", n.ServerName, count(len(n.Tasks), "pending one")),
-			Data: data{"tasks": len(n.Tasks), "reason": n.Reason}})
+		return noticed(s, e, rankClosed, func(n backup.EndNotice) event {
+			return event{Kind: "backup.closed", Server: n.ServerName,
+				Text: fmt.Sprintf("The backups of %s end with it; %s cancelled.", n.ServerName, count(len(n.Tasks), "pending one")),
+				Data: data{"tasks": len(n.Tasks), "reason": n.Reason}}
+		})
 	case backup.KindOverdue:
-		var n backup.TaskNotice
-		s.read(e, &n)
-		s.expect(rankDue, e.ID, event{Kind: "backup.overdue", Who: resellerName, Server: n.ServerName,
-			Text: fmt.Sprintf("The backup of %s of %s is overdue.", n.ServerName, n.Date), Data: data{"task_id": n.TaskID}})
+		return noticed(s, e, rankDue, func(n backup.TaskNotice) event {
+			return event{Kind: "backup.overdue", Server: n.ServerName,
+				Text: fmt.Sprintf("The backup of %s of %s is overdue.", n.ServerName, n.Date), Data: data{"task_id": n.TaskID}}
+		})
 	case ticket.KindUnanswered:
-		var r ticket.Report
-		s.read(e, &r)
-		s.expect(rankDue, e.ID, event{Kind: "ticket.unanswered", Who: resellerName, Server: r.ServerName,
-			Text: fmt.Sprintf("%s has waited a whole day for its first answer.", r.Ref), Data: data{"ticket_id": r.TicketID, "ref": r.Ref}})
+		return noticed(s, e, rankDue, func(r ticket.Report) event {
+			return event{Kind: "ticket.unanswered", Server: r.ServerName,
+				Text: fmt.Sprintf("%s has waited a whole day for its first answer.", r.Ref), Data: data{"ticket_id": r.TicketID, "ref": r.Ref}}
+		})
 	case ticket.KindServerLeft:
-		var r ticket.Report
-		s.read(e, &r)
-		s.expect(rankClosed, e.ID, event{Kind: "ticket.closed", Who: resellerName, Server: r.ServerName,
-			Text: fmt.Sprintf("%s (%s) is closed: the server has left its client.", r.Ref, r.Subject), Data: data{"ticket_id": r.TicketID, "ref": r.Ref}})
+		return noticed(s, e, rankClosed, func(r ticket.Report) event {
+			return event{Kind: "ticket.closed", Server: r.ServerName,
+				Text: fmt.Sprintf("%s (%s) is closed: the server has left its client.", r.Ref, r.Subject), Data: data{"ticket_id": r.TicketID, "ref": r.Ref}}
+		})
 	case ticket.KindClosed:
-		var n ticket.Notice
-		s.read(e, &n)
-		s.expect(rankClosed, e.ID, event{Kind: "ticket.closed", Who: resellerName, Server: n.ServerName,
-			Text: fmt.Sprintf("%s (%s) is closed.", n.Ref, n.Subject), Data: data{"ticket_id": n.TicketID, "ref": n.Ref}})
+		return noticed(s, e, rankClosed, func(n ticket.Notice) event {
+			return event{Kind: "ticket.closed", Server: n.ServerName,
+				Text: fmt.Sprintf("%s (%s) is closed.", n.Ref, n.Subject), Data: data{"ticket_id": n.TicketID, "ref": n.Ref}}
+		})
 	}
+	return nil
 }
 
-// noticeRelease also ends the account, however the server was released.
-func (s *stage) noticeRelease(e notify.Event) {
-	d, err := dedicated.ParseDeparture(e)
-	if err != nil {
-		s.failure = err
-		return
+// noticed makes news of an event's payload.
+func noticed[T any](s *stage, e notify.Event, rank int, tell func(T) event) error {
+	var payload T
+	if err := json.Unmarshal(e.Data, &payload); err != nil {
+		return fmt.Errorf("event %s: %w", e.Kind, err)
 	}
-	s.ledger.end(d.Assignment)
-	server, err := s.servers.Server(s.ctx, s.reseller, d.ServerID)
+	news := tell(payload)
+	news.Who = resellerName
+	s.expect(rank, e.ID, news)
+	return nil
+}
+
+func (s *stage) noticeRelease(e notify.Event) error {
+	server, err := s.servers.Server(s.ctx, s.reseller, e.ServerID)
 	if err != nil {
-		s.failure = err
-		return
+		return err
 	}
 	s.expect(rankReleased, e.ID, event{Kind: "server.cleaned", Who: resellerName, Server: server.Name,
-		Text: fmt.Sprintf("%s leaves its client and is to be wiped.", server.Name), Data: data{"server_id": d.ServerID, "state": server.State}})
+		Text: fmt.Sprintf("%s leaves its client and is to be wiped.", server.Name), Data: data{"state": server.State}})
+	return nil
 }
 
-func (s *stage) noticeExecution(e notify.Event) {
+func (s *stage) noticeExecution(e notify.Event) error {
 	c, err := s.cancellations.Cancellation(s.ctx, s.reseller, e.SubjectID)
 	if err != nil {
-		s.failure = err
-		return
+		return err
 	}
 	var steps []string
 	for _, step := range c.Steps {
@@ -163,27 +170,25 @@ func (s *stage) noticeExecution(e notify.Event) {
 	}
 	s.expect(rankExecuted, e.ID, event{Kind: "cancellation.executed", Who: resellerName, Server: c.ServerName,
 		Text: fmt.Sprintf("%s is cancelled: %s.", c.ServerName, list(steps)),
-		Data: data{"cancellation_id": c.ID, "date": c.At, "total": c.Refund.Total.StringFixed(c.Places), "currency": c.Currency, "steps": steps}})
-}
-
-func (s *stage) read(e notify.Event, payload any) {
-	if err := json.Unmarshal(e.Data, payload); err != nil {
-		s.failure = fmt.Errorf("event %s: %w", e.Kind, err)
-	}
+		Data: data{"cancellation_id": c.ID, "for": c.At, "total": c.Refund.Total.StringFixed(c.Places), "currency": c.Currency, "steps": steps}})
+	return nil
 }
 
 // noticeMail tells of a mail, with the beginning of what it says.
-func (s *stage) noticeMail(m notify.Message) {
+func (s *stage) noticeMail(m notify.Message) error {
 	var payload struct {
 		ServerName string `json:"server_name"`
 	}
-	s.read(notify.Event{Kind: m.Kind, Data: m.Data}, &payload)
+	if err := json.Unmarshal(m.Data, &payload); err != nil {
+		return fmt.Errorf("mail %s: %w", m.Kind, err)
+	}
 	subject, text := s.show(m.Subject), s.show(m.Text)
 	s.expect(rankMail+int(m.To.Audience), m.ID, event{
 		Kind: "mail." + m.To.Audience.String(), Who: m.Person.Name, Server: payload.ServerName,
 		Text: fmt.Sprintf("To %s <%s>: %s\n%s", m.Person.Name, m.Person.Address, subject, beginning(text)),
 		Data: data{"message_id": m.ID, "event": m.Kind, "to": m.Person.Address, "subject": subject, "body": text},
 	})
+	return nil
 }
 
 // hide replaces the reference of what was forwarded wherever it is shown. The library makes it at random, for nobody to

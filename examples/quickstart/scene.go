@@ -68,8 +68,9 @@ func (s *stage) actor(c cue) dedicated.Actor {
 	return s.reseller
 }
 
-func (s *stage) name(c cue, who role) string {
-	switch who {
+// says is who acts, by name.
+func (s *stage) says(c cue) string {
+	switch c.who {
 	case client:
 		return c.client.name
 	case stranger:
@@ -89,8 +90,6 @@ func (s *stage) other(p person) person {
 	}
 	return person{name: "A stranger", email: "nobody@stranger.example"}
 }
-
-func (s *stage) says(c cue) string { return s.name(c, c.who) }
 
 // said quotes what somebody says, if anything.
 func said(text string) string {

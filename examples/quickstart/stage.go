@@ -14,16 +14,15 @@ import (
 // stage plays scenes on a host and writes down what happens.
 type stage struct {
 	*host
-	ctx     context.Context
-	begin   time.Time
-	end     time.Time
-	stock   inventory
-	cast    map[string]part // by act
-	diary   []event
-	agenda  agenda
-	news    []news   // of the present instant
-	shown   []string // what is shown instead of what: old, new, old, new
-	failure error    // of what has no other way to report it
+	ctx    context.Context
+	begin  time.Time
+	end    time.Time
+	stock  inventory
+	cast   map[string]part // by act
+	diary  []event
+	agenda agenda
+	news   []news   // of the present instant
+	shown  []string // what is shown instead of what: old, new, old, new
 }
 
 // part is the server that an act plays on, and the client that plays.
@@ -158,11 +157,9 @@ func (s *stage) settle() (time.Time, error) {
 		if err != nil {
 			return next, fmt.Errorf("at %s: %w", now.Format(time.RFC3339), err)
 		}
-		if err := s.failure; err != nil {
+		news, err := s.notice()
+		if err != nil || !news && (next.IsZero() || next.After(now)) {
 			return next, err
-		}
-		if news := s.notice(); !news && (next.IsZero() || next.After(now)) {
-			return next, nil
 		}
 	}
 	return time.Time{}, fmt.Errorf("at %s: there is still something to do after %d ticks", now.Format(time.RFC3339), enough)
@@ -210,7 +207,7 @@ func (s *stage) perform(sc scene) error {
 		line.data["error"], line.data["reason"] = err.Error(), refusal
 		line.kind, line.text = chapter+".refused", line.text+"\n-> refused: "+err.Error()
 	}
-	s.tell(line.kind, s.name(c, sc.who), c.server.name, line.text, line.data)
+	s.tell(line.kind, s.says(c), c.server.name, line.text, line.data)
 	return nil
 }
 
