@@ -111,7 +111,7 @@ func (m *Manager) Assign(ctx context.Context, a Actor, id, client uuid.UUID, b B
 			return s, nil, err
 		}
 		s, err = s.moved(op)
-		s.ClientID, s.Billing, s.Assignment, s.AssignedAt = client, b, assignment, now
+		s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = client, b, now, assignment, now
 		return s, []fact{s.tell(KindAssigned, "")}, err
 	})
 }
@@ -125,7 +125,9 @@ func (m *Manager) Rebill(ctx context.Context, a Actor, id uuid.UUID, b Billing) 
 			return s, nil, err
 		}
 		s, err = s.moved(op)
-		s.Billing = b
+		if s.Billing != b {
+			s.Billing, s.BilledAt = b, now
+		}
 		return s, []fact{{KindRebilled, Rebilled{ServerID: s.ID, Assignment: s.Assignment, At: now}}}, err
 	})
 }

@@ -101,7 +101,8 @@ func checkName(op, s string) error {
 // Server is a machine that is rented out. Names may change and repeat; IDs never.
 //
 // Assignment is fresh at each Assign: everything a client asks for is bound to it, so that nothing meant for one use of
-// the machine ever hits the next. It, ClientID, AssignedAt and Billing stay through clean_up, until Restock or Retire.
+// the machine ever hits the next. It, ClientID, AssignedAt, Billing and BilledAt stay through clean_up, until Restock or
+// Retire.
 type Server struct {
 	ID         uuid.UUID
 	ResellerID uuid.UUID
@@ -109,7 +110,8 @@ type Server struct {
 	Name       string    // one line
 	Owner      Owner
 	State      State
-	Billing    Billing // zero: not assigned
+	Billing    Billing   // zero: not assigned
+	BilledAt   time.Time // since when Billing holds: UTC, microseconds
 	Assignment uuid.UUID
 	AssignedAt time.Time // UTC, microseconds
 	Busy       uuid.UUID // the cancellation that is still wiping it; nil: none
@@ -127,7 +129,7 @@ func (s Server) forClient() Server {
 
 // free takes everything of the last assignment off the server.
 func (s Server) free() Server {
-	s.ClientID, s.Assignment, s.AssignedAt, s.Billing = uuid.Nil, uuid.Nil, time.Time{}, Billing{}
+	s.ClientID, s.Assignment, s.AssignedAt, s.Billing, s.BilledAt = uuid.Nil, uuid.Nil, time.Time{}, Billing{}, time.Time{}
 	return s
 }
 

@@ -1,0 +1,33 @@
+package dedicated_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/internal/zone"
+)
+
+// TestBilledAt: since when the present billing holds, for what depends on its periods.
+func TestBilledAt(t *testing.T) {
+	t.Parallel()
+	w, ctx := setup(t), t.Context()
+	s := w.assigned(t)
+	assert.Equal(t, s.AssignedAt, s.BilledAt)
+	w.clock.Set(w.clock.Now().AddDate(0, 1, 0))
+	same, err := w.Rebill(ctx, w.reseller, s.ID, monthly())
+	require.NoError(t, err)
+	assert.Equal(t, s.BilledAt, same.BilledAt, "nothing has changed")
+	other := monthly()
+	other.Cycle.Count = 3
+	s, err = w.Rebill(ctx, w.reseller, s.ID, other)
+	require.NoError(t, err)
+	assert.Equal(t, zone.Instant(w.clock.Now()), s.BilledAt)
+	_, err = w.Release(ctx, w.reseller, s.ID, s.Assignment, uuid.Nil, "")
+	require.NoError(t, err)
+	s, err = w.Restock(ctx, w.reseller, s.ID)
+	require.NoError(t, err)
+	assert.True(t, s.BilledAt.IsZero())
+}
