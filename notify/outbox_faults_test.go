@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -113,5 +114,33 @@ func TestLostLeaseCostsItsGroupNothing(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 5, delivered)
+	})
+}
+
+// narrowOutbox lists one delivery at a time, and does not know DeliveryQuery.Event.
+type narrowOutbox struct{ *notify.MemoryOutbox }
+
+func (o narrowOutbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
+	q.Event, q.Limit = uuid.Nil, 1
+	return o.MemoryOutbox.Deliveries(ctx, q)
+}
+
+func TestResendPagesThroughTheOutbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		box := narrowOutbox{&notify.MemoryOutbox{}}
+		d := newDispatcher(t, notify.Config{Outbox: box}, notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error {
+			return notify.Permanent(errors.New("refused"))
+		}})
+		list := events(5)
+		box.Append(list...)
+		tick(t, d)
+		for _, e := range list {
+			require.NoError(t, d.Resend(t.Context(), "mail", e.ID))
+		}
+		require.ErrorIs(t, d.Resend(t.Context(), "mail", uuid.New()), notify.ErrNotFound)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, d.Resend(ended, "mail", list[0].ID), context.Canceled)
 	})
 }
