@@ -292,7 +292,9 @@ func TestPanicsOfHostCodeAreErrors(t *testing.T) {
 
 type panicking struct{ cancellation.Servers }
 
-func (panicking) Server(context.Context, dedicated.Actor, uuid.UUID) (dedicated.Server, error) { panic("boom") }
+func (panicking) Server(context.Context, dedicated.Actor, uuid.UUID) (dedicated.Server, error) {
+	panic("boom")
+}
 func (panicking) Paid(context.Context, dedicated.Server, dedicated.Period) ([]refund.Charge, error) {
 	panic("boom")
 }
@@ -380,7 +382,10 @@ func TestOwnerChanged(t *testing.T) {
 	i.change = func(s *dedicated.Server) { s.Owner = dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-4711"} }
 	for _, op := range []func() error{
 		func() error { _, err := w.Discard(t.Context(), w.reseller, c.ID, ""); return err },
-		func() error { _, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-20 12:00")}); return err },
+		func() error {
+			_, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-20 12:00")})
+			return err
+		},
 	} {
 		assert.Equal(t, "Upstream Ltd", problem(t, op(), cancellation.ErrForbidden).Provider)
 	}

@@ -147,5 +147,5 @@ func (m *Manager) present(ctx context.Context, c Cancellation, now time.Time) (t
 	if err != nil {
 		return time.Time{}, err
 	}
-	return c.follow(s.Billing, now)
+	return c.follow(s, now)
 }

@@ -80,7 +80,7 @@ func (m *Manager) rebilled(ctx context.Context, c Cancellation, asOf, now time.T
 	if !c.holds(s) {
 		return nil, nil
 	}
-	at, err := c.follow(s.Billing, asOf)
+	at, err := c.follow(s, asOf)
 	if err != nil || at.Equal(c.At) {
 		return nil, err
 	}

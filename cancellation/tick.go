@@ -110,7 +110,7 @@ func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, n
 		o, err := c.disowned(now)
 		return &execution{outcome: o}, err
 	}
-	at, err := c.follow(s.Billing, now)
+	at, err := c.follow(s, now)
 	if err != nil {
 		return nil, err
 	}

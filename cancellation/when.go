@@ -55,12 +55,16 @@ func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 	return b.PeriodAt(t)
 }
 
-// follow returns the planned instant under the present billing, as far as that was known at asOf. An end of period that
-// lies before asOf means due at asOf, unless the plan is due already: then it stays.
-func (c Cancellation) follow(b dedicated.Billing, asOf time.Time) (time.Time, error) {
-	at, err := c.When.resolve(c.Asked, b)
+// follow returns the planned instant under the server's present billing. An end of period that lies before the
+// re-billing means due as of that, unless the plan was due before: then it stays. asOf is for an inventory that does not
+// say since when the billing holds.
+func (c Cancellation) follow(s dedicated.Server, asOf time.Time) (time.Time, error) {
+	at, err := c.When.resolve(c.Asked, s.Billing)
+	if !s.BilledAt.IsZero() {
+		asOf = zone.Instant(s.BilledAt)
+	}
 	switch {
-	case err != nil || at.After(asOf):
+	case err != nil || !c.When.EndOfPeriod || at.After(asOf):
 		return at, err
 	case c.At.After(asOf):
 		return asOf, nil
