@@ -17,7 +17,7 @@ type series struct {
 	r     Request
 	tasks []*Task
 	was   map[uuid.UUID]Task // as stored
-	taken []time.Time        // occurrences after now that are settled already, where a changed schedule may meet them
+	taken []time.Time        // occurrences after now that have their task already, where a changed schedule may meet them
 	facts []fact
 }
 
@@ -76,7 +76,7 @@ func (s *series) plan(now time.Time) {
 	s.r.Planned, s.r.Recorded = t.At, t.At
 }
 
-// next is the first occurrence after an instant that is not settled already.
+// next is the first occurrence after an instant that has no task yet.
 func (s *series) next(after time.Time) (time.Time, bool) {
 	at, ok := s.r.Form.Schedule.Next(after)
 	for ok && slices.ContainsFunc(s.taken, at.Equal) {
@@ -164,7 +164,7 @@ func (s *series) revise(op string, f Form, now time.Time) error {
 	}
 	at, ok := s.next(now)
 	if !ok {
-		return invalid(op, "Schedule", "all its occurrences are settled already")
+		return invalid(op, "Schedule", "all its occurrences have their tasks already")
 	}
 	t.At, t.RemindAt = at, at.Add(s.conf.Grace)
 	s.r.Planned, s.r.Recorded = at, at

@@ -171,3 +171,10 @@ func (f *failing) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (
 }
 
 var errDown = errors.New("inventory is down")
+
+// serversFunc is an inventory in a function.
+type serversFunc func(id uuid.UUID) (dedicated.Server, error)
+
+func (f serversFunc) Server(_ context.Context, _ dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	return f(id)
+}

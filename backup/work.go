@@ -207,7 +207,7 @@ func (m *Manager) ends(ctx context.Context, servers []uuid.UUID) (ends map[uuid.
 	return ends, err
 }
 
-// load reads what of a request's tasks a change may touch. ahead: also what was settled ahead of time.
+// load reads what of a request's tasks a change may touch. ahead: also which occurrences to come have their task already.
 func (m *Manager) load(ctx context.Context, r Request, now time.Time, ahead bool) (*series, error) {
 	s := &series{conf: m.conf, r: r, was: map[uuid.UUID]Task{}}
 	pending := TaskQuery{RequestID: r.ID, States: []State{Pending}}
@@ -224,8 +224,11 @@ func (m *Manager) load(ctx context.Context, r Request, now time.Time, ahead bool
 	if !ahead && r.Revisions == 0 {
 		return s, nil
 	}
-	settled := TaskQuery{RequestID: r.ID, From: now, States: []State{Completed, Failed, Cancelled, Skipped}}
-	return s, m.each(ctx, r.ResellerID, settled, func(t Task) { s.taken = append(s.taken, t.At) })
+	return s, m.each(ctx, r.ResellerID, TaskQuery{RequestID: r.ID, From: now}, func(t Task) {
+		if !t.planned() {
+			s.taken = append(s.taken, t.At)
+		}
+	})
 }
 
 // each calls do for all tasks of a query, page by page.
