@@ -38,9 +38,9 @@ func (m *Manager) forwardIt(ctx context.Context, s *step) error {
 	// What the note says is the provider's to read. The client reads that the ticket is confirmed, if it was not.
 	s.note = Note{}
 	if s.before.Status.public() != Confirmed {
-		s.note = Note{ID: uuid.NewSHA1(said.ID, []byte("working")), Text: m.working}
+		s.note, err = Note{Text: m.working}.identified() // an ID like any other comment's
 	}
-	return nil
+	return err
 }
 
 // openUpstream starts the upstream thread where there is none.

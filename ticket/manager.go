@@ -116,21 +116,22 @@ func New(c Config) (*Manager, error) {
 	}
 	return &Manager{&core{
 		store: c.Store, servers: c.Servers, kinds: kinds, hooks: c.Hooks, clock: c.Clock,
-		closing:  orDefault(c.AutoClose, DefaultAutoClose).Truncate(time.Microsecond),
+		closing:  orDefault(c.AutoClose, DefaultAutoClose),
 		response: orDefault(c.FirstResponse, DefaultFirstResponse),
 		reopen:   orDefault(c.ReopenWithin, DefaultReopenWithin),
 		aging:    newAging(c.AgingPerDay), working: c.Working, forward: forward,
 	}}, nil
 }
 
+// orDefault is in whole microseconds, as times are stored; -1 means never.
 func orDefault(d, otherwise time.Duration) time.Duration {
 	switch {
 	case d == 0:
 		return otherwise
 	case d < 0:
-		return -day // never, whatever it is truncated to
+		return -1
 	}
-	return d
+	return d.Truncate(time.Microsecond)
 }
 
 // step is one operation on one ticket, decided on but not yet committed.

@@ -157,7 +157,7 @@ func (m *Manager) opened(s *step) {
 	s.facts = []fact{{KindOpened, m.notice(s.after.view(), said)}}
 	if s.by.Role == dedicated.Client {
 		s.facts = append(s.facts, fact{KindReceived, m.report(s.after, said, "")})
-	} else if said != nil {
+	} else {
 		s.after.AnsweredAt = s.now
 	}
 	m.plan(&s.after, s.now)

@@ -127,7 +127,7 @@ func (m *Manager) keepUnique(ctx context.Context, s *step) error {
 	switch {
 	case !t.Status.working():
 		t.UniqueKey = ""
-	case t.UniqueKey == "" && m.kinds.specs[t.Kind].Unique:
+	case !s.before.Status.working() && m.kinds.specs[t.Kind].Unique:
 		t.UniqueKey = uniqueKey(*t)
 		return m.refuseSecond(ctx, s.op, *t)
 	}

@@ -42,12 +42,19 @@ func (s *step) comment() Comment {
 	}
 }
 
-// append puts what was said at the end of the thread.
+// append puts what was said at the end of the thread. Internal comments are counted apart, for a client must not run into
+// a bound that it cannot see.
 func (s *step) append() error {
 	if s.note.silent() {
 		return nil
 	}
-	if len(s.after.Thread) >= MaxThread {
+	alike := 0
+	for _, c := range s.after.Thread {
+		if c.Internal == s.note.Internal {
+			alike++
+		}
+	}
+	if alike >= MaxThread {
 		return &Error{Op: s.op, TicketID: s.before.ID, Field: "Text", Err: ErrConflict,
 			Msg: fmt.Sprintf("the thread of ticket %s has %d comments, the most there may be: open a new one", s.before.Ref, MaxThread)}
 	}
