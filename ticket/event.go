@@ -166,7 +166,8 @@ func sampleNotice() Notice {
 	id := uuid.MustParse("5f0c6a2e-7d0b-4a57-9f33-0a7d8f4b6c21")
 	return Notice{
 		TicketID: id, Ref: refOf(id), ServerID: uuid.MustParse("3d5f6f0e-58c4-4a43-9d9c-6f9f5e5a7c11"), ServerName: "web-07",
-		Kind: "Reboot", Subject: "Please reboot", Status: Open, Text: "It does not answer any more.", Attachments: []Attachment{},
+		Kind: "Reboot", Subject: "Please reboot", Status: Open, Text: "It does not answer any more.",
+		Attachments: []Attachment{{Name: "screen.png", MediaType: "image/png", Key: "f/1", Bytes: 20480}},
 	}
 }
 
