@@ -146,7 +146,8 @@ func (k *kind) wrong(t Text, p part, err error) error {
 	}
 	return &TextError{
 		Kind: k.Kind, Locale: t.Locale, Part: p.name,
-		Line: at.line, Column: at.column, Variable: at.variable, Known: at.known, Reason: at.reason,
+		Line: at.line, Column: at.column, Variable: at.variable, Known: at.known,
+		Reason: strings.TrimPrefix(at.reason, ErrInvalid.Error()+": "),
 	}
 }
 

@@ -93,7 +93,7 @@ func (c *Catalog) checked(t Text) (*kind, Text, error) {
 	}
 	locale, err := canonical(t.Locale)
 	if err != nil {
-		return nil, t, &TextError{Kind: t.Kind, Locale: t.Locale, Part: "locale", Reason: err.Error()}
+		return nil, t, k.wrong(t, part{name: "locale"}, err)
 	}
 	t.Locale = locale
 	return k, t, k.check(t)

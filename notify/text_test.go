@@ -136,6 +136,7 @@ func TestCheckRefuses(t *testing.T) {
 			var got *notify.TextError
 			require.ErrorAs(t, err, &got)
 			assert.Contains(t, got.Reason, tt.want.Reason)
+			assert.NotContains(t, got.Reason, "invalid", "that is said by being an error")
 			assert.Equal(t, tt.want.Variable != "" && strings.Contains(got.Reason, "there are"), len(got.Known) > 0)
 			assert.Equal(t,
 				want{Kind: "test.warned", Locale: x.Locale, Part: tt.want.Part, Line: tt.want.Line, Column: tt.want.Column, Variable: tt.want.Variable},
