@@ -24,7 +24,9 @@ const (
 	conflict
 )
 
-func (a answer) String() string { return [...]string{"done", "empty", "forbidden", "not found", "conflict"}[a] }
+func (a answer) String() string {
+	return [...]string{"done", "empty", "forbidden", "not found", "conflict"}[a]
+}
 
 // scene is one server with a cancellation in a state that lets the operation succeed for who may.
 type scene struct {

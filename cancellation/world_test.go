@@ -26,16 +26,35 @@ type world struct {
 	servers  *dedicated.Manager
 	store    *cancellation.MemoryStore
 	outbox   *notify.MemoryOutbox
-	clock    *clock.Mock
+	clock    *hands
 	biller   *biller
 	reseller dedicated.Actor
 	client   dedicated.Actor
 }
 
+// hands are a clock that is set by hand. It has nothing but the time: who asks more of it crashes.
+type hands struct {
+	clock.Clock
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (h *hands) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *hands) Set(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = now
+}
+
 // setup makes a world at 9 in the morning of 10 November 2026, in UTC.
 func setup(t testing.TB, change ...func(*cancellation.Config)) *world {
 	t.Helper()
-	w := &world{outbox: &notify.MemoryOutbox{}, clock: clock.NewMock(), biller: &biller{}}
+	w := &world{outbox: &notify.MemoryOutbox{}, clock: &hands{}, biller: &biller{}}
 	w.clock.Set(at("2026-11-10 09:00"))
 	w.store = &cancellation.MemoryStore{Outbox: w.outbox}
 	var err error
