@@ -15,7 +15,7 @@ func submit(key, what string, schedule backup.Schedule) action {
 		r, err := s.backups.Submit(s.ctx, s.actor(c), backup.Form{
 			ID: idOf("backup", key), ServerID: c.server.id(), What: what, Note: c.text, Schedule: schedule,
 		})
-		l := line{"backup.submitted", fmt.Sprintf("%s asks for backups of %s, %s: %s.", s.says(c), c.server.name, what, schedule), data{
+		l := line{"backup.submitted", fmt.Sprintf("%s asks for backups of %s, %s: %s.", s.subject(c), c.server.name, what, schedule), data{
 			"request_id": idOf("backup", key), "what": what, "schedule": schedule.String(),
 		}}
 		if err == nil {
@@ -34,7 +34,7 @@ func cancelNext(key string) action {
 			return line{}, err
 		}
 		t, err := s.backups.Cancel(s.ctx, s.actor(c), tasks[0].ID, c.text)
-		return line{"backup.cancelled", fmt.Sprintf("%s cancels the backup of %s on %s%s", s.says(c), c.server.name,
+		return line{"backup.cancelled", fmt.Sprintf("%s cancels the backup of %s on %s%s", s.subject(c), c.server.name,
 			local(tasks[0].At, c.server.billing), said(c.text)), data{"task_id": t.ID, "state": t.State}}, err
 	}
 }
@@ -42,7 +42,7 @@ func cancelNext(key string) action {
 func withdraw(key string) action {
 	return func(s *stage, c cue) (line, error) {
 		r, err := s.backups.Withdraw(s.ctx, s.actor(c), idOf("backup", key), c.text)
-		return line{"backup.withdrawn", fmt.Sprintf("%s ends the backups of %s%s", s.says(c), c.server.name, said(c.text)),
+		return line{"backup.withdrawn", fmt.Sprintf("%s ends the backups of %s%s", s.subject(c), c.server.name, said(c.text)),
 			data{"request_id": idOf("backup", key), "ending": r.Ending}}, err
 	}
 }
@@ -120,7 +120,7 @@ func workThrough(s *stage, c cue) (line, error) {
 		if err != nil {
 			return line{}, err
 		}
-		s.tell("backup.retried", resellerName, t.ServerName, fmt.Sprintf("%s tries the backup of %s again.", resellerName, t.ServerName),
+		s.tell("backup.retried", resellerName, t.ServerName, fmt.Sprintf("The reseller tries the backup of %s again.", t.ServerName),
 			data{"task_id": t.ID, "attempt": t.Attempt})
 	}
 	tasks, err = s.tasks(backup.TaskQuery{States: []backup.State{backup.Pending}, To: s.clock.Now()})
@@ -156,7 +156,7 @@ func (s *stage) make(t backup.Task) error {
 		return err
 	}
 	s.tell("backup.completed", resellerName, t.ServerName,
-		fmt.Sprintf("%s has made the backup of %s: %d GB in %s.", resellerName, t.ServerName, size, t.Result.Location),
+		fmt.Sprintf("The reseller has made the backup of %s: %d GB in %s.", t.ServerName, size, t.Result.Location),
 		data{"task_id": t.ID, "bytes": t.Result.Bytes, "location": t.Result.Location})
 	return nil
 }
@@ -166,7 +166,7 @@ func (s *stage) failBackup(t backup.Task, reason string) error {
 	if err != nil {
 		return err
 	}
-	s.tell("backup.failed", resellerName, t.ServerName, fmt.Sprintf("%s could not make the backup of %s: %s.", resellerName, t.ServerName, reason),
+	s.tell("backup.failed", resellerName, t.ServerName, fmt.Sprintf("The reseller could not make the backup of %s: %s.", t.ServerName, reason),
 		data{"task_id": t.ID, "reason": reason})
 	return nil
 }

@@ -124,7 +124,7 @@ func TestBadInventories(t *testing.T) {
 		"unknown column":    {strings.Replace(header, "price", "prize", 1), []string{`line 1, column 10: found "prize", expected one of name,`, "line 1: found no column price"}},
 		"column twice":      {strings.Replace(header, "price", "name", 1), []string{"line 1, column 10 (name): found it a second time", "no column price"}},
 		"semicolons":        {strings.ReplaceAll(header, ",", ";"), []string{`column 1: found "name;client;`, "found no column zone"}},
-		"endless header":    {strings.Repeat(",", 1_000_000), []string{"line 1: found 1000001 columns, expected name,"}},
+		"endless header":    {strings.Repeat(",", 100_000), []string{"line 1: found 100001 columns, expected name,"}},
 		"too few columns":   {header + "web,Ada\n" + good, []string{"line 2: found 2 columns, expected 10"}},
 		"too many columns":  {swap("79.00", "79.00,,"), []string{"line 2: found 12 columns, expected 10"}},
 		"bare quote":        {swap("web", `we"b`), []string{"line 2, character 3: found a quotation mark out of place"}},

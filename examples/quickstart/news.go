@@ -75,7 +75,7 @@ func (s *stage) noticeMoney(entries []entry) {
 		switch {
 		case e.refund != nil:
 			s.expect(rankRefunded, e.refund.Key, event{Kind: "money.refunded", Who: resellerName, Server: e.server.Name,
-				Text: fmt.Sprintf("%s pays %s back for %s.%s", resellerName, amount, e.server.Name, bill(e.refund.Lines, e.refund.Amount, b)),
+				Text: fmt.Sprintf("The reseller pays %s back for %s.%s", amount, e.server.Name, bill(e.refund.Lines, e.refund.Amount, b)),
 				Data: data{"cancellation_id": e.refund.CancellationID, "key": e.refund.Key, "total": e.refund.Amount.StringFixed(b.Places), "currency": b.Currency,
 					"lines": billLines(e.refund.Lines, b)}})
 		case e.skipped:

@@ -68,8 +68,16 @@ func (s *stage) actor(c cue) dedicated.Actor {
 	return s.reseller
 }
 
-// says is who acts, by name.
-func (s *stage) says(c cue) string {
+// subject is who acts, as the subject of a sentence.
+func (s *stage) subject(c cue) string {
+	if c.who == reseller {
+		return "The reseller"
+	}
+	return s.name(c)
+}
+
+// name is who acts.
+func (s *stage) name(c cue) string {
 	switch c.who {
 	case client:
 		return c.client.name

@@ -215,6 +215,7 @@ func forgotten() act {
 func desk() act {
 	a := act{name: "desk", scenes: []scene{
 		{day: 1, at: hm(8, 0), who: reseller, do: saveSettings(cancellation.Settings{Warn: true, DaysAhead: []int{7, 2}, NoticeDays: 3})},
+		{day: 25, at: hm(12, 0), who: reseller, do: lookAtSigns},
 	}}
 	for day := range 31 * months {
 		a.scenes = append(a.scenes, scene{day: day + 1, at: hm(7, 0), who: reseller, do: workThrough})
@@ -241,7 +242,7 @@ func (s *stage) prologue() {
 		shares = append(shares, fmt.Sprintf("%d %s", counts[owner], owner))
 	}
 	all, clients := len(s.stock.servers), len(s.stock.clients())
-	s.tell("story.begins", resellerName, "", fmt.Sprintf("%s has %s: %s. %d are rented out, to %s; the others are in stock. They are in %s. "+
+	s.tell("story.begins", resellerName, "", fmt.Sprintf("The reseller %s has %s: %s. %d are rented out, to %s; the others are in stock. They are in %s. "+
 		"The times on the left are UTC.", resellerName, count(all, "server"), list(shares), all-idle, count(clients, "client"), count(len(zones), "time zone")),
 		data{"servers": all, "clients": clients, "zones": len(zones), "in_stock": idle, "owners": counts})
 }

@@ -207,7 +207,7 @@ func (s *stage) perform(sc scene) error {
 		line.data["error"], line.data["reason"] = err.Error(), refusal
 		line.kind, line.text = chapter+".refused", line.text+"\n-> refused: "+err.Error()
 	}
-	s.tell(line.kind, s.says(c), c.server.name, line.text, line.data)
+	s.tell(line.kind, s.name(c), c.server.name, line.text, line.data)
 	return nil
 }
 

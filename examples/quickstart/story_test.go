@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -11,11 +12,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// embeddedStory is what the program prints of its own inventory, played once for all tests that only read it.
-var embeddedStory = sync.OnceValue(func() string {
-	_, stdout, _ := program("-json")
+// What the program prints of its own inventory, played once for all tests that only read it.
+var (
+	embeddedStory = sync.OnceValue(func() string { return played("-json") })
+	embeddedText  = sync.OnceValue(func() string { return played() })
+)
+
+func played(args ...string) string {
+	code, stdout, stderr := program(args...)
+	if code != exitPlayed || stderr != "" {
+		return fmt.Sprintf("exit code %d: %s", code, stderr)
+	}
 	return stdout
-})
+}
 
 // story plays the story and reads it from its JSON lines.
 func story(t *testing.T, args ...string) []event {
@@ -88,7 +97,7 @@ func TestIngredients(t *testing.T) {
 		"ticket.opened": 6, "ticket.confirmed": 2, "ticket.rejected": 1, "ticket.details_wanted": 1, "ticket.commented": 2,
 		"ticket.forwarded": 2, "ticket.provider_replied": 2, "ticket.relayed": 2, "ticket.done": 4, "ticket.unanswered": 1, "ticket.closed": 5,
 		"ticket.refused": 2, "cancellation.refused": 5,
-		"cancellation.settings": 1, "cancellation.scheduled": 4, "cancellation.rescheduled": 1, "cancellation.discarded": 1,
+		"cancellation.settings": 1, "cancellation.signs": 1, "cancellation.scheduled": 4, "cancellation.rescheduled": 1, "cancellation.discarded": 1,
 		"cancellation.quoted": 3, "cancellation.executed": 3, "cancellation.warned": 6,
 		"money.refunded": 2, "money.not_charged": 1,
 		"server.assigned": 1, "server.held": 1, "server.resumed": 1, "server.released": 1, "server.cleaned": 4, "server.retired": 1, "server.restocked": 2,
@@ -205,10 +214,23 @@ func TestRefusals(t *testing.T) {
 	assert.Empty(t, refusals)
 }
 
+// TestSigns: the list of servers shows what is planned, and by whom.
+func TestSigns(t *testing.T) {
+	t.Parallel()
+	signs := of(story(t), "cancellation.signs")
+	require.Len(t, signs, 1)
+	assert.Equal(t, []any{
+		map[string]any{"server": "web-01", "for": "2026-02-27T23:00:00Z", "by": "client"},
+		map[string]any{"server": "game-01", "for": "2026-03-01T09:00:00Z", "by": "reseller"},
+		map[string]any{"server": "spare-01", "for": "2026-02-26T09:00:00Z", "by": "reseller"},
+	}, signs[0].Data["signs"])
+	assert.Contains(t, signs[0].Text, "its backup on Wed 4 Mar 2026 03:00 Europe/Berlin will not run")
+}
+
 // TestTextAndJSONTellTheSame: the words of each event of the one are in the other, in the same order.
 func TestTextAndJSONTellTheSame(t *testing.T) {
 	t.Parallel()
-	_, text, _ := program()
+	text := embeddedText()
 	rest := strings.Join(strings.Fields(text), " ")
 	for _, e := range story(t) {
 		words := strings.Join(strings.Fields(e.Text), " ")

@@ -26,7 +26,7 @@ func openTicket(key string, kind ticket.Kind, subject string, fields map[string]
 			form.Fields[name] = b
 		}
 		v, err := s.tickets.Open(s.ctx, s.actor(c), form)
-		l := line{"ticket.opened", fmt.Sprintf("%s opens a ticket (%s) for %s, \"%s\"%s", s.says(c), kind, c.server.name, subject, said(c.text)),
+		l := line{"ticket.opened", fmt.Sprintf("%s opens a ticket (%s) for %s, \"%s\"%s", s.subject(c), kind, c.server.name, subject, said(c.text)),
 			data{"ticket_id": form.ID, "ticket_kind": kind, "subject": subject}}
 		if err == nil {
 			l.text += "\n-> " + v.Ref
@@ -49,7 +49,7 @@ func answer(key, kind, sentence string, m move) action {
 		}
 		err = m(s.tickets, s.ctx, s.actor(c), id, ticket.Note{Text: c.text})
 		object := fmt.Sprintf("%s (%s, %s)", t.Ref, t.Kind, t.ServerName)
-		return line{"ticket." + kind, s.says(c) + " " + fmt.Sprintf(sentence, object) + said(c.text), data{
+		return line{"ticket." + kind, s.subject(c) + " " + fmt.Sprintf(sentence, object) + said(c.text), data{
 			"ticket_id": id, "ref": t.Ref, "ticket_kind": t.Kind,
 		}}, err
 	}
@@ -76,7 +76,7 @@ func complete(key string) action {
 }
 
 func relay(key string) action {
-	return answer(key, "relayed", "passes the answer to %s on", (*ticket.Manager).Relay)
+	return answer(key, "relayed", "relays the answer in %s", (*ticket.Manager).Relay)
 }
 
 func forward(key string) action {
@@ -103,7 +103,7 @@ func providerReplies(key string) action {
 			return line{}, err
 		}
 		err = s.tickets.ProviderReplied(s.ctx, s.reseller, t.Upstream.Ref, ticket.Note{Text: c.text})
-		return line{"ticket.provider_replied", fmt.Sprintf("%s answers about %s%s", s.says(c), t.Upstream.Reference, said(c.text)),
+		return line{"ticket.provider_replied", fmt.Sprintf("%s answers about %s%s", s.subject(c), t.Upstream.Reference, said(c.text)),
 			data{"ticket_id": t.ID, "ref": t.Ref}}, err
 	}
 }
@@ -112,7 +112,7 @@ func providerReplies(key string) action {
 func lookInto(key string) action {
 	return func(s *stage, c cue) (line, error) {
 		v, err := s.tickets.View(s.ctx, s.actor(c), idOf("ticket", key))
-		return line{"ticket.read", fmt.Sprintf("%s looks for %s's ticket", s.says(c), c.client.name), data{"ref": v.Ref}}, err
+		return line{"ticket.read", fmt.Sprintf("%s looks for %s's ticket", s.subject(c), c.client.name), data{"ref": v.Ref}}, err
 	}
 }
 
