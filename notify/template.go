@@ -151,26 +151,28 @@ func (k *kind) wrong(t Text, p part, err error) error {
 	}
 }
 
-// placeOfError takes the place out of what the packages of templates write: "template: subject:3:14: unexpected EOF", with
-// or without a column.
+// placeOfError takes the place out of what the packages of templates write: "template: subject:3:14: unexpected EOF".
 func placeOfError(name, said string) *placed {
-	at := &placed{reason: said}
-	_, rest, ok := strings.Cut(said, "template: ")
-	if !ok {
-		_, rest, ok = strings.Cut(said, "html/template:")
+	for _, prefix := range []string{"html/template:" + name + ":", "template: " + name + ":"} {
+		if _, rest, ok := strings.Cut(said, prefix); ok {
+			return placedAt(rest)
+		}
 	}
-	if rest, ok = strings.CutPrefix(rest, name+":"); !ok {
-		return at
-	}
+	return &placed{reason: said}
+}
+
+// placedAt reads "line:column: reason", with or without a column.
+func placedAt(said string) *placed {
+	at := &placed{}
 	for _, n := range []*int{&at.line, &at.column} {
-		digits, after, _ := strings.Cut(rest, ":")
+		digits, rest, _ := strings.Cut(said, ":")
 		number, err := strconv.Atoi(digits)
 		if err != nil {
 			break
 		}
-		*n, rest = number, after
+		*n, said = number, rest
 	}
-	at.reason = strings.TrimSpace(rest)
+	at.reason = strings.TrimSpace(said)
 	return at
 }
 

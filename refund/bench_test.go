@@ -3,8 +3,6 @@ package refund_test
 import (
 	"testing"
 
-	"github.com/shopspring/decimal"
-
 	"github.com/metalkeep/metalkeep/refund"
 )
 
@@ -36,13 +34,3 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkBare(b *testing.B) {
-	p, u, h := amount("100.00"), amount("20"), amount("30")
-	b.ReportAllocs()
-	for b.Loop() {
-		bare = p.Mul(u).DivRound(h, 2)
-	}
-}
-
-var bare decimal.Decimal

@@ -171,7 +171,7 @@ func ExampleParse() {
 
 // A frontend marks the place and offers what was probably meant.
 func ExampleExpressionError() {
-	_, err := refund.Parse("paid * unsed_days / period_days")
+	_, err := refund.Parse("paid * unusd_days / period_days")
 	var place *refund.ExpressionError
 	if errors.As(err, &place) {
 		fmt.Println(place.Line, place.Column, place.Nearest)
@@ -181,7 +181,7 @@ func ExampleExpressionError() {
 	fmt.Println(err)
 	// Output:
 	// 1 8 unused_days
-	// line 1, column 8: found "unsed_days", expected a variable; did you mean "unused_days"?
+	// line 1, column 8: found "unusd_days", expected a variable; did you mean "unused_days"?
 	// line 1, column 10: found "%", expected a number, a name, an operator or a parenthesis; did you mean "/ 100"?
 }
 

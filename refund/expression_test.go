@@ -159,7 +159,7 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		"paid\x00":                     wrong(1, 5, `'\x00'`, "letters, digits and signs of ASCII", ""),
 		"paid \u202e5":                 wrong(1, 6, `'\u202e'`, "letters, digits and signs of ASCII", ""),
 		"paid \xff":                    wrong(1, 6, "'\ufffd'", "letters, digits and signs of ASCII", ""),
-		"unsed_days + 1":               wrong(1, 1, `"unsed_days"`, "a variable", "unused_days"),
+		"unusd_days + 1":               wrong(1, 1, `"unusd_days"`, "a variable", "unused_days"),
 		"paid *\n  unused_day":         wrong(2, 3, `"unused_day"`, "a variable", "unused_days"),
 		"paid\r\n+\r\n\tservicedays":   wrong(3, 2, `"servicedays"`, "a variable", "service_days"),
 		"Paid":                         wrong(1, 1, `"Paid"`, "a variable", "paid"),
@@ -198,8 +198,8 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 			assert.Nil(t, e)
 		})
 	}
-	_, err := refund.Parse("paid * unsed_days")
-	require.EqualError(t, err, `line 1, column 8: found "unsed_days", expected a variable; did you mean "unused_days"?`)
+	_, err := refund.Parse("paid * unusd_days")
+	require.EqualError(t, err, `line 1, column 8: found "unusd_days", expected a variable; did you mean "unused_days"?`)
 }
 
 func TestExpressionBounds(t *testing.T) {

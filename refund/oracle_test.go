@@ -65,10 +65,8 @@ func (q question) ask(loc *time.Location) refund.Case {
 
 // expected works the answer out with math/big and the calendar alone, in units of 10^-places.
 func (q question) expected(loc *time.Location) *big.Int {
-	unused, total := q.into, q.length
-	if q.by == refund.Seconds {
-		unused = q.length - q.into
-	} else {
+	unused, total := q.length-q.into, q.length
+	if q.by == refund.Days {
 		date := func(seconds int64) int64 {
 			y, m, d := time.Unix(q.start+seconds, 0).In(loc).Date()
 			return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
@@ -200,4 +198,37 @@ func TestExpressionEqualsProrated(t *testing.T) {
 		require.Equal(t, lines(want), lines(got), "%+v", q)
 		require.Equal(t, written(want.Total), written(got.Total), "%+v", q)
 	}
+}
+
+// FuzzHostileCase: whatever is in a case, every formula answers within the bounds or refuses, at once.
+func FuzzHostileCase(f *testing.F) {
+	f.Add(int64(100), int32(-2), int64(0), int32(0), int64(10), int32(0), int64(1793491200), int64(1796083200), int64(1794268800), int32(2), uint8(0))
+	f.Add(int64(1), int32(1_000_000_000), int64(1), int32(-1_000_000_000), int64(1), int32(1<<30), int64(-1<<63), int64(1<<62), int64(-1), int32(9), uint8(9))
+	f.Add(int64(1), int32(64), int64(1), int32(-64), int64(1), int32(-64), int64(0), int64(1), int64(1), int32(8), uint8(1))
+	e := parse(f, "max(paid * unused_days / 3, round(paid, places) - service_days)")
+	f.Fuzz(func(t *testing.T, paid int64, paidExp int32, refunded int64, refundedExp int32, other int64, otherExp int32, start, end, at int64, places int32, kind uint8) {
+		amount := decimal.New(other, otherExp)
+		c := refund.Case{
+			Charges: []refund.Charge{{
+				Kind: refund.Kind(kind), Paid: decimal.New(paid, paidExp), Refunded: decimal.New(refunded, refundedExp),
+				Start: time.Unix(start, 0), End: time.Unix(end, 0),
+			}},
+			At: time.Unix(at, 0), ServiceStart: time.Unix(start, 0), Places: places,
+		}
+		for _, formula := range []refund.Formula{
+			refund.Prorated{Percent: decimal.NewNullDecimal(amount)}, refund.Fee{Amount: amount}, refund.Minimum{Amount: amount},
+			refund.Cap{Amount: decimal.NewNullDecimal(amount)}, refund.MoneyBack{Days: 30, Else: refund.ByKind{}}, e,
+		} {
+			var r refund.Result
+			var err error
+			quick(t, fmt.Sprintf("%T", formula), func() { r, err = formula.Refund(c) })
+			if err != nil {
+				require.ErrorIs(t, err, refund.ErrInvalid)
+				require.Less(t, len(err.Error()), 500)
+				continue
+			}
+			require.Equal(t, -places, r.Total.Exponent())
+			require.False(t, r.Total.IsNegative() || r.Total.GreaterThan(c.Charges[0].Paid))
+		}
+	})
 }

@@ -82,10 +82,10 @@ func TestRulesKeepTheirPromises(t *testing.T) {
 // The file: a mistake in it is found, with its place, before it is used.
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	fsys := fstest.MapFS{"refund.formula": {Data: []byte("paid\n  * unsed_days / period_days\n")}}
+	fsys := fstest.MapFS{"refund.formula": {Data: []byte("paid\n  * unusd_days / period_days\n")}}
 	_, err := load(fsys, "refund.formula")
 	require.ErrorIs(t, err, refund.ErrInvalid)
-	require.EqualError(t, err, `refund.formula: line 2, column 5: found "unsed_days", expected a variable; did you mean "unused_days"?`)
+	require.EqualError(t, err, `refund.formula: line 2, column 5: found "unusd_days", expected a variable; did you mean "unused_days"?`)
 	_, err = load(fsys, "missing.formula")
 	require.Error(t, err)
 }
