@@ -26,12 +26,22 @@ func (i inventory) Server(_ context.Context, a dedicated.Actor, id uuid.UUID) (d
 	return s, nil
 }
 
+// watch is a clock that is set by hand; the mock's Add sleeps each time.
+type watch struct {
+	clock.Clock
+	now time.Time
+}
+
+func (w *watch) Now() time.Time      { return w.now }
+func (w *watch) Set(t time.Time)     { w.now = t }
+func (w *watch) Add(d time.Duration) { w.now = w.now.Add(d) }
+
 // desk is a reseller with a client, a server of its own and one of a provider.
 type desk struct {
 	*ticket.Manager
 	store            *ticket.MemoryStore
 	outbox           *notify.MemoryOutbox
-	clock            *clock.Mock
+	clock            *watch
 	servers          inventory
 	reseller, client dedicated.Actor
 	own, rented      uuid.UUID
@@ -41,7 +51,7 @@ func setup(t *testing.T, change ...func(*ticket.Config)) *desk {
 	t.Helper()
 	tenant := uuid.New()
 	d := &desk{
-		outbox: &notify.MemoryOutbox{}, clock: clock.NewMock(), servers: inventory{},
+		outbox: &notify.MemoryOutbox{}, clock: &watch{}, servers: inventory{},
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant},
 		client:   dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
 	}

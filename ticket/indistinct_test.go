@@ -1,0 +1,88 @@
+package ticket_test
+
+import (
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+func decodeCursor(cursor string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	return string(raw), err
+}
+
+// TestForwardedLooksConfirmed plays a request twice, once by the reseller alone, once with a provider behind it: the client
+// gets the same views, events and lists.
+func TestForwardedLooksConfirmed(t *testing.T) {
+	t.Parallel()
+	type seen struct {
+		Views  []ticket.View
+		Kinds  []notify.Kind
+		Counts []int
+		IDs    []uuid.Version // how the IDs of comments were made
+	}
+	play := func(t *testing.T, provider bool) seen {
+		d, ctx := setup(t), t.Context()
+		id := d.opened(t, d.server(provider), ticket.Other)
+		var got seen
+		look := func() {
+			v, err := d.View(ctx, d.client, id)
+			require.NoError(t, err)
+			v.ID, v.ServerID, v.Ref, v.ServerName = uuid.Nil, uuid.Nil, "", ""
+			for i := range v.Thread {
+				got.IDs = append(got.IDs, v.Thread[i].ID.Version())
+				v.Thread[i].ID, v.Thread[i].By = uuid.Nil, dedicated.Actor{Role: v.Thread[i].By.Role}
+			}
+			got.Views = append(got.Views, v)
+			for _, q := range []ticket.Query{
+				{Statuses: []ticket.Status{ticket.Confirmed}}, {Statuses: []ticket.Status{ticket.Forwarded}},
+				{WaitingOn: dedicated.Reseller}, {WaitingOn: dedicated.Client}, {Text: "upstream"},
+				{WaitingOn: dedicated.Reseller, Statuses: []ticket.Status{ticket.Confirmed, ticket.Forwarded, ticket.Done}},
+			} {
+				items, _, err := d.Views(ctx, d.client, q)
+				require.NoError(t, err)
+				got.Counts = append(got.Counts, len(items))
+			}
+		}
+		look()
+		if provider {
+			require.NoError(t, d.Forward(ctx, d.reseller, id, say("secret")))
+			look()
+			require.NoError(t, d.ProviderReplied(ctx, d.reseller, d.get(t, id).Upstream.Ref, say("secret")))
+			look()
+			require.NoError(t, d.Relay(ctx, d.reseller, id, say("an hour more")))
+			look()
+			require.NoError(t, d.Confirm(ctx, d.reseller, id, say("nearly there")))
+		} else {
+			require.NoError(t, d.Confirm(ctx, d.reseller, id, say(ticket.DefaultWorking)))
+			look()
+			look()
+			require.NoError(t, d.Comment(ctx, d.reseller, id, say("an hour more")))
+			look()
+			require.NoError(t, d.Comment(ctx, d.reseller, id, say("nearly there")))
+		}
+		look()
+		require.NoError(t, d.Complete(ctx, d.reseller, id, say("up")))
+		look()
+		d.clock.Add(30 * 24 * time.Hour)
+		_, err := d.Tick(ctx)
+		require.NoError(t, err)
+		look()
+		_, events := d.events(t)
+		for _, e := range events {
+			if e.Kind != ticket.KindForwarded && e.Kind != ticket.KindProviderReplied {
+				got.Kinds = append(got.Kinds, e.Kind)
+			}
+		}
+		return got
+	}
+	assert.Equal(t, play(t, false), play(t, true))
+}

@@ -1,0 +1,260 @@
+package ticket_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// secrets hands out unique strings for what a client must never read, and looks for them in what it gets.
+type secrets struct {
+	list []string
+	ids  map[string]bool
+}
+
+const mark = "zqx"
+
+func (s *secrets) next() string {
+	secret := fmt.Sprintf("%s%05d", mark, len(s.list))
+	s.list = append(s.list, secret)
+	return secret
+}
+
+// hide keeps an ID from the client.
+func (s *secrets) hide() uuid.UUID {
+	id := uuid.New()
+	s.ids[id.String()] = true
+	return id
+}
+
+var (
+	anyID       = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	upstreamRef = regexp.MustCompile(`u-[2-9a-z]{16}`)
+)
+
+// absent fails where a value holds a secret, an ID of staff or of a hidden comment, an upstream reference or the word
+// forwarded.
+func (s *secrets) absent(t *testing.T, what string, value any) {
+	t.Helper()
+	data, err := json.Marshal(value)
+	require.NoError(t, err)
+	found := strings.ToLower(string(data))
+	require.NotContains(t, found, mark, what)
+	require.NotContains(t, found, string(ticket.Forwarded), what)
+	require.NotRegexp(t, upstreamRef, found, what)
+	for _, id := range anyID.FindAllString(found, -1) {
+		require.False(t, s.ids[id], "%s has the ID %s: %s", what, id, found)
+	}
+}
+
+// rumour is a desk on which people do what they like, with secrets in everything that is not for clients.
+type rumour struct {
+	*desk
+	*secrets
+	rnd *rand.Rand
+	ids []uuid.UUID
+}
+
+func (r *rumour) internal() ticket.Note {
+	return ticket.Note{ID: r.maybeHidden(), Text: r.next(), Internal: true, Attachments: r.files()}
+}
+
+func (r *rumour) upstream() ticket.Note {
+	return ticket.Note{ID: r.maybeHidden(), Text: r.next(), Attachments: r.files()}
+}
+
+func (r *rumour) maybeHidden() uuid.UUID {
+	if r.rnd.IntN(2) == 0 {
+		return uuid.Nil
+	}
+	return r.hide()
+}
+
+func (r *rumour) files() []ticket.Attachment {
+	if r.rnd.IntN(2) == 0 {
+		return nil
+	}
+	return []ticket.Attachment{{Name: r.next(), MediaType: "text/" + r.next(), Key: r.next(), Bytes: 1}}
+}
+
+// act does one thing at random; what the status does not take is refused, and the refusal is looked at where a client gets
+// it.
+func (r *rumour) act(t *testing.T) {
+	ctx, id := t.Context(), r.ids[r.rnd.IntN(len(r.ids))]
+	staff := dedicated.Actor{Role: dedicated.Reseller, ID: r.hide(), ResellerID: r.reseller.ResellerID}
+	public := ticket.Note{Text: "public words"}
+	stored, err := r.store.Ticket(ctx, id)
+	require.NoError(t, err)
+	switch r.rnd.IntN(17) {
+	case 0, 1:
+		_ = r.Comment(ctx, staff, id, r.internal())
+	case 2, 3:
+		_ = r.Forward(ctx, staff, id, r.upstream())
+	case 4, 5:
+		if stored.Upstream != nil {
+			require.NoError(t, r.ProviderReplied(ctx, staff, stored.Upstream.Ref, r.upstream()))
+		}
+	case 6:
+		_ = r.Relay(ctx, staff, id, public)
+	case 7:
+		_ = r.Confirm(ctx, staff, id, public)
+	case 8:
+		_ = r.AskDetails(ctx, staff, id, public)
+	case 9:
+		_ = r.Reject(ctx, staff, id, public)
+	case 10:
+		_ = r.Complete(ctx, staff, id, r.internal())
+	case 11:
+		_ = r.Close(ctx, staff, id, r.internal())
+	case 12:
+		_ = r.Reopen(ctx, staff, id, r.internal())
+	case 13:
+		require.NoError(t, r.Assign(ctx, staff, id, r.hide()))
+	case 14:
+		require.NoError(t, r.SetPriority(ctx, staff, id, 1+r.rnd.IntN(99)))
+	case 15:
+		r.absent(t, "a client's refusals", r.clientActs(ctx, id, stored))
+	case 16:
+		r.clock.Add(time.Duration(r.rnd.IntN(100)) * time.Hour)
+		_, err := r.Tick(ctx)
+		require.NoError(t, err)
+	}
+}
+
+// clientActs tries everything as the client and returns what was answered.
+func (r *rumour) clientActs(ctx context.Context, id uuid.UUID, stored ticket.Ticket) []string {
+	var answers []string
+	answer := func(err error) {
+		var e *ticket.Error
+		if errors.As(err, &e) {
+			answers = append(answers, fmt.Sprintf("%s %+v", e, *e))
+		}
+	}
+	for _, call := range []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error{
+		r.Reopen, r.Comment, r.Confirm, r.Reject, r.AskDetails, r.Forward, r.Relay, r.Complete, r.Close,
+	} {
+		answer(call(ctx, r.client, id, say("client's words")))
+	}
+	_, err := r.Ticket(ctx, r.client, id)
+	answer(err)
+	if stored.Upstream != nil {
+		err := r.ProviderReplied(ctx, r.client, stored.Upstream.Ref, say("guessed"))
+		answer(err)
+	}
+	return answers
+}
+
+// TestLeak: whatever happens, nothing that a client gets holds a secret, or tells a forwarded ticket from a confirmed one.
+func TestLeak(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := &rumour{secrets: &secrets{ids: map[string]bool{}}, rnd: rand.New(rand.NewPCG(seed, 6))}
+			r.desk = setup(t)
+			provider := dedicated.Owner{Provider: "Up " + r.next(), Reference: "ref-" + r.next()}
+			for n := range 4 {
+				server := r.add(provider, fmt.Sprint("node-", n))
+				kind := []ticket.Kind{ticket.Other, ticket.Reboot, ticket.CancelAtProvider, ticket.ExtraIPs}[n]
+				r.ids = append(r.ids, r.opened(t, server, kind))
+			}
+			for range 150 {
+				r.act(t)
+				r.look(t)
+			}
+			r.mails(t)
+		})
+	}
+}
+
+// look reads as the client whatever it can.
+func (r *rumour) look(t *testing.T) {
+	ctx := t.Context()
+	for _, id := range r.ids {
+		v, err := r.View(ctx, r.client, id)
+		require.NoError(t, err)
+		r.absent(t, "a view", v)
+		stored, err := r.store.Ticket(ctx, id)
+		require.NoError(t, err)
+		if u := stored.Upstream; u != nil {
+			items, _, err := r.Views(ctx, r.client, ticket.Query{Text: u.Ref})
+			require.NoError(t, err)
+			require.Empty(t, items, "a search for an upstream reference")
+		}
+	}
+	secret := r.list[r.rnd.IntN(len(r.list))]
+	for _, q := range []ticket.Query{
+		{}, {Text: secret}, {Text: "node " + secret}, {Statuses: []ticket.Status{ticket.Confirmed, ticket.Open}},
+		{WaitingOn: dedicated.Reseller}, {Limit: 1},
+	} {
+		items, next, err := r.Views(ctx, r.client, q)
+		require.NoError(t, err)
+		r.absent(t, "a list", items)
+		cursor, err := decodeCursor(next)
+		require.NoError(t, err)
+		r.absent(t, "a cursor", cursor)
+		if strings.Contains(q.Text, secret) {
+			require.Empty(t, items, "a search for %s", secret)
+		}
+	}
+	for _, q := range []ticket.Query{{Assignee: uuid.New()}, {MinPriority: 1}, {UrgentBy: r.clock.Now()}, {Sort: "urgency"}} {
+		_, _, err := r.Views(ctx, r.client, q)
+		require.ErrorIs(t, err, ticket.ErrForbidden)
+	}
+	_, err := r.Counts(ctx, r.client, ticket.Query{})
+	require.ErrorIs(t, err, ticket.ErrForbidden)
+	items, next, err := r.Views(ctx, r.client, ticket.Query{Statuses: []ticket.Status{ticket.Forwarded}})
+	require.NoError(t, err)
+	require.Empty(t, items, "what is forwarded, for a client, is confirmed")
+	require.Empty(t, next)
+}
+
+// mails renders everything that was recorded: a client's mail holds no secret, a provider's nothing of the client.
+func (r *rumour) mails(t *testing.T) {
+	catalog, err := notify.NewCatalog(ticket.Kinds())
+	require.NoError(t, err)
+	audiences := map[notify.Kind]notify.Audience{}
+	for _, spec := range ticket.Kinds() {
+		audiences[spec.Kind] = spec.Audience
+	}
+	seen := map[notify.Audience]int{}
+	var got notify.Message
+	n := notify.NotifierFunc(func(_ context.Context, m notify.Message) error { got = m; return nil })
+	_, events := r.events(t)
+	for _, e := range events {
+		to := audiences[e.Kind]
+		seen[to]++
+		require.NoError(t, catalog.Mail("mail", to, n).Handle(t.Context(), e))
+		switch to {
+		case notify.ToClient:
+			r.absent(t, "a client's event", struct {
+				notify.Event
+				Text string
+			}{e, string(e.Data)})
+			r.absent(t, "a client's mail", got)
+		case notify.ToProvider:
+			all := fmt.Sprintf("%s %s %s %s", e.Data, got.Subject, got.Text, got.HTML)
+			assert.Equal(t, uuid.Nil, e.ClientID)
+			assert.True(t, strings.HasPrefix(got.To.Name, "Up "+mark), got.To.Name)
+			for _, own := range []string{r.client.ID.String(), "please", "now", "client's words"} {
+				assert.NotContains(t, all, own, "a provider's mail")
+			}
+		}
+	}
+	assert.Positive(t, seen[notify.ToClient])
+	assert.Positive(t, seen[notify.ToProvider])
+}
