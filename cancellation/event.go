@@ -124,10 +124,7 @@ func (c Cancellation) place() *time.Location {
 
 // tell makes a fact about the planned date, or about the later one that the execution waits for.
 func (c Cancellation) tell(kind notify.Kind, now time.Time, reason string) fact {
-	loc, at := c.place(), c.At
-	if c.Postponed.After(at) {
-		at = c.Postponed
-	}
+	loc, at := c.place(), c.planned()
 	return fact{kind, Notice{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
 		Date: date(at, loc), LocalDate: localDate(at, loc), DaysLeft: max(daysLeft(now, at, loc), 0),

@@ -127,7 +127,7 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 		}
 		result = c
 		result.Version++
-		return m.commit(ctx, now, c, c.planned(now)...)
+		return m.commit(ctx, now, c, c.announced(now)...)
 	})
 	if err != nil {
 		return Cancellation{}, asError(op, o.ID, o.ServerID, err)

@@ -21,8 +21,8 @@ type Order struct {
 	Reason   string // one line of at most dedicated.MaxReason bytes, or ""; the client sees it
 }
 
-// planned is what is told of a new cancellation: only what a client orders itself. Of a reseller's it is warned.
-func (c Cancellation) planned(now time.Time) []fact {
+// announced is what is told of a new cancellation: only what a client orders itself. Of a reseller's it is warned.
+func (c Cancellation) announced(now time.Time) []fact {
 	if c.By.Role != dedicated.Client {
 		return nil
 	}

@@ -122,7 +122,7 @@ func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, n
 		next.move(by, didMove, at, s, now)
 		facts = next.correction(now, c.At, by)
 	}
-	if !now.Before(next.executesAt(settings, now, next.place())) {
+	if !now.Before(next.held(settings, now, next.place())) {
 		next, err = next.moved(opBegin)
 		return &execution{outcome{c, next, facts}, s, settings}, err
 	}
@@ -139,7 +139,7 @@ func (c *Cancellation) warn(settings Settings, now time.Time) []fact {
 	if due {
 		c.Warned = append(c.Warned[:len(c.Warned):len(c.Warned)], Warning{Days: days, For: c.At, Sent: now})
 	}
-	if held := c.executesAt(settings, now, loc); held.After(c.At) && !held.Equal(c.Postponed) {
+	if held := c.held(settings, now, loc); held.After(c.At) && !held.Equal(c.Postponed) {
 		c.Postponed = held
 		c.record(now, system(c.ResellerID), didPostpone, "", c.At, held)
 		kinds = append(kinds, c.tellMoved(KindPostponed, now, c.At))

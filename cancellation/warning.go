@@ -5,14 +5,19 @@ import (
 	"time"
 )
 
-// executesAt is when the execution is due: the planned instant, or the later one that Settings.HoldUnwarned gives. once
-// postponed, it is not postponed again.
-func (c Cancellation) executesAt(s Settings, now time.Time, loc *time.Location) time.Time {
+// planned is when the execution is planned: at the planned instant, or when it was postponed to.
+func (c Cancellation) planned() time.Time {
 	if c.Postponed.After(c.At) {
 		return c.Postponed
 	}
-	if !s.Warn || s.HoldUnwarned == 0 {
-		return c.At
+	return c.At
+}
+
+// held is when the execution may be at the earliest: as planned, or later as Settings.HoldUnwarned says. Once postponed, it
+// is not postponed again.
+func (c Cancellation) held(s Settings, now time.Time, loc *time.Location) time.Time {
+	if !s.Warn || s.HoldUnwarned == 0 || c.planned().After(c.At) {
+		return c.planned()
 	}
 	first, warned := c.firstWarned()
 	if !warned {
@@ -82,8 +87,8 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	case c.State == Executing:
 		return now
 	}
-	loc := c.place()
-	return earlier(c.nextLead(s, now, loc), c.executesAt(s, now, loc))
+	// Not held: what waits for a warning must be seen to wait, so somebody has to look at it on the date.
+	return earlier(c.nextLead(s, now, c.place()), c.planned())
 }
 
 // arm makes the cancellation ready to be stored: due, under no lease.
