@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -47,4 +49,52 @@ func TestAnyServerPlays(t *testing.T) {
 		assert.Len(t, of(plays[i].events, "story.ends"), 1, line)
 		assert.GreaterOrEqual(t, len(of(plays[i].events, "story.missing")), len(acts())-2, line)
 	}
+}
+
+// TestRandomInventoriesPlay: the story fits whatever is rented out where, for how long and for how much.
+func TestRandomInventoriesPlay(t *testing.T) {
+	t.Parallel()
+	const rounds = 24
+	sources, plays, errs := make([]string, rounds), make([][]event, rounds), make([]error, rounds)
+	var all sync.WaitGroup
+	for n := range rounds {
+		sources[n] = randomInventory(rand.New(rand.NewPCG(uint64(n), 1)))
+		inv := read(t, sources[n])
+		all.Go(func() { plays[n], errs[n] = play(inv) })
+	}
+	all.Wait()
+	for n, events := range plays {
+		require.NoError(t, errs[n], sources[n])
+		mails := map[any]bool{}
+		for _, e := range events {
+			if id := e.Data["message_id"]; id != nil {
+				assert.False(t, mails[id], "twice: %v", e)
+				mails[id] = true
+				assert.NotContains(t, e.Data["body"], "<no value>")
+			}
+		}
+	}
+}
+
+func randomInventory(r *rand.Rand) string {
+	one := func(choices ...string) string { return choices[r.IntN(len(choices))] }
+	var b strings.Builder
+	b.WriteString(header)
+	first := time.Date(2005+r.IntN(60), time.Month(1+r.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
+	for n := range 1 + r.IntN(15) {
+		c := r.IntN(5)
+		client, anchor, owner := fmt.Sprintf("Client %d,c%d@x.example", c, c), first.AddDate(0, 0, r.IntN(90)).Format(time.DateOnly), ","
+		if r.IntN(5) == 0 {
+			client, anchor = ",", ""
+		}
+		if r.IntN(4) == 0 {
+			owner = fmt.Sprintf("Provider %d,R-%d", r.IntN(2), n)
+		}
+		zone := one("UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Africa/Casablanca", "Asia/Kathmandu",
+			"Australia/Lord_Howe", "Antarctica/Troll", "Pacific/Apia", "Pacific/Chatham", "Pacific/Kiritimati")
+		cycle := one("day", "week", "month", "year", "30 days", "3 months", "2 weeks")
+		price := one("EUR,79.00", "JPY,4900", "KWD,0.001", "USD,0.01", "GBP,999999999.99")
+		fmt.Fprintln(&b, strings.Join([]string{fmt.Sprint("s", n), client, owner, zone, anchor, cycle, price}, ","))
+	}
+	return b.String()
 }
