@@ -64,8 +64,14 @@ type Cap struct {
 
 // Refund asks Of and pays Amount at most.
 func (k Cap) Refund(c Case) (Result, error) {
+	if !k.Amount.Valid {
+		if err := c.Validate(); err != nil {
+			return Result{}, err
+		}
+		return ask(k.Of, Prorated{}, c)
+	}
 	l, err := limited("Cap.Amount", k.Amount.Decimal, k.Of, c)
-	if err != nil || !k.Amount.Valid || l.total.cmp(l.amount) <= 0 {
+	if err != nil || l.total.cmp(l.amount) <= 0 {
 		return l.result, err
 	}
 	note := "the total is cut to " + fixed(l.amount.money(c.Places))
