@@ -61,11 +61,10 @@ func (m *Manager) closing(ctx context.Context, d dedicated.Departure, now time.T
 		if err != nil {
 			return Change{}, err
 		}
-		s, err := m.load(ctx, r, now, false)
+		s, err := m.load(ctx, r, until, false)
 		if err != nil {
 			return Change{}, err
 		}
-		s.catchUp(until)
 		tasks, err := s.stop("CloseServer", now, Closed, d.Reason)
 		if err != nil {
 			return Change{}, err

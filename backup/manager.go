@@ -195,7 +195,7 @@ func (m *Manager) checkEnd(ctx context.Context, op string, r Request) error {
 // else it is the present.
 func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f Form) (Request, error) {
 	const op = "Revise"
-	return m.onRequest(ctx, a, op, id, needs{server: true, ahead: true}, func(s *series, now time.Time, first bool) error {
+	return m.onRequest(ctx, a, op, id, needs{server: true, revising: true}, func(s *series, now time.Time, first bool) error {
 		if err := s.mustLive(op); err != nil {
 			return err
 		}
@@ -239,7 +239,6 @@ func (m *Manager) Withdraw(ctx context.Context, a dedicated.Actor, id uuid.UUID,
 		if err := s.mustLive(op); err != nil {
 			return err
 		}
-		s.catchUp(now)
 		tasks, err := s.stop(op, now, Withdrawn, reason)
 		s.facts = append(s.facts, fact{KindWithdrawn, &s.r, nil, EndNotice{
 			RequestID: s.r.ID, ServerID: s.r.ServerID, ServerName: s.r.ServerName, Reason: reason, Tasks: s.endTasks(tasks),
@@ -269,7 +268,7 @@ func (r Request) forActor(a dedicated.Actor) Request {
 type needs struct {
 	reseller bool // the reseller alone may do it
 	server   bool // the server must still be the client's
-	ahead    bool // it may plan anew what was settled ahead of time
+	revising bool // it may change the schedule
 }
 
 // onRequest reads a request, lets do decide what becomes of its series and commits; after a conflict it reads and decides
@@ -287,19 +286,21 @@ func (m *Manager) onRequest(
 		if err := m.allow(ctx, a, op, r, n); err != nil {
 			return err
 		}
-		s, err := m.load(ctx, r, now, n.ahead)
+		s, err := m.load(ctx, r, now, n.revising)
 		if err != nil {
 			return err
 		}
 		if err := do(s, now, first); err != nil {
 			return err
 		}
-		result = s.r
 		if len(s.facts) == 0 {
-			return nil // nothing has changed
+			result = r // nothing has changed
+			return nil
 		}
+		err = m.commit(ctx, s, now)
+		result = s.r
 		result.Version++
-		return m.commit(ctx, s, now)
+		return err
 	})
 	if err != nil {
 		return Request{}, asError(op, err)

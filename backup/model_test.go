@@ -64,11 +64,11 @@ func (s *modelSeries) catchUp(now time.Time) {
 	if s.planned == nil {
 		return
 	}
-	for at, ok := s.schedule.Next(s.recorded); ok && !at.After(now); at, ok = s.schedule.Next(s.recorded) {
+	for at, ok := s.next(s.recorded); ok && !at.After(now); at, ok = s.next(s.recorded) {
 		if s.skipped == nil {
-			s.skipped = s.add(at.UTC(), backup.Skipped)
+			s.skipped = s.add(at, backup.Skipped)
 		}
-		s.skipped.at, s.recorded = at.UTC(), at.UTC()
+		s.skipped.at, s.recorded = at, at
 		s.skipped.missed++
 	}
 }

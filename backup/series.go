@@ -17,7 +17,7 @@ type series struct {
 	r     Request
 	tasks []*Task
 	was   map[uuid.UUID]Task // as stored
-	taken []time.Time        // occurrences after now that have their task already, where a changed schedule may meet them
+	taken []time.Time        // later than Recorded or now, but have their task already; only a changed schedule can meet them
 	facts []fact
 }
 
@@ -82,7 +82,7 @@ func (s *series) next(after time.Time) (time.Time, bool) {
 	for ok && slices.ContainsFunc(s.taken, at.Equal) {
 		at, ok = s.r.Form.Schedule.Next(at)
 	}
-	return zone.Instant(at), ok
+	return zone.Instant(at), ok // the zero time if not ok
 }
 
 // catchUp records what fell due until an instant while the task made ahead was pending: all of it in one skipped task.
@@ -90,13 +90,13 @@ func (s *series) catchUp(until time.Time) {
 	if !s.r.Live() {
 		return
 	}
-	missed, last := s.r.Form.Schedule.between(s.r.Recorded, until)
+	missed, last := s.missed(until)
 	if missed == 0 {
 		return
 	}
 	t, ok := s.find(s.r.Skipped)
 	if !ok {
-		first, _ := s.r.Form.Schedule.Next(s.r.Recorded)
+		first, _ := s.next(s.r.Recorded)
 		t = s.add(s.task(first, Skipped))
 		s.r.Skipped = t.ID
 	}
@@ -104,9 +104,27 @@ func (s *series) catchUp(until time.Time) {
 	s.r.Recorded = t.At
 }
 
+// missed counts the occurrences that are not recorded, until an instant, but for those that have a task already.
+func (s *series) missed(until time.Time) (n int, last time.Time) {
+	from := s.r.Recorded
+	count := func(until time.Time) {
+		if more, at := s.r.Form.Schedule.between(from, until); more > 0 {
+			n, last = n+more, at
+		}
+		from = until
+	}
+	for _, at := range s.taken {
+		if at.After(from) && !at.After(until) {
+			count(at.Add(-time.Microsecond))
+			from = at
+		}
+	}
+	count(until)
+	return n, last
+}
+
 // settle takes a pending task to the state that op leads to; if it is the one made ahead, the next one follows.
 func (s *series) settle(op string, t *Task, now time.Time) error {
-	s.catchUp(now)
 	planned := t.planned()
 	if err := t.move(op); err != nil {
 		return err
@@ -143,7 +161,6 @@ func (s *series) end(now time.Time, how Ending, reason string) {
 // revise changes the form. A schedule that changes counts from now: the task made ahead moves to the new one's next
 // occurrence, or, if it is due, stays.
 func (s *series) revise(op string, f Form, now time.Time) error {
-	s.catchUp(now)
 	for _, t := range s.pending() {
 		t.What = f.What
 	}
@@ -175,9 +192,7 @@ func (s *series) revise(op string, f Form, now time.Time) error {
 func (s *series) due(now time.Time) time.Time {
 	var due time.Time
 	if s.r.Live() {
-		if at, ok := s.r.Form.Schedule.Next(s.r.Recorded); ok {
-			due = zone.Instant(at)
-		}
+		due, _ = s.next(later(s.r.Recorded, now))
 	}
 	for _, t := range s.pending() {
 		due = earlier(due, t.RemindAt)

@@ -96,7 +96,6 @@ func (m *Manager) look(ctx context.Context, r Request, now time.Time) (s *series
 		return nil, false, err
 	}
 	s.rename(server.Name)
-	s.catchUp(now)
 	s.remind(now)
 	s.r.LeaseUntil, s.r.Failures = time.Time{}, 0
 	return s, false, nil

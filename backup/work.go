@@ -207,8 +207,9 @@ func (m *Manager) ends(ctx context.Context, servers []uuid.UUID) (ends map[uuid.
 	return ends, err
 }
 
-// load reads what of a request's tasks a change may touch. ahead: also which occurrences to come have their task already.
-func (m *Manager) load(ctx context.Context, r Request, now time.Time, ahead bool) (*series, error) {
+// load reads what of a request's tasks a change may touch, and catches up until an instant. revising: also which
+// occurrences to come have their task already, which a schedule that was never changed does not meet again.
+func (m *Manager) load(ctx context.Context, r Request, until time.Time, revising bool) (*series, error) {
 	s := &series{conf: m.conf, r: r, was: map[uuid.UUID]Task{}}
 	pending := TaskQuery{RequestID: r.ID, States: []State{Pending}}
 	if err := m.each(ctx, r.ResellerID, pending, func(t Task) { s.keep(t) }); err != nil {
@@ -221,14 +222,19 @@ func (m *Manager) load(ctx context.Context, r Request, now time.Time, ahead bool
 		}
 		s.keep(t)
 	}
-	if !ahead && r.Revisions == 0 {
-		return s, nil
-	}
-	return s, m.each(ctx, r.ResellerID, TaskQuery{RequestID: r.ID, From: now}, func(t Task) {
-		if !t.planned() {
-			s.taken = append(s.taken, t.At)
+	if revising || r.Revisions > 0 {
+		coming := TaskQuery{RequestID: r.ID, From: earlier(r.Recorded, until)}
+		err := m.each(ctx, r.ResellerID, coming, func(t Task) {
+			if !t.planned() {
+				s.taken = append(s.taken, t.At)
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-	})
+	}
+	s.catchUp(until)
+	return s, nil
 }
 
 // each calls do for all tasks of a query, page by page.

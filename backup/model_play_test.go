@@ -1,0 +1,432 @@
+package backup_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// manual is a clock that shows what it is told.
+type manual struct {
+	clock.Clock
+	now time.Time
+}
+
+func (m *manual) Now() time.Time { return m.now }
+
+// game is one sequence of operations on the library and on the model.
+type game struct {
+	t      *testing.T
+	rnd    *rand.Rand
+	log    []string
+	clock  *manual
+	m      *backup.Manager
+	outbox *notify.MemoryOutbox
+	server dedicated.Server
+	gone   bool
+	client dedicated.Actor
+	boss   dedicated.Actor
+	series []*modelSeries
+	mails  map[notify.Kind]int
+	looked time.Time // the last time at which the server may have been looked at
+}
+
+// inventory has one server.
+func (g *game) inventory() serversFunc {
+	return func(id uuid.UUID) (dedicated.Server, error) {
+		if id != g.server.ID {
+			return dedicated.Server{}, dedicated.ErrNotFound
+		}
+		s := g.server
+		if g.gone {
+			s.State = dedicated.CleanUp
+		}
+		return s, nil
+	}
+}
+
+func newGame(t *testing.T, seed uint64) *game {
+	reseller := uuid.New()
+	g := &game{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), clock: &manual{now: start}, outbox: &notify.MemoryOutbox{}, mails: map[notify.Kind]int{},
+		client: dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller},
+		boss:   dedicated.Actor{Role: dedicated.Reseller, ResellerID: reseller},
+	}
+	g.server = dedicated.Server{
+		ID: uuid.New(), ResellerID: reseller, ClientID: g.client.ID, Name: "web-07", State: dedicated.InUse, Assignment: uuid.New(), Version: 1,
+	}
+	if err := g.outbox.Register(t.Context(), "test", nil); err != nil {
+		t.Fatal(err)
+	}
+	m, err := backup.New(backup.Config{Store: &backup.MemoryStore{Outbox: g.outbox}, Servers: g.inventory(), Clock: g.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.m = m
+	return g
+}
+
+func (g *game) schedule() backup.Schedule {
+	s := backup.Schedule{Hour: g.rnd.IntN(24), Zone: []string{"", "Europe/Berlin", "America/Santiago"}[g.rnd.IntN(3)], Start: g.clock.now}
+	switch g.rnd.IntN(6) {
+	case 0:
+		s.Frequency, s.Start = backup.Once, g.clock.now.Add(time.Duration(g.rnd.IntN(96))*time.Hour)
+	case 1:
+		s.Frequency, s.MonthDay = backup.Monthly, 31
+	case 2:
+		s.Frequency, s.Weekdays, s.Interval = backup.Weekly, []time.Weekday{time.Monday, time.Thursday}, 1+g.rnd.IntN(2)
+	default:
+		s.Frequency, s.Interval = backup.Daily, 1+g.rnd.IntN(3)
+	}
+	if s.Frequency != backup.Once && g.rnd.IntN(4) == 0 {
+		s.Count = 1 + g.rnd.IntN(5)
+	}
+	return s
+}
+
+// step does one random thing.
+func (g *game) step() {
+	now := g.clock.now
+	switch g.rnd.IntN(12) {
+	case 0, 1:
+		g.submit(now)
+	case 2, 3, 4:
+		g.work(now)
+	case 5:
+		g.retry()
+	case 6:
+		g.revise(now)
+	case 7:
+		if g.rnd.IntN(3) == 0 {
+			g.withdraw(now)
+		}
+	case 8:
+		if g.rnd.IntN(4) == 0 {
+			g.leave(now)
+		}
+	case 9:
+		g.tick(now)
+	default:
+		g.jump()
+		return
+	}
+	g.looked = latest(g.looked, now)
+}
+
+func (g *game) note(format string, args ...any) {
+	g.log = append(g.log, g.clock.now.Format("2006-01-02 15:04 ")+fmt.Sprintf(format, args...))
+}
+
+func (g *game) jump() {
+	hours := g.rnd.IntN(60)
+	if g.rnd.IntN(4) == 0 {
+		hours = g.rnd.IntN(24 * 400)
+	}
+	if g.rnd.IntN(8) == 0 {
+		hours = -g.rnd.IntN(100)
+	}
+	g.clock.now = g.clock.now.Add(time.Duration(hours) * time.Hour)
+	g.note("now")
+}
+
+func (g *game) submit(now time.Time) {
+	if len(g.series) == 2 {
+		return
+	}
+	schedule := g.schedule()
+	_, ok := schedule.Next(now)
+	r, err := g.m.Submit(g.t.Context(), g.client, backup.Form{ServerID: g.server.ID, Schedule: schedule})
+	g.note("submit %v: %v", schedule, err)
+	if !ok {
+		g.want(err, map[bool]error{true: backup.ErrNotFound, false: backup.ErrInvalid}[g.gone])
+		return
+	}
+	if g.gone {
+		g.want(err, backup.ErrNotFound)
+		return
+	}
+	g.want(err, nil)
+	s := &modelSeries{id: r.ID, schedule: schedule}
+	s.plan(now)
+	g.series = append(g.series, s)
+}
+
+// pick is a random task.
+func (g *game) pick() (*modelSeries, *modelTask) {
+	if len(g.series) == 0 {
+		return nil, nil
+	}
+	g.identify()
+	s := g.series[g.rnd.IntN(len(g.series))]
+	if g.rnd.IntN(2) == 0 && s.planned != nil {
+		return s, s.planned
+	}
+	return s, s.tasks[g.rnd.IntN(len(s.tasks))]
+}
+
+func (g *game) work(now time.Time) {
+	s, t := g.pick()
+	if s == nil {
+		return
+	}
+	var err error
+	var to backup.State
+	var kind notify.Kind
+	switch g.rnd.IntN(3) {
+	case 0:
+		to, kind = backup.Completed, backup.KindCompleted
+		_, err = g.m.Complete(g.t.Context(), g.boss, t.id, backup.Result{Bytes: 1})
+	case 1:
+		to, kind = backup.Failed, backup.KindFailed
+		_, err = g.m.Fail(g.t.Context(), g.boss, t.id, "no space")
+	default:
+		to, kind = backup.Cancelled, backup.KindCancelled
+		_, err = g.m.Cancel(g.t.Context(), g.boss, t.id, "")
+	}
+	g.note("%s task of %v, which is %s: %v", to, t.at, t.state, err)
+	if t.state != backup.Pending {
+		g.want(err, backup.ErrConflict)
+		return
+	}
+	g.want(err, nil)
+	g.mails[kind]++
+	s.settle(t, to, now)
+}
+
+func (g *game) retry() {
+	s, t := g.pick()
+	if s == nil {
+		return
+	}
+	_, err := g.m.Retry(g.t.Context(), g.boss, t.id)
+	g.note("retry task of %v, which is %s: %v", t.at, t.state, err)
+	if t.state != backup.Failed || g.gone || s.planned == nil && s.ending != backup.Finished {
+		g.want(err, backup.ErrConflict)
+		return
+	}
+	g.want(err, nil)
+	s.catchUp(g.clock.now)
+	t.state = backup.Pending
+	t.attempt++
+}
+
+func (g *game) revise(now time.Time) {
+	if len(g.series) == 0 {
+		return
+	}
+	s, schedule := g.series[g.rnd.IntN(len(g.series))], g.schedule()
+	_, err := g.m.Revise(g.t.Context(), g.client, s.id, backup.Form{Schedule: schedule})
+	g.note("revise to %v: %v", schedule, err)
+	_, ok := schedule.Next(now)
+	switch {
+	case g.gone:
+		g.want(err, backup.ErrNotFound)
+	case s.planned == nil:
+		g.want(err, backup.ErrConflict)
+	case !ok:
+		g.want(err, backup.ErrInvalid)
+	case errors.Is(err, backup.ErrInvalid): // all that it still has is settled
+		for at, ok := schedule.Next(now); ok; at, ok = schedule.Next(at) {
+			require.True(g.t, s.has(at), "refused, although %v is to come", at)
+		}
+	default:
+		g.want(err, nil)
+		s.revise(schedule, now)
+	}
+}
+
+func (g *game) withdraw(now time.Time) {
+	if len(g.series) == 0 {
+		return
+	}
+	s := g.series[g.rnd.IntN(len(g.series))]
+	_, err := g.m.Withdraw(g.t.Context(), g.boss, s.id, "enough")
+	g.note("withdraw: %v", err)
+	if s.planned == nil {
+		g.want(err, backup.ErrConflict)
+		return
+	}
+	g.want(err, nil)
+	g.mails[backup.KindWithdrawn]++
+	s.end(backup.Withdrawn, now)
+}
+
+// leave takes the server away; half of the times nobody tells the Manager, and only a tick after something is due does.
+func (g *game) leave(now time.Time) {
+	g.gone = true
+	if g.rnd.IntN(2) == 0 {
+		g.note("the server leaves silently")
+		return
+	}
+	for range 2 {
+		g.want(g.m.CloseServer(g.t.Context(), dedicated.Departure{
+			ResellerID: g.server.ResellerID, ServerID: g.server.ID, Assignment: g.server.Assignment, At: now, Reason: "end of contract",
+		}), nil)
+	}
+	g.note("the server leaves")
+	g.closed(now)
+}
+
+func (g *game) closed(now time.Time) {
+	open := false
+	for _, s := range g.series {
+		for _, t := range s.tasks {
+			open = open || t.state == backup.Pending
+		}
+		s.end(backup.Closed, now)
+	}
+	if open {
+		g.mails[backup.KindClosed]++
+	}
+}
+
+func (g *game) tick(now time.Time) {
+	next, err := g.m.Tick(g.t.Context())
+	g.note("tick: %v", err)
+	g.want(err, nil)
+	require.True(g.t, next.IsZero() || next.After(now), "the next tick is not in the past")
+	again, err := g.m.Tick(g.t.Context())
+	g.want(err, nil)
+	require.Equal(g.t, next, again)
+	for _, s := range g.series {
+		s.catchUp(now)
+	}
+	if !g.gone {
+		return
+	}
+	if g.told()[backup.KindClosed] > g.mails[backup.KindClosed] {
+		g.closed(now)
+		return
+	}
+	for _, s := range g.series {
+		for _, t := range s.tasks {
+			due := t.state == backup.Pending && !t.at.After(now)
+			require.False(g.t, due && !now.Before(g.looked.Add(time.Hour)), "a task of %v on a server that has left stays pending", t.at)
+		}
+	}
+}
+
+func (g *game) want(got, want error) {
+	if want == nil {
+		require.NoError(g.t, got)
+		return
+	}
+	require.ErrorIs(g.t, got, want)
+}
+
+// stored reads all tasks of a series.
+func (g *game) stored(s *modelSeries) []backup.Task {
+	var all []backup.Task
+	q := backup.TaskQuery{RequestID: s.id, Limit: 1000}
+	tasks, next, err := g.m.Tasks(g.t.Context(), g.boss, q)
+	g.want(err, nil)
+	require.Empty(g.t, next)
+	return append(all, tasks...)
+}
+
+func same(t *modelTask, u backup.Task) bool {
+	return t.at.Equal(u.At) && t.state == u.State && t.missed == u.Missed && t.attempt == u.Attempt && (t.id == uuid.Nil || t.id == u.ID)
+}
+
+// identify compares the two lists, and tells the model the IDs.
+func (g *game) identify() {
+	for _, s := range g.series {
+		tasks := g.stored(s)
+		require.Len(g.t, tasks, len(s.tasks))
+		for _, u := range tasks {
+			n := slices.IndexFunc(s.tasks, func(t *modelTask) bool { return same(t, u) })
+			require.GreaterOrEqual(g.t, n, 0, "the model knows no %s task of %v, missed %d, attempt %d", u.State, u.At, u.Missed, u.Attempt)
+			s.tasks[n].id = u.ID
+		}
+	}
+}
+
+// check compares everything.
+func (g *game) check() {
+	g.identify()
+	for _, s := range g.series {
+		r, err := g.m.Request(g.t.Context(), g.client, s.id)
+		g.want(err, nil)
+		require.Equal(g.t, s.planned != nil, r.Live())
+		require.Equal(g.t, s.ending, r.Ending)
+		counts, err := g.m.Counts(g.t.Context(), g.client, backup.TaskQuery{RequestID: s.id})
+		g.want(err, nil)
+		want, planned, dates := map[backup.State]int{}, 0, map[int64]bool{}
+		for _, state := range backup.States() {
+			want[state] = 0
+		}
+		for _, t := range s.tasks {
+			want[t.state]++
+			if t.state == backup.Pending && t.attempt == 0 {
+				planned++
+			}
+			require.False(g.t, dates[t.at.Unix()], "two tasks for %v", t.at)
+			dates[t.at.Unix()] = true
+		}
+		require.Equal(g.t, want, counts)
+		require.LessOrEqual(g.t, planned, 1)
+	}
+	require.Equal(g.t, g.mails, g.told())
+}
+
+// told counts what the client was told.
+func (g *game) told() map[notify.Kind]int {
+	mails := map[notify.Kind]int{}
+	deliveries, _, err := g.outbox.Deliveries(g.t.Context(), notify.DeliveryQuery{Limit: 1000})
+	g.want(err, nil)
+	for _, d := range deliveries {
+		if d.Event.Kind != backup.KindOverdue && d.Event.Kind != backup.KindRequested {
+			mails[d.Event.Kind]++
+		}
+	}
+	return mails
+}
+
+func play(t *testing.T, seed uint64, steps int) {
+	g := newGame(t, seed)
+	defer func() {
+		if t.Failed() {
+			for _, line := range g.log {
+				t.Log(line)
+			}
+			t.Logf("seed %d", seed)
+		}
+	}()
+	for range steps {
+		g.step()
+	}
+	g.check()
+}
+
+// TestModel plays 10,000 short sequences of operations under a clock that jumps, against the model.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	const shares = 4
+	for share := range uint64(shares) {
+		t.Run(fmt.Sprint(share), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(10_000 / shares) {
+				if play(t, seed*shares+share, 12); t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// FuzzModel plays longer ones.
+func FuzzModel(f *testing.F) {
+	f.Add(uint64(1093))
+	f.Fuzz(func(t *testing.T, seed uint64) { play(t, seed, 60) })
+}
