@@ -59,8 +59,8 @@ func moves() map[string]func(*play, move) error {
 
 // choices are the moves as often as they are to be chosen.
 func choices() []string {
-	return strings.Fields("wait wait wait wait order order order reorder reorder discard set set rebill work work work crash crash " +
-		"listen give_away break close_gate operate")
+	return strings.Fields("wait wait wait wait order order order order reorder reorder discard set set rebill work work work crash crash " +
+		"listen give_away break break close_gate operate operate operate")
 }
 
 func newPlay(t testing.TB) *play {
