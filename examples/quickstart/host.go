@@ -46,7 +46,10 @@ func newHost(ctx context.Context, inv inventory) (*host, error) {
 		people:   newDirectory(inv),
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ID: idOf("staff", "Robin"), ResellerID: idOf("reseller", resellerName)},
 	}
-	if err := errors.Join(h.makeManagers(), h.stock(ctx, inv)); err != nil {
+	if err := h.makeManagers(); err != nil {
+		return nil, err
+	}
+	if err := h.stock(ctx, inv); err != nil {
 		return nil, err
 	}
 	h.clock.Set(inv.begin())
@@ -94,8 +97,11 @@ func (h *host) makeManagers() (err error) {
 			CloseDown: []func(context.Context, dedicated.Departure) error{h.backups.CloseServer, h.tickets.CloseServer},
 		},
 	})
+	if err != nil {
+		return err
+	}
 	h.ledger.renews = h.cancellations.Renews
-	return err
+	return nil
 }
 
 // makeDispatcher comes after the stock: a subscriber hears of what happens from its registration on.
@@ -107,7 +113,7 @@ func (h *host) makeDispatcher() error {
 	catalog.Directory = h.people
 	mail := notify.NotifierFunc(func(_ context.Context, m notify.Message) error { return h.sent.add(m) })
 	h.dispatcher, err = notify.New(
-		notify.Config{Outbox: h.outbox, Clock: h.clock, Parallel: 1},
+		notify.Config{Outbox: h.outbox, Clock: h.clock},
 		catalog.Mail("mail to clients", notify.ToClient, mail),
 		catalog.Mail("mail to the reseller", notify.ToReseller, mail),
 		catalog.Mail("mail to providers", notify.ToProvider, mail),

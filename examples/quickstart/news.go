@@ -169,7 +169,7 @@ func (s *stage) noticeExecution(e notify.Event) error {
 		steps = append(steps, step.Name)
 	}
 	s.expect(rankExecuted, e.ID, event{Kind: "cancellation.executed", Who: resellerName, Server: c.ServerName,
-		Text: fmt.Sprintf("%s is cancelled: %s.", c.ServerName, list(steps)),
+		Text: fmt.Sprintf("%s is cancelled. Steps: %s.", c.ServerName, strings.Join(steps, ", ")),
 		Data: data{"cancellation_id": c.ID, "for": c.At, "total": c.Refund.Total.StringFixed(c.Places), "currency": c.Currency, "steps": steps}})
 	return nil
 }

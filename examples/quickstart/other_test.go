@@ -54,7 +54,7 @@ func TestAnyServerPlays(t *testing.T) {
 // TestRandomInventoriesPlay: the story fits whatever is rented out where, for how long and for how much.
 func TestRandomInventoriesPlay(t *testing.T) {
 	t.Parallel()
-	const rounds = 24
+	const rounds = 12
 	sources, plays, errs := make([]string, rounds), make([][]event, rounds), make([]error, rounds)
 	var all sync.WaitGroup
 	for n := range rounds {

@@ -78,7 +78,7 @@ func moneyBack() act {
 		scenes: []scene{
 			{day: 18, at: hm(10, 0), who: reseller, do: assign},
 			{day: 24, at: hm(14, 0), who: reseller, do: quote(on(26, hm(9, 0)))},
-			{day: 24, at: hm(14, 5), who: reseller, do: cancel("money back", on(26, hm(9, 0))), text: "too small for the client, who has asked for its money back"},
+			{day: 24, at: hm(14, 5), who: reseller, do: cancel("money back", on(26, hm(9, 0))), text: "too small; money back, as agreed"},
 			{day: 27, at: hm(8, 0), who: reseller, do: restock, text: "wiped, with new passwords"},
 		},
 	}
