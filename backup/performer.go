@@ -8,6 +8,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // Performer makes backups by itself. Without one, people do.
@@ -233,7 +234,7 @@ func (s *series) record(t *Task, o outcome, now time.Time) error {
 	}
 	t.Tries++
 	if t.Tries < s.conf.Tries {
-		t.TryAt = now.Add(again.Delay(t.Tries))
+		t.TryAt = zone.Instant(now.Add(again.Delay(t.Tries)))
 		return nil
 	}
 	reason := text.Clean(o.err.Error(), MaxReason)

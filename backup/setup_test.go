@@ -157,17 +157,18 @@ func at(s string) time.Time {
 	return t
 }
 
-// failing is Servers that answers with an error as long as it has one.
-type failing struct {
+// outage is an inventory that fails for one server.
+type outage struct {
 	backup.Servers
-	err error
+	of    uuid.UUID
+	fault func() error // nil: it is over
 }
 
-func (f *failing) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	if f.err != nil {
-		return dedicated.Server{}, f.err
+func (o *outage) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	if o.fault != nil && id == o.of {
+		return dedicated.Server{}, o.fault()
 	}
-	return f.Servers.Server(ctx, a, id)
+	return o.Servers.Server(ctx, a, id)
 }
 
 var errDown = errors.New("inventory is down")

@@ -11,6 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 const (
@@ -171,7 +172,7 @@ func (s *series) performable(now time.Time) *Task {
 // postponed is a claimed request that could not be tended: it comes again later.
 func (r Request) postponed(now time.Time) Request {
 	r.Failures++
-	r.Due, r.LeaseUntil = now.Add(again.Delay(r.Failures)), time.Time{}
+	r.Due, r.LeaseUntil = zone.Instant(now.Add(again.Delay(r.Failures))), time.Time{}
 	return r
 }
 
