@@ -1,0 +1,380 @@
+package ticket_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// refusal is the typed error in err.
+func refusal(t *testing.T, err error) *ticket.Error {
+	t.Helper()
+	var e *ticket.Error
+	require.ErrorAs(t, err, &e)
+	return e
+}
+
+// rackSpec is a kind with a field of each type.
+func rackSpec() ticket.KindSpec {
+	return ticket.KindSpec{Kind: "move_rack", Label: "Move to another rack", Fields: []ticket.Field{
+		{Name: "row", Label: "Row", Type: ticket.TypeText, Required: true, Min: 2, Max: 4},
+		{Name: "why", Label: "Why", Type: ticket.TypeLongText},
+		{Name: "height", Label: "Height", Type: ticket.TypeInteger, Min: 1, Max: 48},
+		{Name: "side", Label: "Side", Type: ticket.TypeChoice, Choices: []string{"front", "back"}},
+		{Name: "at", Label: "When", Type: ticket.TypeDateTime},
+		{Name: "careful", Label: "Careful", Type: ticket.TypeBool, Required: true},
+	}}
+}
+
+func TestOpenChecksFields(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{rackSpec()} })
+	raw := func(s string) map[string]json.RawMessage {
+		var m map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(s), &m))
+		return m
+	}
+	tests := []struct {
+		name, fields string
+		wrong        []string // fields named in the error
+		stored       string
+	}{
+		{"all", `{"row":"B7","why":"a\nb","height":3,"side":"back","at":"2026-11-24T10:30:00.1234567+01:00","careful":false}`, nil,
+			`{"row":"B7","why":"a\nb","height":3,"side":"back","at":"2026-11-24T09:30:00.123456Z","careful":false}`},
+		{"spaces and blanks", `{"row": "B7" ,"why":" ","side":"","at":"","height":null,"careful": true }`, nil, `{"row":"B7","careful":true}`},
+		{"required ones missing", `{}`, []string{"Fields.row", "Fields.careful"}, ""},
+		{"required ones blank", `{"row":"  ","careful":null}`, []string{"Fields.row", "Fields.careful"}, ""},
+		{"all wrong at once", `{"row":"B","why":7,"height":49,"side":"top","at":"tomorrow","careful":"yes","colour":1}`,
+			[]string{"Fields.row", "Fields.why", "Fields.height", "Fields.side", "Fields.at", "Fields.careful", "Fields.colour"}, ""},
+		{"too long", `{"row":"B7777","careful":true}`, []string{"Fields.row"}, ""},
+		{"characters, not bytes", `{"row":"ÄÖÜß","careful":true}`, nil, `{"row":"ÄÖÜß","careful":true}`},
+		{"line break in a line", `{"row":"B\n7","careful":true}`, []string{"Fields.row"}, ""},
+		{"fraction", `{"row":"B7","careful":true,"height":1.0}`, []string{"Fields.height"}, ""},
+		{"exponent", `{"row":"B7","careful":true,"height":1e1}`, []string{"Fields.height"}, ""},
+		{"too large for 64 bits", `{"row":"B7","careful":true,"height":99999999999999999999}`, []string{"Fields.height"}, ""},
+		{"objects", `{"row":{},"careful":[]}`, []string{"Fields.row", "Fields.careful"}, ""},
+		{"far away", `{"row":"B7","careful":true,"at":"9999-12-31T23:59:59-23:00"}`, []string{"Fields.at"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := ticket.Form{ServerID: d.own, Kind: "move_rack", Fields: raw(tt.fields)}
+			v, err := d.Open(t.Context(), d.client, f)
+			if tt.wrong == nil {
+				require.NoError(t, err)
+				assert.Equal(t, raw(tt.stored), v.Fields)
+				return
+			}
+			require.ErrorIs(t, err, ticket.ErrInvalid)
+			e := refusal(t, err)
+			var named []string
+			for _, w := range e.Wrong {
+				named = append(named, w.Field)
+				assert.Contains(t, err.Error(), w.Field)
+			}
+			assert.Equal(t, tt.wrong, named)
+			assert.Equal(t, f, e.Form, "the draft comes back")
+		})
+	}
+}
+
+func TestOpenNamesEverythingWrong(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	_, err := d.Open(t.Context(), d.client, ticket.Form{
+		ServerID: d.own, Kind: ticket.ExtraIPs, Subject: "a\nBcc: b", Text: "\x1b[31m",
+		Fields: map[string]json.RawMessage{"count": []byte(`0`), "version": []byte(`{`)},
+	})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	var named []string
+	for _, w := range refusal(t, err).Wrong {
+		named = append(named, w.Field)
+	}
+	assert.Equal(t, []string{"Subject", "Fields.count", "Fields.version", "Text"}, named)
+	_, err = d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: "nonsense"})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	assert.Equal(t, "Kind", refusal(t, err).Field)
+}
+
+func TestOpenAgain(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	f := ticket.Form{
+		ID: uuid.New(), ServerID: d.own, Kind: ticket.ExtraIPs, Text: "soon",
+		Fields: map[string]json.RawMessage{"count": []byte(`2`)},
+	}
+	first, err := d.Open(ctx, d.client, f)
+	require.NoError(t, err)
+	assert.Equal(t, "Additional IP addresses", first.Subject, "a blank subject is the kind's label")
+	require.NoError(t, d.Comment(ctx, d.reseller, first.ID, say("seen")))
+	d.events(t)
+	again, err := d.Open(ctx, d.client, f)
+	require.NoError(t, err)
+	assert.Equal(t, first.ID, again.ID)
+	assert.Len(t, again.Thread, 2, "as it is stored")
+	kinds, _ := d.events(t)
+	assert.Empty(t, kinds, "nobody is told twice")
+
+	for name, other := range map[string]func(*ticket.Form){
+		"text":    func(f *ticket.Form) { f.Text = "later" },
+		"subject": func(f *ticket.Form) { f.Subject = "other" },
+		"kind":    func(f *ticket.Form) { f.Kind, f.Fields = ticket.Other, nil },
+		"fields":  func(f *ticket.Form) { f.Fields = map[string]json.RawMessage{"count": []byte(`3`)} },
+		"server":  func(f *ticket.Form) { f.ServerID = d.rented },
+	} {
+		changed := f
+		other(&changed)
+		_, err := d.Open(ctx, d.client, changed)
+		require.ErrorIs(t, err, ticket.ErrConflict, name)
+		assert.Equal(t, changed, refusal(t, err).Form, name)
+	}
+}
+
+func TestUniqueKinds(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	id := d.opened(t, d.own, ticket.Reboot)
+	d.opened(t, d.rented, ticket.Reboot)
+	_, err := d.Open(ctx, d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Text: "please"})
+	require.ErrorIs(t, err, ticket.ErrConflict)
+	e := refusal(t, err)
+	assert.Equal(t, id, e.OpenID)
+	assert.Equal(t, d.get(t, id).Ref, e.OpenRef)
+	assert.Contains(t, err.Error(), e.OpenRef)
+	assert.Equal(t, "please", e.Form.Text)
+	d.opened(t, d.own, ticket.Other)
+	d.opened(t, d.own, ticket.Other)
+
+	d.bring(t, id, ticket.Done)
+	second := d.opened(t, d.own, ticket.Reboot)
+	err = d.Reopen(ctx, d.client, id, say("not yet"))
+	require.ErrorIs(t, err, ticket.ErrConflict)
+	e = refusal(t, err)
+	assert.Equal(t, second, e.OpenID)
+	assert.Equal(t, say("not yet"), e.Note)
+
+	require.NoError(t, d.Close(ctx, d.client, id, ticket.Note{}))
+	require.ErrorIs(t, d.Comment(ctx, d.client, id, say("again")), ticket.ErrConflict, "a reply that reopens obeys it too")
+	require.NoError(t, d.Close(ctx, d.client, second, ticket.Note{}))
+	require.NoError(t, d.Comment(ctx, d.client, id, say("again")))
+	assert.NotEmpty(t, d.get(t, id).UniqueKey)
+}
+
+// TestKindBecomesUnique: tickets that were opened before hold no key, and go on.
+func TestKindBecomesUnique(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	a, b := d.opened(t, d.own, ticket.Other), d.opened(t, d.own, ticket.Other)
+	m, err := ticket.New(ticket.Config{Store: d.store, Servers: d.servers, Clock: d.clock, Kinds: []ticket.KindSpec{
+		{Kind: ticket.Other, Label: "Other", Unique: true},
+	}})
+	require.NoError(t, err)
+	for _, id := range []uuid.UUID{a, b} {
+		require.NoError(t, m.Comment(t.Context(), d.client, id, say("go on")))
+		require.NoError(t, m.Confirm(t.Context(), d.reseller, id, say("yes")))
+	}
+}
+
+// TestOpenRace: of many that open a unique kind at once one wins, and the others learn which.
+func TestOpenRace(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		d := setup(t)
+		start, results := make(chan struct{}), make(chan error, 4)
+		ids := make(chan uuid.UUID, 4)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				<-start
+				v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot})
+				results <- err
+				ids <- v.ID
+			})
+		}
+		close(start)
+		all.Wait()
+		close(results)
+		close(ids)
+		var winner uuid.UUID
+		for id := range ids {
+			if id != uuid.Nil {
+				require.Equal(t, uuid.Nil, winner)
+				winner = id
+			}
+		}
+		won := 0
+		for err := range results {
+			if err == nil {
+				won++
+				continue
+			}
+			require.ErrorIs(t, err, ticket.ErrConflict)
+			require.Equal(t, winner, refusal(t, err).OpenID)
+		}
+		require.Equal(t, 1, won)
+	}
+}
+
+func TestForms(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	off := errors.New("no reinstallations in December")
+	d := setup(t, func(c *ticket.Config) {
+		c.Kinds = []ticket.KindSpec{rackSpec(), {Kind: ticket.Reboot, Label: "Restart"}}
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, a dedicated.Actor, k ticket.Kind, s dedicated.Server) error {
+			asked++
+			switch {
+			case k == ticket.Reinstall && a.Role == dedicated.Client:
+				return off
+			case k == ticket.Upgrade && s.Owner.Provider == "Upstream Ltd":
+				panic("no table")
+			}
+			return nil
+		})
+	})
+	kinds := func(a dedicated.Actor, server uuid.UUID) (kinds []ticket.Kind) {
+		forms, err := d.Forms(t.Context(), a, server)
+		require.NoError(t, err)
+		for _, f := range forms {
+			kinds = append(kinds, f.Kind)
+		}
+		return kinds
+	}
+	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.Upgrade, ticket.Other, "move_rack"}, kinds(d.client, d.own))
+	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.Upgrade, ticket.Reinstall, ticket.Other, "move_rack"}, kinds(d.reseller, d.own))
+	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.CancelAtProvider, ticket.Other, "move_rack"}, kinds(d.client, d.rented))
+
+	open := func(server uuid.UUID, k ticket.Kind) error {
+		_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: server, Kind: k})
+		return err
+	}
+	err := open(d.own, ticket.Reinstall)
+	require.ErrorIs(t, err, ticket.ErrForbidden)
+	require.ErrorIs(t, err, off)
+	require.ErrorContains(t, err, off.Error())
+	require.ErrorIs(t, open(d.rented, ticket.Upgrade), ticket.ErrForbidden)
+	require.ErrorIs(t, open(d.own, ticket.CancelAtProvider), ticket.ErrForbidden)
+	require.NoError(t, open(d.rented, ticket.CancelAtProvider))
+	asked = 0
+	require.NoError(t, open(d.own, ticket.Reboot))
+	assert.Equal(t, 1, asked)
+	require.NoError(t, open(d.own, ticket.Reboot), "the host's own spec is not unique")
+
+	forms, err := d.Forms(t.Context(), d.client, d.own)
+	require.NoError(t, err)
+	forms[1].Fields[1].Choices[0] = "scribbled"
+	again, err := d.Forms(t.Context(), d.client, d.own)
+	require.NoError(t, err)
+	assert.Equal(t, "IPv4", again[1].Fields[1].Choices[0])
+}
+
+func TestSpecJSON(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(rackSpec())
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"kind":"move_rack","label":"Move to another rack","unique":false,"fields":[
+		{"name":"row","label":"Row","type":"text","required":true,"min":2,"max":4},
+		{"name":"why","label":"Why","type":"long_text","required":false},
+		{"name":"height","label":"Height","type":"integer","required":false,"min":1,"max":48},
+		{"name":"side","label":"Side","type":"choice","required":false,"choices":["front","back"]},
+		{"name":"at","label":"When","type":"datetime","required":false},
+		{"name":"careful","label":"Careful","type":"bool","required":true}]}`, string(data))
+	var back ticket.KindSpec
+	require.NoError(t, json.Unmarshal(data, &back))
+	assert.Equal(t, rackSpec(), back)
+}
+
+func TestSpecValidate(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, rackSpec().Validate())
+	for _, k := range ticket.BuiltInKinds() {
+		require.NoError(t, k.Validate(), k.Kind)
+	}
+	field := func(f ticket.Field) ticket.KindSpec {
+		return ticket.KindSpec{Kind: "k", Label: "K", Fields: []ticket.Field{f}}
+	}
+	tests := []struct {
+		name  string
+		spec  ticket.KindSpec
+		wrong []string
+	}{
+		{"zero", ticket.KindSpec{}, []string{"Kind", "Label"}},
+		{"names", ticket.KindSpec{Kind: "Re boot", Label: "a\nb"}, []string{"Kind", "Label"}},
+		{"no field", field(ticket.Field{}), []string{"Fields[0].Name", "Fields[0].Label", "Fields[0].Type"}},
+		{"bounds", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeInteger, Min: 3, Max: 2}), []string{"Fields[0].Max"}},
+		{"text bounds", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeText, Max: 1 << 40}), []string{"Fields[0].Max"}},
+		{"bounded choice", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice, Choices: []string{"x"}, Max: 2}), []string{"Fields[0].Max"}},
+		{"no choices", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice}), []string{"Fields[0].Choices"}},
+		{"choices", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice, Choices: []string{"x", "x", " "}}), []string{"Fields[0].Choices", "Fields[0].Choices"}},
+		{"choices of text", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeText, Choices: []string{"x"}}), []string{"Fields[0].Choices"}},
+		{"twice", ticket.KindSpec{Kind: "k", Label: "K", Fields: []ticket.Field{
+			{Name: "a", Label: "A", Type: ticket.TypeBool}, {Name: "a", Label: "B", Type: ticket.TypeBool},
+		}}, []string{"Fields[1].Name"}},
+		{"too many", ticket.KindSpec{Kind: "k", Label: "K", Fields: make([]ticket.Field, 51)}, []string{"Fields"}},
+	}
+	for _, tt := range tests {
+		err := tt.spec.Validate()
+		require.ErrorIs(t, err, ticket.ErrInvalid, tt.name)
+		var named []string
+		for _, w := range refusal(t, err).Wrong {
+			named = append(named, w.Field)
+		}
+		assert.Equal(t, tt.wrong, named, tt.name)
+	}
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	good := ticket.Config{Store: &ticket.MemoryStore{}, Servers: inventory{}}
+	_, err := ticket.New(good)
+	require.NoError(t, err)
+	for field, spoil := range map[string]func(*ticket.Config){
+		"Config.Store":         func(c *ticket.Config) { c.Store = nil },
+		"Config.Servers":       func(c *ticket.Config) { c.Servers = nil },
+		"Config.Kinds[1].Kind": func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{rackSpec(), rackSpec()} },
+		"Config.Kinds[0].Kind": func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{{Kind: "A", Label: "A"}} },
+		"Config.Working":       func(c *ticket.Config) { c.Working = "\x00" },
+		"Config.ForwardText":   func(c *ticket.Config) { c.ForwardText = "{{.client_name}}" },
+	} {
+		c := good
+		spoil(&c)
+		_, err := ticket.New(c)
+		require.ErrorIs(t, err, ticket.ErrInvalid, field)
+		assert.Equal(t, field, refusal(t, err).Field)
+	}
+	c := good
+	c.ForwardText = "{{if"
+	_, err = ticket.New(c)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+// TestHostileNames: a host's own table of servers may hold anything; what is refused elsewhere is neutralised here.
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	server := d.add(dedicated.Owner{Provider: "Up\r\nBcc: x", Reference: "a\u2028b" + strings.Repeat("ß", 500)}, "web\r\nBcc: victim@example.com\u202e")
+	id := d.opened(t, server, ticket.Other)
+	require.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
+	got := d.get(t, id)
+	for _, line := range []string{got.ServerName, got.Upstream.Provider, got.Upstream.Reference} {
+		assert.NotContains(t, line, "\n")
+		assert.NotContains(t, line, "\r")
+		assert.NotContains(t, line, "\u2028")
+		assert.NotContains(t, line, "\u202e")
+		assert.LessOrEqual(t, len(line), dedicated.MaxName)
+	}
+	for _, subject := range []string{"a\nb", "a\r\nBcc: b", "a\u2029b", "a\x00", "a\u202eb", "a\xff", strings.Repeat("x", ticket.MaxSubject+1)} {
+		_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Other, Subject: subject})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", subject)
+	}
+}
