@@ -1,0 +1,181 @@
+package ticket_test
+
+import (
+	"encoding/json"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// errands are the payloads that went to providers.
+func (d *desk) errands(t *testing.T) (sent []ticket.Errand) {
+	t.Helper()
+	_, events := d.events(t)
+	for _, e := range events {
+		if e.Kind == ticket.KindForwarded {
+			var errand ticket.Errand
+			require.NoError(t, json.Unmarshal(e.Data, &errand))
+			assert.Equal(t, uuid.Nil, e.ClientID)
+			sent = append(sent, errand)
+		}
+	}
+	return sent
+}
+
+func TestForward(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	id := d.opened(t, d.rented, ticket.CancelAtProvider)
+	draft, err := d.Draft(ctx, d.reseller, id, "as of today")
+	require.NoError(t, err)
+	assert.Equal(t, "Server: db-01\nYour reference: srv-42\nRequest: Cancellation of the server\n\nas of today", draft)
+	assert.Nil(t, d.get(t, id).Upstream, "nothing is stored")
+	files := []ticket.Attachment{{Name: "order.pdf", Key: "f/1", Bytes: 5}}
+	require.NoError(t, d.Forward(ctx, d.reseller, id, ticket.Note{Text: "as of today", Attachments: files}))
+	require.NoError(t, d.Forward(ctx, d.reseller, id, ticket.Note{}))
+	u := d.get(t, id).Upstream
+	assert.Regexp(t, `^U-[2-9A-HJKMNP-TV-Z]{16}$`, u.Ref)
+	require.Len(t, u.Thread, 2)
+	assert.Equal(t, draft, u.Thread[0].Text)
+	assert.True(t, u.Thread[0].Internal)
+	sent := d.errands(t)
+	require.Len(t, sent, 2)
+	assert.Equal(t, ticket.Errand{
+		Provider: "Upstream Ltd", Ref: u.Ref, Reference: "srv-42", ServerName: "db-01", Kind: "Cancellation of the server",
+		Text: draft, Attachments: files,
+	}, sent[0])
+	v, err := d.View(ctx, d.client, id)
+	require.NoError(t, err)
+	assert.Equal(t, ticket.Confirmed, v.Status)
+	assert.Len(t, v.Thread, 2, "confirmed once")
+}
+
+// TestForwardText: a host's own template, and a name that changes afterwards.
+func TestForwardText(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(c *ticket.Config) {
+		c.ForwardText = "{{.provider}}, {{.reference}} is {{.server_name}}: {{.kind}} ({{.ref}})\n{{.text}}"
+		c.Working = "Wir kümmern uns."
+	})
+	id := d.opened(t, d.rented, ticket.Reboot)
+	require.NoError(t, d.Forward(t.Context(), d.reseller, id, say("<now>")))
+	got := d.get(t, id)
+	assert.Equal(t, "Upstream Ltd, srv-42 is db-01: Reboot ("+got.Upstream.Ref+")\n<now>", got.Upstream.Thread[0].Text)
+	assert.Equal(t, "Wir kümmern uns.", got.Thread[1].Text)
+	s := d.servers[d.rented]
+	s.Name, s.Owner.Reference = "renamed", "other"
+	d.servers[d.rented] = s
+	require.NoError(t, d.Forward(t.Context(), d.reseller, id, say("again")))
+	assert.Contains(t, d.get(t, id).Upstream.Thread[1].Text, "srv-42 is db-01", "the thread keeps the names it began with")
+}
+
+// TestReplies attach by reference alone, whatever else quotes it, in any status, for their own reseller.
+func TestReplies(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	id := d.opened(t, d.rented, ticket.Other)
+	require.NoError(t, d.Forward(ctx, d.reseller, id, ticket.Note{}))
+	ref := d.get(t, id).Upstream.Ref
+	for range 3 { // these quote it, and are older or newer
+		other := d.opened(t, d.rented, ticket.Other)
+		require.NoError(t, d.Comment(ctx, d.reseller, other, ticket.Note{Text: "see " + ref, Internal: true}))
+		require.NoError(t, d.Forward(ctx, d.reseller, other, say("like "+ref)))
+	}
+	for _, quoted := range []string{ref, " " + ref + "\n", "[" + ref + "]", "u" + ref[1:]} {
+		require.NoError(t, d.ProviderReplied(ctx, d.reseller, quoted, say("done")))
+	}
+	assert.Len(t, d.get(t, id).Upstream.Thread, 5)
+	require.NoError(t, d.Close(ctx, d.reseller, id, ticket.Note{}))
+	require.NoError(t, d.ProviderReplied(ctx, d.reseller, ref, say("late")), "an answer is never lost")
+	got := d.get(t, id)
+	assert.Equal(t, ticket.Closed, got.Status)
+	assert.Len(t, got.Upstream.Thread, 6)
+	assert.Equal(t, dedicated.Role(0), got.Upstream.Thread[5].By.Role)
+
+	stranger := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
+	require.ErrorIs(t, d.ProviderReplied(ctx, stranger, ref, say("mine")), ticket.ErrNotFound)
+	for _, quoted := range []string{"", "U-", ref[:10], ref + "2", "T-222222", "u-0000000000000000", "%", got.Ref} {
+		require.ErrorIs(t, d.ProviderReplied(ctx, d.reseller, quoted, say("x")), ticket.ErrNotFound, quoted)
+	}
+	require.ErrorIs(t, d.ProviderReplied(ctx, d.reseller, ref, say(" ")), ticket.ErrInvalid)
+}
+
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	id := d.opened(t, d.rented, ticket.Other)
+	err := d.Relay(ctx, d.reseller, id, say("they say"))
+	require.ErrorIs(t, err, ticket.ErrConflict, "never forwarded")
+	assert.Equal(t, say("they say"), refusal(t, err).Note)
+	require.NoError(t, d.Forward(ctx, d.reseller, id, ticket.Note{}))
+	assert.Equal(t, dedicated.Role(0), d.get(t, id).WaitingOn())
+	require.NoError(t, d.ProviderReplied(ctx, d.reseller, d.get(t, id).Upstream.Ref, say("in an hour, kind regards, Upstream Ltd")))
+	assert.Equal(t, dedicated.Reseller, d.get(t, id).WaitingOn())
+	require.ErrorIs(t, d.Relay(ctx, d.reseller, id, ticket.Note{}), ticket.ErrInvalid, "never as it came")
+	require.NoError(t, d.Relay(ctx, d.reseller, id, say("in an hour")))
+	v, err := d.View(ctx, d.client, id)
+	require.NoError(t, err)
+	assert.Equal(t, "in an hour", v.Thread[len(v.Thread)-1].Text)
+	assert.Equal(t, ticket.Confirmed, v.Status)
+}
+
+// TestForwardRace: two that forward at once start one upstream thread, with both entries.
+func TestForwardRace(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		d := setup(t)
+		id := d.opened(t, d.rented, ticket.Other)
+		start := make(chan struct{})
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				<-start
+				assert.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
+			})
+		}
+		close(start)
+		both.Wait()
+		got := d.get(t, id)
+		require.Len(t, got.Upstream.Thread, 2)
+		require.Len(t, got.Thread, 2, "the client is told once")
+		for _, sent := range d.errands(t) {
+			require.Equal(t, got.Upstream.Ref, sent.Ref)
+		}
+	}
+}
+
+// TestDecisionRace: of a confirmation and a rejection at once, the one that comes second is decided again: a confirmed ticket
+// may still be rejected, a rejected one not confirmed.
+func TestDecisionRace(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		d := setup(t)
+		id := d.opened(t, d.own, ticket.Other)
+		start, results := make(chan struct{}), make(chan error, 2)
+		for _, call := range []func() error{
+			func() error { return d.Confirm(t.Context(), d.reseller, id, say("yes")) },
+			func() error { return d.Reject(t.Context(), d.reseller, id, say("no")) },
+		} {
+			go func() {
+				<-start
+				results <- call()
+			}()
+		}
+		close(start)
+		errs := []error{<-results, <-results}
+		got := d.get(t, id)
+		require.Equal(t, ticket.Rejected, got.Status)
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, ticket.ErrConflict)
+				require.Equal(t, ticket.Rejected, refusal(t, err).Status)
+			}
+		}
+	}
+}
