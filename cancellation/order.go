@@ -58,7 +58,7 @@ func (m *Manager) draft(ctx context.Context, a dedicated.Actor, o Order, now tim
 	if err != nil {
 		return Cancellation{}, err
 	}
-	if err := m.unplanned(ctx, a, s); err != nil {
+	if err := m.unplanned(ctx, s, o.ID); err != nil {
 		return Cancellation{}, err
 	}
 	if err := checkReason(op, "Order.Reason", o.Reason); err != nil {
@@ -146,13 +146,17 @@ func (c Cancellation) holds(s dedicated.Server) bool {
 	return s.ID == c.ServerID && s.ResellerID == c.ResellerID && s.Assignment == c.Assignment && s.ClientID == c.ClientID
 }
 
-// unplanned refuses a second active cancellation for one assignment.
-func (m *Manager) unplanned(ctx context.Context, a dedicated.Actor, s dedicated.Server) error {
+// unplanned refuses a second active cancellation for one assignment. One with the order's own ID was made since that was
+// looked for: it is to be looked for again.
+func (m *Manager) unplanned(ctx context.Context, s dedicated.Server, id uuid.UUID) error {
 	active, err := m.config.Store.Active(ctx, []uuid.UUID{s.ID})
 	if err != nil {
 		return err
 	}
 	for _, c := range active {
+		if c.ID == id {
+			return ErrConflict
+		}
 		if c.Assignment == s.Assignment && c.ResellerID == s.ResellerID {
 			return &Error{
 				Op: "Schedule", CancellationID: c.ID, ServerID: s.ID, State: c.State, Existing: c.sign(), Err: ErrConflict,

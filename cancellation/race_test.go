@@ -1,0 +1,184 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+const rounds = 200
+
+// race starts functions at the same moment and returns their errors.
+func race(run ...func() error) []error {
+	start, errs := make(chan struct{}), make([]error, len(run))
+	var all sync.WaitGroup
+	for i, f := range run {
+		all.Go(func() {
+			<-start
+			errs[i] = f()
+		})
+	}
+	close(start)
+	all.Wait()
+	return errs
+}
+
+// ticker ticks and answers with the error alone.
+func ticker(ctx context.Context, m *cancellation.Manager) func() error {
+	return func() error {
+		_, err := m.Tick(ctx)
+		return err
+	}
+}
+
+func TestDiscardAgainstExecution(t *testing.T) {
+	t.Parallel()
+	discarded := 0
+	for range rounds {
+		p := &plugins{}
+		w, ctx := setup(t, p.hooks), t.Context()
+		s := w.server(t)
+		c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
+		w.clock.Set(c.At)
+		errs := race(
+			func() error { _, err := w.Discard(ctx, w.reseller, c.ID, ""); return err },
+			ticker(ctx, w.Manager),
+		)
+		require.NoError(t, errs[1])
+		w.tick(t)
+		got := w.get(t, c.ID)
+		if errs[0] == nil {
+			discarded++
+			require.Equal(t, cancellation.Discarded, got.State)
+			require.Empty(t, p.wiped)
+			require.Empty(t, w.biller.refunds())
+			require.Equal(t, dedicated.InUse, w.serverNow(t, s.ID).State)
+			continue
+		}
+		e := problem(t, errs[0], cancellation.ErrConflict)
+		require.NotEmpty(t, e.State, "a clear error: %v", e)
+		require.Equal(t, cancellation.Executed, got.State)
+		require.Len(t, w.biller.refunds(), 1)
+	}
+	t.Logf("the discard won %d of %d rounds", discarded, rounds)
+}
+
+func TestRescheduleAgainstWarning(t *testing.T) {
+	t.Parallel()
+	for range rounds {
+		w, ctx := setup(t), t.Context()
+		w.save(t, warnings(7))
+		c := w.schedule(t, w.server(t).ID, at("2026-11-17 09:00"))
+		to := at("2026-12-24 09:00")
+		errs := race(
+			func() error { _, err := w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: to}); return err },
+			ticker(ctx, w.Manager),
+		)
+		require.NoError(t, errors.Join(errs...))
+		w.drain(t, to)
+		got := w.get(t, c.ID)
+		require.Equal(t, cancellation.Executed, got.State)
+		seen := map[time.Time]int{}
+		for _, warning := range got.Warned {
+			seen[warning.For]++
+		}
+		require.Equal(t, 1, seen[to])
+		require.LessOrEqual(t, seen[c.At], 1)
+		kinds := w.kinds(t, c.ID)
+		require.Equal(t, len(got.Warned), kinds[cancellation.KindWarning])
+		require.Equal(t, seen[c.At], kinds[cancellation.KindRescheduled], "corrected if and only if it was warned before")
+	}
+}
+
+func TestScheduleAgainstSchedule(t *testing.T) {
+	t.Parallel()
+	for range rounds {
+		w, ctx := setup(t), t.Context()
+		s := w.server(t)
+		errs := race(
+			func() error {
+				_, err := w.Schedule(ctx, w.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
+				return err
+			},
+			func() error {
+				_, err := w.Schedule(ctx, w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+				return err
+			},
+		)
+		require.True(t, (errs[0] == nil) != (errs[1] == nil), "one wins: %v", errs)
+		e := problem(t, errors.Join(errs...), cancellation.ErrConflict)
+		require.Equal(t, endOfNovember(), e.Existing.At, "the other is shown the date there is")
+		all, _, err := w.Cancellations(ctx, w.reseller, cancellation.Query{})
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+	}
+}
+
+// TestSameOrderTwiceAtOnce: a request that is sent again before the first was answered.
+func TestSameOrderTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	for range rounds {
+		w, ctx := setup(t), t.Context()
+		order := cancellation.Order{ID: uuid.New(), ServerID: w.server(t).ID, When: endOfPeriod()}
+		send := func() error {
+			c, err := w.Schedule(ctx, w.client, order)
+			if err == nil && c.ID != order.ID {
+				err = errors.New("another ID")
+			}
+			return err
+		}
+		require.NoError(t, errors.Join(race(send, send)...))
+	}
+}
+
+// TestManyManagersTick: 1,000 are due, three processes work on them; each is executed once, by one.
+func TestManyManagersTick(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	wiped := map[uuid.UUID]int{}
+	w := setup(t, func(c *cancellation.Config) {
+		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
+			mu.Lock()
+			defer mu.Unlock()
+			wiped[c.ID]++
+			return nil
+		})
+	})
+	w.save(t, warnings(7))
+	const due = 1000
+	for n := range due {
+		w.schedule(t, w.server(t).ID, at("2026-11-20 12:00").Add(time.Duration(n%7)*time.Hour))
+	}
+	same := func(*cancellation.Config) {}
+	managers := []*cancellation.Manager{w.Manager, w.another(t, same), w.another(t, same)}
+	for _, when := range []time.Time{at("2026-11-14 00:00"), at("2026-11-21 00:00")} {
+		w.clock.Set(when)
+		require.NoError(t, errors.Join(race(ticker(t.Context(), managers[0]), ticker(t.Context(), managers[1]), ticker(t.Context(), managers[2]))...))
+	}
+	all, next, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{Limit: 1000, States: []cancellation.State{cancellation.Executed}})
+	require.NoError(t, err)
+	assert.Empty(t, next)
+	require.Len(t, all, due)
+	assert.Equal(t, due, w.biller.calls)
+	assert.Len(t, w.biller.refunds(), due)
+	for _, c := range all {
+		require.Equal(t, 1, wiped[c.ID])
+		require.Len(t, c.Warned, 1)
+	}
+	count := map[any]int{}
+	for _, e := range w.told(t) {
+		count[e.Kind]++
+	}
+	assert.Equal(t, map[any]int{
+		cancellation.KindWarning: due, cancellation.KindExecuted: due, cancellation.KindCompleted: due, cancellation.KindClosed: due,
+	}, count)
+}
