@@ -128,18 +128,17 @@ func (w *work) do(ctx context.Context) error {
 	go func() { done <- w.perform(perform) }()
 	beat := w.m.conf.Clock.Ticker(lease / 3)
 	defer beat.Stop()
-	// What was done is recorded even if Tick is to end.
-	ctx = context.WithoutCancel(ctx)
+	store := context.WithoutCancel(ctx) // what was done is recorded even if Tick is to end
 	var missed error
 	for {
 		select {
 		case o := <-done:
-			if err := perform.Err(); errors.Is(err, context.Canceled) && o.err != nil {
+			if o.err != nil && (ctx.Err() != nil || errors.Is(perform.Err(), context.Canceled)) {
 				o.err = errGivenUp
 			}
-			return errors.Join(missed, asError("Tick", w.record(ctx, o)))
+			return errors.Join(missed, asError("Tick", w.record(store, o)))
 		case <-beat.C:
-			ours, err := w.extend(ctx)
+			ours, err := w.extend(store)
 			if !ours {
 				cancel()
 			}
