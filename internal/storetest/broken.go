@@ -27,7 +27,7 @@ func Fails(t *testing.T, cases ...Broken) {
 		}
 		return
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$", "-test.v")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$", "-test.v", "-test.timeout=2m")
 	child.Env = append(os.Environ(), brokenEnv+"=1")
 	out, err := child.CombinedOutput()
 	if err == nil {
