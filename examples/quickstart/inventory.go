@@ -230,9 +230,7 @@ func (r *reader) listing() listing {
 		b.Currency = l.billing.Currency
 	})
 	l.price, l.billing.Places = r.readPrice(known)
-	if located {
-		l.billing.Anchor = r.readAnchor()
-	}
+	l.billing.Anchor = r.readAnchor(located)
 	return l
 }
 
@@ -345,16 +343,19 @@ func digits(s string, most int) bool {
 }
 
 // readAnchor reads when the first billing period began, by the clock on the wall in the row's zone.
-func (r *reader) readAnchor() time.Time {
+func (r *reader) readAnchor(located bool) time.Time {
 	source := r.get("anchor")
 	if source == "" && r.get("client") == "" {
 		return time.Time{}
 	}
 	const expected = "a local date from 2000 to 2099, with or without a time that exists: 2026-01-31 or 2026-01-31 14:30; none in stock"
-	loc, err := time.LoadLocation(r.get("zone"))
-	if err != nil {
-		r.want("zone", "a time zone that this system knows")
-		return time.Time{}
+	loc := time.UTC
+	if located {
+		var err error
+		if loc, err = time.LoadLocation(r.get("zone")); err != nil {
+			r.want("zone", "a time zone that can be loaded")
+			return time.Time{}
+		}
 	}
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04"} {
 		t, err := time.ParseInLocation(layout, source, loc)

@@ -170,7 +170,7 @@ func TestBadInventories(t *testing.T) {
 			header + ",Ada,nobody,Upstream,,Nowhere,yesterday,moon,x,free\n" + good + "db,,,,,UTC,,month,EUR,\n",
 			[]string{
 				"line 2, column 1 (name)", "line 2, column 3 (client_email)", "line 2, column 5 (reference)", "line 2, column 6 (zone)",
-				"line 2, column 8 (cycle)", "line 2, column 9 (currency)", "line 2, column 10 (price)", "line 4, column 10 (price)",
+				"line 2, column 7 (anchor)", "line 2, column 8 (cycle)", "line 2, column 9 (currency)", "line 2, column 10 (price)", "line 4, column 10 (price)",
 			},
 		},
 	} {

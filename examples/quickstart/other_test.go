@@ -27,7 +27,8 @@ func TestOtherInventory(t *testing.T) {
 	assert.Contains(t, of(about(events, "gamma"), "mail.provider")[0].Data["to"], "support@cave-co.example")
 	assert.Len(t, of(events, "money.refunded"), 1)
 	_, text, _ := program("-inventory", "testdata/small.csv")
-	assert.Contains(t, text, "This inventory has no own server in stock")
+	assert.Contains(t, text, "This inventory has no own server in stock with somebody to rent it, so")
+	assert.Contains(t, text, "This inventory has no other provider's server that a client rents, so")
 }
 
 // TestAnyServerPlays: each server of the inventory alone, so that every act meets what is unusual about it.

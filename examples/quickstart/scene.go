@@ -63,7 +63,7 @@ func (s *stage) actor(c cue) dedicated.Actor {
 	case client:
 		return s.client(c.client)
 	case stranger:
-		return s.client(s.other(c.client))
+		return s.client(s.stranger(c.client))
 	}
 	return s.reseller
 }
@@ -82,15 +82,15 @@ func (s *stage) name(c cue) string {
 	case client:
 		return c.client.name
 	case stranger:
-		return s.other(c.client).name
+		return s.stranger(c.client).name
 	case provider:
 		return c.server.owner.Provider
 	}
 	return resellerName
 }
 
-// other is a client other than p.
-func (s *stage) other(p person) person {
+// stranger is a client other than p.
+func (s *stage) stranger(p person) person {
 	for _, other := range s.stock.clients() {
 		if other != p {
 			return other

@@ -74,7 +74,7 @@ func leaving() act {
 func moneyBack() act {
 	return act{
 		name: "money back", title: "a new client leaves within 14 days and gets its money back",
-		wants: "own server in stock, with a client in the inventory to rent it", fits: ownInStock,
+		wants: "own server in stock with somebody to rent it", fits: ownInStock,
 		scenes: []scene{
 			{day: 18, at: hm(10, 0), who: reseller, do: assign},
 			{day: 24, at: hm(14, 0), who: reseller, do: quote(on(26, hm(9, 0)))},
@@ -104,7 +104,7 @@ func atProvider() act {
 func leavingProvider() act {
 	return act{
 		name: "leaving provider", title: "a client gives a provider's server back by ticket",
-		wants: "second provider's server that a client rents", fits: providers,
+		wants: "provider's server that a client rents", fits: providers,
 		scenes: []scene{
 			{day: 12, at: hm(13, 0), do: cancel("leaving provider", endOfPeriod), text: "the film is finished", refused: true},
 			{day: 12, at: hm(13, 20), who: reseller, do: cancel("leaving provider", on(20, hm(12, 0))), text: "the client is done with it", refused: true},
@@ -242,8 +242,8 @@ func (s *stage) prologue() {
 		shares = append(shares, fmt.Sprintf("%d %s", counts[owner], owner))
 	}
 	all, clients := len(s.stock.servers), len(s.stock.clients())
-	s.tell("story.begins", resellerName, "", fmt.Sprintf("The reseller %s has %s: %s. %d are rented out, to %s; the others are in stock. They are in %s. "+
-		"The times on the left are UTC.", resellerName, count(all, "server"), list(shares), all-idle, count(clients, "client"), count(len(zones), "time zone")),
+	s.tell("story.begins", resellerName, "", fmt.Sprintf("The reseller %s has %s (%s): %d rented out to %s and %d in stock, in %s. "+
+		"The times on the left are UTC.", resellerName, count(all, "server"), list(shares), all-idle, count(clients, "client"), idle, count(len(zones), "time zone")),
 		data{"servers": all, "clients": clients, "zones": len(zones), "in_stock": idle, "owners": counts})
 }
 

@@ -59,7 +59,7 @@ func (s *stage) rehearse(all []act) []scene {
 	for _, a := range all {
 		p, ok := s.find(a)
 		if !ok {
-			s.tell("story.missing", "", "", fmt.Sprintf("This inventory has no %s, so this is not played: %s.", a.wants, a.title),
+			s.tell("story.missing", "", "", fmt.Sprintf("This inventory has no %s%s, so this is not played: %s.", s.other(a), a.wants, a.title),
 				data{"act": a.name, "wants": a.wants})
 			continue
 		}
@@ -102,6 +102,14 @@ func (s *stage) find(a act) (part, bool) {
 		}
 	}
 	return best, bestRank > 0
+}
+
+// other qualifies what an act lacks, where there is some of it that other acts play on.
+func (s *stage) other(a act) string {
+	if slices.ContainsFunc(s.stock.servers, func(l listing) bool { return a.fits(s, l) > 0 }) {
+		return "other "
+	}
+	return ""
 }
 
 func (s *stage) playing(is func(part) bool) bool {
