@@ -36,7 +36,7 @@ func (l *lane) lease() time.Duration { return 2*l.Timeout + grace + 2*settleTime
 // run works off what is due for one subscriber.
 func (l *lane) run(ctx context.Context) (time.Time, error) {
 	if len(l.slots) == cap(l.slots) {
-		l.log.WarnContext(ctx, "all handlers hang: nothing is handed out", "parallel", cap(l.slots))
+		l.log.WarnContext(ctx, "all handlers are busy or hang: nothing is handed out", "parallel", cap(l.slots))
 		return now(l.Clock).Add(l.RetryFirst), nil
 	}
 	begin, cancel := context.WithTimeout(ctx, l.Timeout)
@@ -60,15 +60,20 @@ func (l *lane) run(ctx context.Context) (time.Time, error) {
 }
 
 // handleAll hands out what was claimed and writes down the results as they come, in groups: all that came while the group
-// before was written.
+// before was written. Once one cannot be written nothing more is begun, for it would only come again.
 func (l *lane) handleAll(ctx, begin context.Context, claimed []Delivery) error {
+	begin, stop := context.WithCancel(begin)
+	defer stop()
 	results := make(chan result, len(claimed))
 	go l.start(ctx, begin, claimed, results)
 	var errs []error
 	for left := len(claimed); left > 0; {
 		group := append([]result{<-results}, received(results)...)
 		left -= len(group)
-		errs = append(errs, l.settle(ctx, group))
+		if err := l.settle(ctx, group); err != nil {
+			stop()
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -75,6 +75,28 @@ func TestErrorsOfTheOutbox(t *testing.T) {
 	require.ErrorContains(t, err, `registering subscriber "mail"`)
 }
 
+// TestNothingMoreIsBegunWhenResultsAreLost: what is handled and not written down is handled again.
+func TestNothingMoreIsBegunWhenResultsAreLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		box := &notify.MemoryOutbox{}
+		down := errors.New("disk full")
+		faulty := faultyOutbox{Outbox: box, settle: func([]notify.Delivery) error { return down }}
+		var l log
+		mail := l.subscriber("mail")
+		mail.Handle = func(_ context.Context, e notify.Event) error {
+			time.Sleep(time.Second)
+			l.add(e)
+			return nil
+		}
+		d := newDispatcher(t, notify.Config{Outbox: faulty, Parallel: 2}, mail)
+		box.Append(events(20)...)
+		_, err := d.Tick(t.Context())
+		require.ErrorIs(t, err, down)
+		assert.LessOrEqual(t, len(l.ids()), 4)
+	})
+}
+
 // TestLostLeaseCostsItsGroupNothing: a result whose delivery somebody else has by now keeps no other from being written.
 func TestLostLeaseCostsItsGroupNothing(t *testing.T) {
 	t.Parallel()
