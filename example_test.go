@@ -46,6 +46,7 @@ func Example() {
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
 		Currency: "EUR", Places: 2,
 	}))
+	must(dispatcher.Tick(ctx))
 	order := must(cancellations.Schedule(ctx, client, cancellation.Order{
 		ServerID: server.ID, When: cancellation.When{EndOfPeriod: true},
 	}))
@@ -59,8 +60,8 @@ func Example() {
 	fmt.Println(must(servers.Server(ctx, reseller, server.ID)).State)
 
 	// Output:
-	// scheduled for 2026-12-01
 	// mail: Your server web-1 is ready
+	// scheduled for 2026-12-01
 	// mail: Your server web-1 will be cancelled on 2026-12-01 00:00 UTC
 	// mail: Your server web-1 was cancelled
 	// clean_up
