@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/page"
 )
 
 // Spec tells a Table how to read its records. Clone, ID and Version are required.
@@ -18,6 +19,7 @@ type Spec[E any] struct {
 	Group   func(*E) uuid.UUID                         // what lists are cut by: the reseller; nil: one group
 	Due     func(*E) (due time.Time, lease *time.Time) // nil: nothing is ever due
 	Unique  func(*E) []string                          // what no other record may have at the same time
+	Key     func(*E) page.Key                          // what Page sorts by; nil: there are no pages
 }
 
 // Table holds the records of one kind. It does not lock.
@@ -26,6 +28,7 @@ type Table[E any] struct {
 	rows   map[uuid.UUID]*E
 	groups map[uuid.UUID]map[uuid.UUID]*E
 	unique map[string]uuid.UUID
+	orders map[uuid.UUID]*order // by group
 	due    DueQueue
 }
 
@@ -36,6 +39,7 @@ func NewTable[E any](spec Spec[E]) *Table[E] {
 		rows:   map[uuid.UUID]*E{},
 		groups: map[uuid.UUID]map[uuid.UUID]*E{},
 		unique: map[string]uuid.UUID{},
+		orders: map[uuid.UUID]*order{},
 	}
 }
 
@@ -69,6 +73,38 @@ func (t *Table[E]) Select(group uuid.UUID, keep func(*E) bool) []*E {
 		}
 	}
 	return found
+}
+
+// Page returns copies of the records of a group for which keep is true, sorted by key: those behind the cursor after, limit
+// at the most, and the cursor of the page that follows. It costs as many records as it looks at. Limits and cursors are
+// those of package page; list names the list that the cursors are for.
+func (t *Table[E]) Page(list string, group uuid.UUID, keep func(*E) bool, limit int, after string) (items []E, next string, err error) {
+	limit, err = page.Limit(limit)
+	if err != nil {
+		return nil, "", err
+	}
+	from, err := page.Parse(list, after)
+	if err != nil {
+		return nil, "", err
+	}
+	keys, ok := t.orders[group]
+	if !ok {
+		return nil, "", nil
+	}
+	var last page.Key
+	keys.after(from, func(k page.Key) bool {
+		row := t.rows[k.ID]
+		if !keep(row) {
+			return true
+		}
+		if len(items) == limit {
+			next = last.Cursor(list)
+			return false
+		}
+		items, last = append(items, t.spec.Clone(*row)), k
+		return true
+	})
+	return items, next, nil
 }
 
 // Copy returns copies of rows.
@@ -200,6 +236,23 @@ func (t *Table[E]) regroup(id uuid.UUID, row *E) {
 		t.groups[group] = map[uuid.UUID]*E{}
 	}
 	t.groups[group][id] = row
+	if t.spec.Key != nil {
+		t.reorder(t.rows[id], row)
+	}
+}
+
+// reorder moves a record's key from where it was; old is nil for a new record.
+func (t *Table[E]) reorder(old, row *E) {
+	group, key := t.group(row), t.spec.Key(row)
+	if old != nil {
+		if was := t.spec.Key(old); t.group(old) != group || was != key {
+			t.orders[t.group(old)].remove(was)
+		}
+	}
+	if t.orders[group] == nil {
+		t.orders[group] = &order{}
+	}
+	t.orders[group].add(key)
 }
 
 func (t *Table[E]) group(row *E) uuid.UUID {
