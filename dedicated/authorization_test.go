@@ -1,0 +1,155 @@
+package dedicated_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	operations := map[string]dedicated.State{ // and a state that it takes
+		"Assign": dedicated.InStock, "Rebill": dedicated.InUse, "Rename": dedicated.InUse, "Hold": dedicated.InUse, "Resume": dedicated.OnHold,
+		"Release": dedicated.InUse, "Done": dedicated.CleanUp, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
+		"Server": dedicated.InUse, "Add": dedicated.InStock,
+	}
+	for op, state := range operations {
+		for _, owner := range []dedicated.Owner{{}, {Provider: "upstream", Reference: "u-1"}} {
+			w := setup(t)
+			stranger := uuid.New()
+			used := state == dedicated.InUse || state == dedicated.OnHold
+			ofClient := dedicated.ErrNotFound
+			switch {
+			case op == "Server":
+				ofClient = nil
+			case op == "Add" || used:
+				ofClient = dedicated.ErrForbidden
+			}
+			otherClient := dedicated.ErrNotFound
+			if op == "Add" {
+				otherClient = dedicated.ErrForbidden
+			}
+			elsewhere := error(dedicated.ErrNotFound)
+			if op == "Add" {
+				elsewhere = nil // in a stock of its own
+			}
+			tests := []struct {
+				name  string
+				actor dedicated.Actor
+				want  error
+			}{
+				{"reseller", w.reseller, nil},
+				{"system", dedicated.Actor{Role: dedicated.System, ResellerID: w.reseller.ResellerID}, nil},
+				{"client", w.client, ofClient},
+				{"other client", dedicated.Actor{Role: dedicated.Client, ID: stranger, ResellerID: w.reseller.ResellerID}, otherClient},
+				{"same client of another reseller", dedicated.Actor{Role: dedicated.Client, ID: w.client.ID, ResellerID: stranger}, otherClient},
+				{"other reseller", dedicated.Actor{Role: dedicated.Reseller, ResellerID: stranger}, elsewhere},
+				{"system of another reseller", dedicated.Actor{Role: dedicated.System, ResellerID: stranger}, elsewhere},
+				{"reseller without an ID", dedicated.Actor{Role: dedicated.Reseller}, dedicated.ErrNotFound},
+				{"system without an ID", dedicated.Actor{Role: dedicated.System}, dedicated.ErrNotFound},
+				{"client without an ID", dedicated.Actor{Role: dedicated.Client, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
+				{"role 0", dedicated.Actor{ID: w.client.ID, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
+				{"an unknown role", dedicated.Actor{Role: 9, ID: w.client.ID, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
+			}
+			for _, tt := range tests {
+				t.Run(op+"/"+owner.Provider+"/"+tt.name, func(t *testing.T) {
+					t.Parallel()
+					w := *w
+					s := w.inState(t, state)
+					s.Owner = owner
+					require.NoError(t, w.store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}))
+					got, err := w.do(t, op, tt.actor, s)
+					if tt.want == nil {
+						require.NoError(t, err)
+						if tt.actor.Role == dedicated.Client {
+							assert.Equal(t, dedicated.Owner{}, got.Owner)
+						} else if op != "Add" {
+							assert.Equal(t, owner, got.Owner)
+						}
+						return
+					}
+					require.ErrorIs(t, err, tt.want)
+					assert.Equal(t, dedicated.Server{}, got)
+					for _, other := range []error{dedicated.ErrNotFound, dedicated.ErrForbidden} {
+						assert.Equal(t, other == tt.want, errors.Is(err, other))
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
+	t.Parallel()
+	w, ctx := setup(t), t.Context()
+	s := w.assigned(t)
+	s.Owner, s.Busy = dedicated.Owner{Provider: "upstream", Reference: "u-1"}, uuid.New()
+	require.NoError(t, w.store.Commit(ctx, dedicated.Change{Servers: []dedicated.Server{s}}))
+	got, err := w.Server(ctx, w.client, s.ID)
+	require.NoError(t, err)
+	listed, _, err := w.Servers(ctx, w.client, dedicated.Query{})
+	require.NoError(t, err)
+	require.Len(t, listed, 1)
+	for _, seen := range []dedicated.Server{got, listed[0]} {
+		assert.Equal(t, s.Name, seen.Name)
+		assert.Equal(t, dedicated.Owner{}, seen.Owner)
+		assert.Equal(t, uuid.Nil, seen.Busy)
+	}
+	for _, text := range []string{"upstream", "u-1"} {
+		listed, _, err := w.Servers(ctx, w.client, dedicated.Query{Text: text})
+		require.NoError(t, err)
+		assert.Empty(t, listed, "a search by %q tells whose the server is", text)
+	}
+	for _, owner := range []string{"own", "provider"} {
+		_, _, err = w.Servers(ctx, w.client, dedicated.Query{Owner: owner})
+		require.ErrorIs(t, err, dedicated.ErrForbidden)
+	}
+}
+
+func TestServersOfAClient(t *testing.T) {
+	t.Parallel()
+	w, ctx := setup(t), t.Context()
+	used, held := w.inState(t, dedicated.InUse), w.inState(t, dedicated.OnHold)
+	w.inState(t, dedicated.CleanUp)
+	w.inState(t, dedicated.InStock)
+	other, err := w.Assign(ctx, w.reseller, w.add(t).ID, uuid.New(), monthly())
+	require.NoError(t, err)
+	tests := []struct {
+		name string
+		q    dedicated.Query
+		want []uuid.UUID
+	}{
+		{"those it uses", dedicated.Query{}, []uuid.UUID{used.ID, held.ID}},
+		{"those on hold", dedicated.Query{State: []dedicated.State{dedicated.OnHold, dedicated.CleanUp}}, []uuid.UUID{held.ID}},
+		{"not those it used", dedicated.Query{State: []dedicated.State{dedicated.CleanUp}}, nil},
+		{"not another's", dedicated.Query{ClientID: other.ClientID}, nil},
+		{"its own by name", dedicated.Query{ClientID: w.client.ID, Text: "web"}, []uuid.UUID{used.ID, held.ID}},
+	}
+	for _, tt := range tests {
+		items, next, err := w.Servers(ctx, w.client, tt.q)
+		require.NoError(t, err, tt.name)
+		assert.Empty(t, next, tt.name)
+		var got []uuid.UUID
+		for _, s := range items {
+			got = append(got, s.ID)
+		}
+		assert.ElementsMatch(t, tt.want, got, tt.name)
+	}
+	all, _, err := w.Servers(ctx, w.reseller, dedicated.Query{})
+	require.NoError(t, err)
+	assert.Len(t, all, 5)
+	for _, a := range []dedicated.Actor{{}, {Role: dedicated.Reseller}, {Role: dedicated.Client, ResellerID: w.reseller.ResellerID}} {
+		_, _, err := w.Servers(ctx, a, dedicated.Query{})
+		require.ErrorIs(t, err, dedicated.ErrNotFound)
+	}
+	none, _, err := w.Servers(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, dedicated.Query{})
+	require.NoError(t, err)
+	assert.Empty(t, none)
+	_, _, err = w.Servers(ctx, w.reseller, dedicated.Query{After: "?"})
+	require.ErrorIs(t, err, dedicated.ErrInvalid)
+}

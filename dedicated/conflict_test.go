@@ -1,0 +1,88 @@
+package dedicated_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+type flaky struct {
+	dedicated.Store
+	failures []error
+	commits  int
+}
+
+func (f *flaky) Commit(ctx context.Context, changes ...dedicated.Change) error {
+	f.commits++
+	if len(f.failures) > 0 {
+		err := f.failures[0]
+		f.failures = f.failures[1:]
+		return err
+	}
+	return f.Store.Commit(ctx, changes...)
+}
+
+func TestConflictsAreDecidedAgain(t *testing.T) {
+	t.Parallel()
+	store, gates := &flaky{Store: &dedicated.MemoryStore{}}, 0
+	w := setup(t, func(c *dedicated.Config) {
+		c.Store = store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
+			gates++
+			return nil
+		})
+	})
+	s := w.assigned(t)
+	conflict := dedicated.ErrConflict
+
+	gates, store.commits, store.failures = 0, 0, []error{conflict, conflict, conflict, conflict}
+	_, err := w.Hold(t.Context(), w.reseller, s.ID, "")
+	require.NoError(t, err)
+	assert.Equal(t, 5, store.commits)
+	assert.Equal(t, 1, gates, "gates are asked once")
+
+	store.commits, store.failures = 0, []error{conflict, conflict, conflict, conflict, conflict, conflict}
+	_, err = w.Resume(t.Context(), w.reseller, s.ID)
+	require.ErrorIs(t, err, dedicated.ErrConflict)
+	assert.Equal(t, 5, store.commits)
+	var e *dedicated.Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, s.ID, e.ServerID)
+
+	down := errors.New("connection lost")
+	store.failures = []error{down}
+	_, err = w.Resume(t.Context(), w.reseller, s.ID)
+	require.ErrorIs(t, err, down)
+	assert.Equal(t, "dedicated: Resume: connection lost", err.Error())
+}
+
+func TestOneOfManyWins(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for range 50 {
+		s, start, results := w.add(t), make(chan struct{}), make(chan error, 8)
+		for range cap(results) {
+			go func() {
+				<-start
+				_, err := w.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+				results <- err
+			}()
+		}
+		close(start)
+		won := 0
+		for range cap(results) {
+			if err := <-results; err == nil {
+				won++
+			} else {
+				assert.ErrorIs(t, err, dedicated.ErrConflict)
+			}
+		}
+		require.Equal(t, 1, won)
+	}
+}

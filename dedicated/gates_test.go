@@ -1,0 +1,53 @@
+package dedicated_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+func TestGates(t *testing.T) {
+	t.Parallel()
+	mine := errors.New("not on a Friday")
+	var asked []string
+	refuse := false
+	gate := func(name string) func(context.Context, dedicated.Actor, dedicated.Server) error {
+		return func(_ context.Context, a dedicated.Actor, s dedicated.Server) error {
+			asked = append(asked, name+" "+string(s.State))
+			if refuse {
+				return mine
+			}
+			return nil
+		}
+	}
+	w := setup(t, func(c *dedicated.Config) { c.Hooks.Gate = append(c.Hooks.Gate, gate("first"), gate("second")) })
+	s := w.assigned(t)
+	assert.Equal(t, []string{"first in_stock", "second in_stock", "first in_use", "second in_use"}, asked, "the server as it would become")
+
+	asked, refuse = nil, true
+	for _, op := range []string{"Add", "Rebill", "Rename", "Hold", "Release"} {
+		_, err := w.do(t, op, w.reseller, s)
+		require.ErrorIs(t, err, mine, op)
+		require.ErrorIs(t, err, dedicated.ErrForbidden, op)
+		assert.ErrorContains(t, err, "not on a Friday", op)
+	}
+	assert.Len(t, asked, 5, "the first refusal wins")
+	got, err := w.Server(t.Context(), w.reseller, s.ID)
+	require.NoError(t, err)
+	assert.Equal(t, s, got)
+}
+
+func TestGateThatPanicsRefuses(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(c *dedicated.Config) {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error { panic("oh") })
+	})
+	_, err := w.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01"})
+	require.ErrorIs(t, err, dedicated.ErrForbidden)
+	assert.ErrorContains(t, err, "gate 1 panicked: oh")
+}
