@@ -51,7 +51,7 @@ func (m *Manager) reachable(ctx context.Context, a dedicated.Actor, op string, i
 func (m *Manager) offered(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.Server) error {
 	if k == CancelAtProvider && s.Owner.Own() {
 		return &Error{Op: "Open", ServerID: s.ID, Field: "Kind", Err: ErrForbidden,
-			Msg: fmt.Sprintf("server %s (%s) needs no ticket of the kind %s: schedule its cancellation", text.Clean(s.Name, dedicated.MaxName), s.ID, k)}
+			Msg: fmt.Sprintf("server %s needs no ticket of the kind %s: schedule its cancellation", s.ID, k)}
 	}
 	return m.hooks.ask(ctx, a, k, s)
 }

@@ -126,7 +126,8 @@ func (q Query) check(op string) error {
 		found = append(found, FieldError{"Text", err.Error()})
 	}
 	if q.MinPriority < 0 || q.MinPriority > HighestPriority {
-		found = append(found, FieldError{"MinPriority", fmt.Sprintf("%d: %d to %d, or 0 for any", q.MinPriority, LowestPriority, HighestPriority)})
+		msg := fmt.Sprintf("%d: %d to %d, or 0 for any", q.MinPriority, LowestPriority, HighestPriority)
+		found = append(found, FieldError{"MinPriority", msg})
 	}
 	for _, s := range q.Statuses {
 		if !slices.Contains(statuses(), s) {

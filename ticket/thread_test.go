@@ -236,10 +236,10 @@ func TestPriority(t *testing.T) {
 func TestPriorityThatDoesNotRise(t *testing.T) {
 	t.Parallel()
 	d := setup(t, func(c *ticket.Config) { c.AgingPerDay = -1 })
-	low, high := d.opened(t, d.own, ticket.Other), uuid.Nil
+	low := d.opened(t, d.own, ticket.Other)
 	require.NoError(t, d.SetPriority(t.Context(), d.reseller, low, 1))
 	d.clock.Add(365 * 24 * time.Hour)
-	high = d.opened(t, d.own, ticket.Other)
+	high := d.opened(t, d.own, ticket.Other)
 	assert.Equal(t, 1, d.get(t, low).Priority)
 	items, _, err := d.Tickets(t.Context(), d.reseller, ticket.Query{})
 	require.NoError(t, err)
