@@ -1,0 +1,157 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/backup"
+)
+
+type backups struct {
+	db       *DB
+	requests *table[backup.Request]
+	tasks    *table[backup.Task]
+}
+
+// Backups is the store for backup.Config.
+func (db *DB) Backups() backup.Store {
+	return backups{
+		db: db,
+		requests: table[backup.Request]{
+			name: "backup_requests", record: "backup request", keys: 1, fields: requestFields,
+			due: func(r *backup.Request) (uuid.UUID, time.Time) { return r.ID, r.Due },
+		}.prepared(),
+		tasks: table[backup.Task]{name: "backup_tasks", record: "backup task", keys: 1, fields: taskFields}.prepared(),
+	}
+}
+
+func requestFields(r *backup.Request) fields {
+	return fields{
+		{"id", &r.ID},
+		{"version", &r.Version},
+		{"reseller_id", &r.ResellerID},
+		{"client_id", &r.ClientID},
+		{"server_id", &r.ServerID},
+		{"assignment", &r.Assignment},
+		{"form", document{&r.Form}},
+		{"server_name", &r.ServerName},
+		{"at_provider", &r.AtProvider},
+		{"planned", &r.Planned},
+		{"recorded", &r.Recorded},
+		{"skipped", &r.Skipped},
+		{"revisions", &r.Revisions},
+		{"ended", &r.Ended},
+		{"ending", &r.Ending},
+		{"end_reason", &r.EndReason},
+		{"due", &r.Due},
+		{"lease_until", &r.LeaseUntil},
+		{"failures", &r.Failures},
+	}
+}
+
+// taskFields leaves out what is derived at reading: WillNotRun and Overdue.
+func taskFields(t *backup.Task) fields {
+	return fields{
+		{"id", &t.ID},
+		{"version", &t.Version},
+		{"request_id", &t.RequestID},
+		{"reseller_id", &t.ResellerID},
+		{"client_id", &t.ClientID},
+		{"server_id", &t.ServerID},
+		{"assignment", &t.Assignment},
+		{"server_name", &t.ServerName},
+		{"what", &t.What},
+		{"at", &t.At},
+		{"state", &t.State},
+		{"missed", &t.Missed},
+		{"attempt", &t.Attempt},
+		{"at_provider", &t.AtProvider},
+		{"result", document{&t.Result}},
+		{"reason", &t.Reason},
+		{"remind_at", &t.RemindAt},
+		{"tries", &t.Tries},
+		{"try_at", &t.TryAt},
+		{"search", computed{searchable(t.ServerName, t.ServerID)}},
+	}
+}
+
+// Request implements backup.Store.
+func (b backups) Request(ctx context.Context, id uuid.UUID) (backup.Request, error) {
+	return b.requests.get(ctx, b.db, id)
+}
+
+// Requests implements backup.Store.
+func (b backups) Requests(ctx context.Context, reseller uuid.UUID, q backup.RequestQuery) ([]backup.Request, string, error) {
+	found := query{dialect: b.db.dialect}
+	found.where("reseller_id = %s", reseller)
+	found.match("client_id", q.ClientID)
+	found.match("server_id", q.ServerID)
+	if q.Live {
+		found.where("ended = %s", time.Time{})
+	}
+	byName := order[backup.Request]{
+		"backup requests", "server_name", func(r *backup.Request) (any, uuid.UUID) { return r.ServerName, r.ID },
+	}
+	return b.requests.list(ctx, b.db, found, byName, q.Limit, q.After)
+}
+
+// Task implements backup.Store.
+func (b backups) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
+	return b.tasks.get(ctx, b.db, id)
+}
+
+// Tasks implements backup.Store.
+func (b backups) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
+	found, err := b.searchTasks(reseller, q)
+	if err != nil {
+		return nil, "", err
+	}
+	byDate := order[backup.Task]{"backup tasks", "at", func(t *backup.Task) (any, uuid.UUID) { return t.At, t.ID }}
+	return b.tasks.list(ctx, b.db, found, byDate, q.Limit, q.After)
+}
+
+// Counts implements backup.Store.
+func (b backups) Counts(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
+	found, err := b.searchTasks(reseller, q)
+	if err != nil {
+		return nil, err
+	}
+	return count[backup.State](ctx, b.db, b.tasks.name, "state", found)
+}
+
+func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) (query, error) {
+	found := query{dialect: b.db.dialect}
+	found.where("reseller_id = %s", reseller)
+	found.between("at", q.From, q.To)
+	matchAny(&found, "state", q.States)
+	found.match("client_id", q.ClientID)
+	found.match("server_id", q.ServerID)
+	found.match("request_id", q.RequestID)
+	found.contains("search", q.Text)
+	return found, found.owner(q.Owner)
+}
+
+// ClaimDue implements backup.Store.
+func (b backups) ClaimDue(ctx context.Context, now, until time.Time, limit int) (due backup.Due, err error) {
+	if err := checkClaim(limit); err != nil {
+		return due, err
+	}
+	err = b.db.transact(ctx, func(t *tx) error {
+		due.Requests, due.Next, err = b.requests.claim(ctx, t, now, until, limit)
+		return err
+	})
+	return due, err
+}
+
+// Commit implements backup.Store.
+func (b backups) Commit(ctx context.Context, changes ...backup.Change) error {
+	var c commit
+	for _, change := range changes {
+		put(&c, b.requests, change.Requests)
+		put(&c, b.tasks, change.Tasks)
+		c.events = append(c.events, change.Events...)
+	}
+	return b.db.commit(ctx, c)
+}

@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+)
+
+type cancellations struct {
+	db       *DB
+	table    *table[cancellation.Cancellation]
+	settings *table[cancellation.Settings]
+}
+
+// Cancellations is the store for cancellation.Config.
+func (db *DB) Cancellations() cancellation.Store {
+	return cancellations{
+		db: db,
+		table: table[cancellation.Cancellation]{
+			name: "cancellations", record: "cancellation", keys: 1, fields: cancellationFields,
+			due: func(c *cancellation.Cancellation) (uuid.UUID, time.Time) { return c.ID, c.Due },
+		}.prepared(),
+		settings: table[cancellation.Settings]{
+			name: "cancellation_settings", record: "settings of reseller", keys: 1, fields: settingsFields,
+			due: func(s *cancellation.Settings) (uuid.UUID, time.Time) { return s.ResellerID, s.Due },
+		}.prepared(),
+	}
+}
+
+func cancellationFields(c *cancellation.Cancellation) fields {
+	return fields{
+		{"id", &c.ID},
+		{"version", &c.Version},
+		{"reseller_id", &c.ResellerID},
+		{"client_id", &c.ClientID},
+		{"server_id", &c.ServerID},
+		{"assignment", &c.Assignment},
+		{"server_name", &c.ServerName},
+		{"state", &c.State},
+		{"when_at", &c.When.At},
+		{"end_of_period", &c.When.EndOfPeriod},
+		{"asked", &c.Asked},
+		{"at", &c.At},
+		{"zone", &c.Zone},
+		{"by_role", &c.By.Role},
+		{"by_id", &c.By.ID},
+		{"by_reseller_id", &c.By.ResellerID},
+		{"reason", &c.Reason},
+		{"steps", document{&c.Steps}},
+		{"attempts", &c.Attempts},
+		{"last_error", &c.LastError},
+		{"retry_at", &c.RetryAt},
+		{"postponed", &c.Postponed},
+		{"abandoned", &c.Abandoned},
+		{"refund", document{(*refundResult)(&c.Refund)}},
+		{"currency", &c.Currency},
+		{"places", &c.Places},
+		{"warned", document{&c.Warned}},
+		{"history", document{&c.History}},
+		{"settings_version", &c.SettingsVersion},
+		{"due", &c.Due},
+		{"lease_until", &c.LeaseUntil},
+	}
+}
+
+func settingsFields(s *cancellation.Settings) fields {
+	return fields{
+		{"id", &s.ResellerID},
+		{"version", &s.Version},
+		{"warn", &s.Warn},
+		{"days_ahead", document{&s.DaysAhead}},
+		{"client_may_withdraw", &s.ClientMayWithdraw},
+		{"notice_days", &s.NoticeDays},
+		{"lock_days", &s.LockDays},
+		{"hold_unwarned", &s.HoldUnwarned},
+		{"formula", &s.Formula},
+		{"saved", &s.Saved},
+		{"rearm", &s.Rearm},
+		{"due", &s.Due},
+		{"lease_until", &s.LeaseUntil},
+	}
+}
+
+// Cancellation implements cancellation.Store.
+func (s cancellations) Cancellation(ctx context.Context, id uuid.UUID) (cancellation.Cancellation, error) {
+	return s.table.get(ctx, s.db, id)
+}
+
+// Cancellations implements cancellation.Store.
+func (s cancellations) Cancellations(
+	ctx context.Context, reseller uuid.UUID, q cancellation.Query,
+) ([]cancellation.Cancellation, string, error) {
+	found := query{dialect: s.db.dialect}
+	found.where("reseller_id = %s", reseller)
+	matchAny(&found, "state", q.States)
+	found.between("at", q.From, q.To)
+	found.match("client_id", q.ClientID)
+	found.match("server_id", q.ServerID)
+	found.match("by_role", q.By)
+	if q.Stuck {
+		found.where(active())
+		found.where("attempts > 0")
+	}
+	byDate := order[cancellation.Cancellation]{
+		"cancellations", "at", func(c *cancellation.Cancellation) (any, uuid.UUID) { return c.At, c.ID },
+	}
+	return s.table.list(ctx, s.db, found, byDate, q.Limit, q.After)
+}
+
+// active is the condition of the partial indexes, word by word.
+func active() string {
+	return fmt.Sprintf("state IN ('%s', '%s')", cancellation.Scheduled, cancellation.Executing)
+}
+
+// Active implements cancellation.Store.
+func (s cancellations) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
+	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND %s", s.table.columns, s.table.name, s.db.dialect.isIn("server_id", "$1"), active())
+	found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{s.db.dialect.list(ids(servers))})
+	return found, s.db.explain(ctx, err, false)
+}
+
+// Settings implements cancellation.Store.
+func (s cancellations) Settings(ctx context.Context, reseller uuid.UUID) (cancellation.Settings, error) {
+	return s.settings.get(ctx, s.db, reseller)
+}
+
+// ClaimDue implements cancellation.Store.
+func (s cancellations) ClaimDue(ctx context.Context, now, until time.Time, limit int) (due cancellation.Due, err error) {
+	if err := checkClaim(limit); err != nil {
+		return due, err
+	}
+	err = s.db.transact(ctx, func(t *tx) error {
+		var next time.Time
+		if due.Cancellations, due.Next, err = s.table.claim(ctx, t, now, until, limit); err != nil {
+			return err
+		}
+		due.Settings, next, err = s.settings.claim(ctx, t, now, until, limit)
+		if due.Next.IsZero() || !next.IsZero() && next.Before(due.Next) {
+			due.Next = next
+		}
+		return err
+	})
+	return due, err
+}
+
+// Commit implements cancellation.Store.
+func (s cancellations) Commit(ctx context.Context, changes ...cancellation.Change) error {
+	var c commit
+	for _, change := range changes {
+		put(&c, s.table, change.Cancellations)
+		put(&c, s.settings, change.Settings)
+		c.events = append(c.events, change.Events...)
+	}
+	return s.db.commit(ctx, c)
+}

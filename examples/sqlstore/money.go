@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// number is a decimal that keeps its scale in JSON, which shopspring's own form drops: 12.50 is "1250e-2".
+type number decimal.Decimal
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	d := decimal.Decimal(n)
+	return json.Marshal(fmt.Sprintf("%de%d", d.Coefficient(), d.Exponent()))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(text []byte) error {
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	digits, scale, _ := strings.Cut(s, "e")
+	coefficient, ok := new(big.Int).SetString(digits, 10)
+	exponent, err := strconv.ParseInt(scale, 10, 32)
+	if !ok || err != nil {
+		return fmt.Errorf("the number %.40q was expected to be like 1250e-2", s)
+	}
+	*n = number(decimal.NewFromBigInt(coefficient, int32(exponent)))
+	return nil
+}
+
+// refundResult is a refund.Result as a document: its decimals are numbers, for its own JSON writes 5e1 as 50.
+type refundResult refund.Result
+
+// In the documents the numbers hide the decimals of what they embed; what else that has is kept as it is.
+type (
+	refundDocument struct {
+		Total number
+		Lines []lineDocument
+	}
+	lineDocument struct {
+		line
+		Charge chargeDocument
+		Amount number
+	}
+	chargeDocument struct {
+		charge
+		Paid, Refunded number
+	}
+	line   refund.Line // without their methods
+	charge refund.Charge
+)
+
+// MarshalJSON implements json.Marshaler.
+func (r refundResult) MarshalJSON() ([]byte, error) {
+	d := refundDocument{Total: number(r.Total), Lines: make([]lineDocument, len(r.Lines))}
+	for i, l := range r.Lines {
+		paid, refunded := number(l.Charge.Paid), number(l.Charge.Refunded)
+		d.Lines[i] = lineDocument{line(l), chargeDocument{charge(l.Charge), paid, refunded}, number(l.Amount)}
+	}
+	return json.Marshal(d)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *refundResult) UnmarshalJSON(text []byte) error {
+	var d refundDocument
+	if err := json.Unmarshal(text, &d); err != nil {
+		return err
+	}
+	*r = refundResult{Total: decimal.Decimal(d.Total), Lines: make([]refund.Line, len(d.Lines))}
+	for i, doc := range d.Lines {
+		l := refund.Line(doc.line)
+		l.Charge, l.Amount = refund.Charge(doc.Charge.charge), decimal.Decimal(doc.Amount)
+		l.Charge.Paid, l.Charge.Refunded = decimal.Decimal(doc.Charge.Paid), decimal.Decimal(doc.Charge.Refunded)
+		r.Lines[i] = l
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// Three kinds of tables: the events, numbered as they arrive; the subscribers and the kinds that they want; and one
+// delivery for each event and subscriber, which repeats of its event what deliveries are sorted and searched by.
+type outbox struct{ db *DB }
+
+// Outbox is the outbox that the Commit of all stores fills, for notify.Config.
+func (db *DB) Outbox() notify.Outbox { return outbox{db} }
+
+const (
+	addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, server_id, subject_id, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`
+
+	// fanOut makes a delivery for every subscriber that wants an event: under no lease, of those events that the condition
+	// finds.
+	fanOut = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id,
+			attempts, due, lease_until, delivered, dead, last_error)
+		SELECT e.id, s.name, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, %d, FALSE, FALSE, ''
+		FROM events e JOIN subscribers s ON s.every_kind
+			OR EXISTS (SELECT 1 FROM subscriptions k WHERE k.subscriber = s.name AND k.kind = e.kind)
+		WHERE %s`
+
+	// claimable are a subscriber's deliveries that nobody has a lease on at $2. Of a subject's it is the first that waits.
+	claimable = `d.subscriber = $1 AND NOT d.delivered AND NOT d.dead AND d.lease_until <= $2
+		AND (d.subject_id IS NULL OR d.seq = (SELECT min(b.seq) FROM deliveries b
+			WHERE b.subscriber = $1 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
+
+	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.due <= $2 ORDER BY d.due, d.seq LIMIT $4`
+	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.due, d.seq LIMIT 1`
+
+	// lease takes what dueDeliveries finds; which events follows it.
+	lease = `UPDATE deliveries SET lease_until = $3, version = version + 1 WHERE subscriber = $1 AND `
+
+	selectDeliveries = `SELECT d.subscriber, d.version, d.attempts, d.due, d.lease_until, d.delivered, d.dead, d.last_error,
+			e.id, e.kind, e.at, e.reseller_id, e.client_id, e.server_id, e.subject_id, e.data
+		FROM deliveries d JOIN events e ON e.id = d.event_id WHERE `
+
+	settle = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, lease_until = $6, delivered = $7, dead = $8,
+		last_error = $9 WHERE event_id = $1 AND subscriber = $2 AND version = $3`
+)
+
+// announce adds events in their order, but those that are known, and makes their deliveries.
+func (t *tx) announce(ctx context.Context, events []notify.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	statements := make([]statement, len(events))
+	for i, e := range events {
+		statements[i] = statement{text: addEvent, args: []any{
+			plain(e.ID), plain(e.Kind), plain(e.At), plain(e.ResellerID), plain(e.ClientID), plain(e.ServerID), plain(e.SubjectID),
+			string(e.Data),
+		}}
+	}
+	added, err := t.db.dialect.run(ctx, t, statements)
+	if err != nil {
+		return err
+	}
+	var fresh []uuid.UUID
+	for i, rows := range added {
+		if rows > 0 {
+			fresh = append(fresh, events[i].ID)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return t.write(ctx, []statement{{
+		text: fmt.Sprintf(fanOut, never, t.db.dialect.isIn("e.id", "$1")), args: []any{t.db.dialect.list(ids(fresh))},
+	}})
+}
+
+// Register implements notify.Outbox.
+func (o outbox) Register(ctx context.Context, subscriber string, kinds []notify.Kind) error {
+	if subscriber == "" {
+		return fmt.Errorf("%w: a subscriber without a name", fault.ErrInvalid)
+	}
+	statements := []statement{
+		{text: `INSERT INTO subscribers (name, every_kind) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET every_kind = excluded.every_kind`, args: []any{subscriber, kinds == nil}},
+		{text: `DELETE FROM subscriptions WHERE subscriber = $1`, args: []any{subscriber}},
+	}
+	for _, kind := range kinds {
+		statements = append(statements, statement{
+			text: `INSERT INTO subscriptions (subscriber, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING`, args: []any{subscriber, plain(kind)},
+		})
+	}
+	return o.db.transact(ctx, func(t *tx) error { return t.write(ctx, statements) })
+}
+
+// ClaimDue implements notify.Outbox.
+func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time.Time, limit int) (due notify.Due, err error) {
+	if err := checkClaim(limit); err != nil {
+		return due, err
+	}
+	err = o.db.transact(ctx, func(t *tx) error {
+		due = notify.Due{}
+		claimed, err := o.lease(ctx, t, subscriber, now, until, limit)
+		if err != nil {
+			return err
+		}
+		if len(claimed) > 0 {
+			which := "d.subscriber = $1 AND " + o.db.dialect.isIn("d.event_id", "$2") + " ORDER BY d.due, d.seq"
+			due.Deliveries, err = o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(claimed)})
+		} else {
+			err = o.known(ctx, t, subscriber)
+		}
+		if err != nil {
+			return err
+		}
+		return o.db.each(ctx, t, nextDelivery, []any{subscriber, now.UnixMicro()},
+			func(rows *sql.Rows) error { return rows.Scan(instant{&due.Next}) })
+	})
+	return due, err
+}
+
+// lease claims in one statement and returns the IDs of the events.
+func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]string, error) {
+	var claimed []string
+	text := lease + o.db.dialect.picked("event_id", dueDeliveries) + " RETURNING event_id"
+	err := o.db.each(ctx, t, text, []any{subscriber, now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		claimed = append(claimed, id)
+		return err
+	})
+	return claimed, err
+}
+
+// known is nil when the subscriber was registered, or ErrNotFound.
+func (o outbox) known(ctx context.Context, t *tx, subscriber string) error {
+	found := false
+	err := o.db.each(ctx, t, `SELECT 1 FROM subscribers WHERE name = $1`, []any{subscriber}, func(*sql.Rows) error {
+		found = true
+		return nil
+	})
+	if err == nil && !found {
+		return fmt.Errorf("subscriber %q: %w: it was never registered", subscriber, fault.ErrNotFound)
+	}
+	return err
+}
+
+// read returns deliveries with their events.
+func (o outbox) read(ctx context.Context, on queryer, which string, args []any) ([]notify.Delivery, error) {
+	var found []notify.Delivery
+	err := o.db.each(ctx, on, selectDeliveries+which, args, func(rows *sql.Rows) error {
+		var d notify.Delivery
+		e := &d.Event
+		err := rows.Scan(&d.Subscriber, &d.Version, &d.Attempts, instant{&d.Due}, instant{&d.LeaseUntil}, &d.Delivered, &d.Dead, &d.LastError,
+			&e.ID, &e.Kind, instant{&e.At}, &e.ResellerID, &e.ClientID, &e.ServerID, &e.SubjectID, (*[]byte)(&e.Data))
+		found = append(found, d)
+		return err
+	})
+	return found, err
+}
+
+// Settle implements notify.Outbox.
+func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error {
+	if len(deliveries) == 0 {
+		return ctx.Err()
+	}
+	statements := make([]statement, len(deliveries))
+	for i, d := range deliveries {
+		statements[i] = statement{
+			text: settle,
+			args: []any{
+				plain(d.Event.ID), d.Subscriber, d.Version, d.Attempts, plain(d.Due), plain(d.LeaseUntil), d.Delivered, d.Dead,
+				plain(d.LastError),
+			},
+			missed: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
+				d.Event.ID, d.Subscriber, d.Version, fault.ErrConflict),
+		}
+	}
+	return o.db.transact(ctx, func(t *tx) error {
+		touched, err := o.db.dialect.run(ctx, t, statements)
+		if err != nil {
+			return err
+		}
+		if missed := slices.Index(touched, 0); missed >= 0 {
+			return o.missed(ctx, t, deliveries[missed], statements[missed].missed)
+		}
+		return nil
+	})
+}
+
+// missed is why a delivery was not settled: it is not there, or it has another version.
+func (o outbox) missed(ctx context.Context, t *tx, d notify.Delivery, otherwise error) error {
+	found, err := o.read(ctx, t, "d.event_id = $1 AND d.subscriber = $2", []any{plain(d.Event.ID), d.Subscriber})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return fmt.Errorf("delivery of event %s to %q: %w", d.Event.ID, d.Subscriber, fault.ErrNotFound)
+	}
+	return otherwise
+}
+
+const deliveryList = "deliveries"
+
+// Deliveries implements notify.Outbox.
+func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
+	limit, err := page.Limit(q.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	found := query{dialect: o.db.dialect, conditions: []string{"1 = 1"}}
+	found.match("d.subscriber", q.Subscriber)
+	found.match("d.event_id", q.Event)
+	found.match("d.reseller_id", q.ResellerID)
+	if q.Dead {
+		found.where("d.dead")
+	}
+	if q.After != "" {
+		place, err := page.Parse(deliveryList, q.After)
+		at, subscriber, ok := strings.Cut(place.Sort, " ")
+		micros, notNumber := strconv.ParseInt(at, 10, 64)
+		if err != nil || !ok || notNumber != nil {
+			return nil, "", fmt.Errorf("%w: the cursor is not one that this list returned", fault.ErrInvalid)
+		}
+		found.where("(d.at, d.event_id, d.subscriber) > (%s, %s, %s)", micros, place.ID, subscriber)
+	}
+	sort := "d.at, d.event_id, d.subscriber"
+	if q.Event != uuid.Nil {
+		sort = "d.subscriber"
+	}
+	which := fmt.Sprintf("%s ORDER BY %s LIMIT %s", &found, sort, found.parameter(limit+1))
+	items, err := o.read(ctx, o.db.pool, which, found.args)
+	if err != nil || len(items) <= limit {
+		return items, "", o.db.explain(ctx, err, false)
+	}
+	last := items[limit-1]
+	place := page.Key{Sort: fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), ID: last.Event.ID}
+	return items[:limit], place.Cursor(deliveryList), nil
+}
+
+// Depth implements notify.Outbox.
+func (o outbox) Depth(ctx context.Context) (waiting, dead int, oldest time.Time, err error) {
+	const text = `SELECT count(*), coalesce(min(at), $1), (SELECT count(*) FROM deliveries WHERE dead)
+		FROM deliveries WHERE NOT delivered AND NOT dead`
+	err = o.db.read(ctx, text, []any{int64(never)}, func(rows *sql.Rows) error {
+		return rows.Scan(&waiting, instant{&oldest}, &dead)
+	})
+	return waiting, dead, oldest, err
+}

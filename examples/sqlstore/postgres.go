@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgres is PostgreSQL's dialect.
+type postgres struct{}
+
+// openPostgres takes a URL or keywords and values, as libpq does.
+func openPostgres(dsn string) (*DB, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(maxConnections)
+	pool.SetMaxIdleConns(maxConnections)
+	return &DB{dialect: postgres{}, write: pool, pool: pool}, nil
+}
+
+func (postgres) sql(statement string) string { return statement }
+
+func (postgres) list(values []string) any { return values }
+
+func (postgres) isIn(column, parameter string) string { return column + " = ANY(" + parameter + ")" }
+
+func (postgres) holds(column, parameter string) string {
+	return "strpos(" + column + ", " + parameter + ") > 0"
+}
+
+// picked finds the rows before it locks any more: as a plain subquery the selection might run more than once.
+func (postgres) picked(column, selection string) string {
+	return column + " = ANY(ARRAY(" + selection + " FOR UPDATE SKIP LOCKED))"
+}
+
+// run sends all statements at once: a hundred cost one round trip.
+func (postgres) run(ctx context.Context, t *tx, statements []statement) (touched []int64, err error) {
+	var batch pgx.Batch
+	for _, s := range statements {
+		batch.Queue(s.text, s.args...)
+	}
+	err = t.conn.Raw(func(conn any) (err error) {
+		results := conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch)
+		defer func() { err = errors.Join(err, results.Close()) }()
+		for range statements {
+			tag, err := results.Exec()
+			if err != nil {
+				return err
+			}
+			touched = append(touched, tag.RowsAffected())
+		}
+		return nil
+	})
+	return touched, err
+}
+
+// judge reads SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+func (postgres) judge(err error) failure {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch {
+		case e.Code == "23505":
+			return conflict
+		case e.Code == "40001", e.Code == "40P01":
+			return again
+		case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "57P"):
+			return lost
+		}
+		return other
+	}
+	var network net.Error
+	for _, broken := range []error{driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
+		if errors.Is(err, broken) {
+			return lost
+		}
+	}
+	if errors.As(err, &network) || pgconn.SafeToRetry(err) {
+		return lost
+	}
+	return other
+}

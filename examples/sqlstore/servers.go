@@ -1,0 +1,77 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+type servers struct {
+	db    *DB
+	table *table[dedicated.Server]
+}
+
+// Servers is the store for dedicated.Config.
+func (db *DB) Servers() dedicated.Store {
+	return servers{db, table[dedicated.Server]{name: "servers", record: "server", keys: 1, fields: serverFields}.prepared()}
+}
+
+func serverFields(s *dedicated.Server) fields {
+	return fields{
+		{"id", &s.ID},
+		{"version", &s.Version},
+		{"reseller_id", &s.ResellerID},
+		{"client_id", &s.ClientID},
+		{"name", &s.Name},
+		{"provider", &s.Owner.Provider},
+		{"reference", &s.Owner.Reference},
+		{"at_provider", computed{!s.Owner.Own()}},
+		{"state", &s.State},
+		{"billing_anchor", &s.Billing.Anchor},
+		{"billing_unit", &s.Billing.Cycle.Unit},
+		{"billing_count", &s.Billing.Cycle.Count},
+		{"billing_zone", &s.Billing.Zone},
+		{"currency", &s.Billing.Currency},
+		{"places", &s.Billing.Places},
+		{"billed_at", &s.BilledAt},
+		{"assignment", &s.Assignment},
+		{"assigned_at", &s.AssignedAt},
+		{"busy", &s.Busy},
+		{"search", computed{searchable(s.Name, s.ID)}},
+	}
+}
+
+// searchable is what a server is found by, in lower case.
+func searchable(name string, id uuid.UUID) string { return strings.ToLower(name) + "\n" + id.String() }
+
+// Server implements dedicated.Store.
+func (s servers) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, error) {
+	return s.table.get(ctx, s.db, id)
+}
+
+// Servers implements dedicated.Store.
+func (s servers) Servers(ctx context.Context, reseller uuid.UUID, q dedicated.Query) ([]dedicated.Server, string, error) {
+	found := query{dialect: s.db.dialect}
+	found.where("reseller_id = %s", reseller)
+	if err := found.owner(q.Owner); err != nil {
+		return nil, "", err
+	}
+	matchAny(&found, "state", q.State)
+	found.match("client_id", q.ClientID)
+	found.contains("search", q.Text)
+	byName := order[dedicated.Server]{"servers", "name", func(s *dedicated.Server) (any, uuid.UUID) { return s.Name, s.ID }}
+	return s.table.list(ctx, s.db, found, byName, q.Limit, q.After)
+}
+
+// Commit implements dedicated.Store.
+func (s servers) Commit(ctx context.Context, changes ...dedicated.Change) error {
+	var c commit
+	for _, change := range changes {
+		put(&c, s.table, change.Servers)
+		c.events = append(c.events, change.Events...)
+	}
+	return s.db.commit(ctx, c)
+}

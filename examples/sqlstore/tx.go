@@ -1,0 +1,93 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// tx is a transaction that writes. The connection is at hand for what database/sql has no word for.
+type tx struct {
+	*sql.Tx
+	conn *sql.Conn
+	db   *DB
+}
+
+// attempts is how often a transaction is run that the database gives up for another's sake.
+const attempts = 10
+
+// transact runs work in a transaction: all of it is stored or nothing. Where the database ends it because of a deadlock or
+// for want of a serial order, it is run again, so work must begin anew each time.
+func (db *DB) transact(ctx context.Context, work func(*tx) error) error {
+	var err error
+	for range attempts {
+		var committing bool
+		committing, err = db.attempt(ctx, work)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || db.dialect.judge(err) != again {
+			return db.explain(ctx, err, committing)
+		}
+	}
+	return err
+}
+
+// attempt runs work once. committing: the error is that of the commit.
+func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing bool, err error) {
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	t, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	if err := work(&tx{t, conn, db}); err != nil {
+		if undone := t.Rollback(); !errors.Is(undone, sql.ErrTxDone) {
+			err = errors.Join(err, undone)
+		}
+		return false, err
+	}
+	return true, t.Commit()
+}
+
+// write executes statements in order. The first that touches no row though it must is the error.
+func (t *tx) write(ctx context.Context, statements []statement) error {
+	touched, err := t.db.dialect.run(ctx, t, statements)
+	if err != nil {
+		return err
+	}
+	for i, rows := range touched {
+		if rows == 0 && statements[i].missed != nil {
+			return statements[i].missed
+		}
+	}
+	return nil
+}
+
+// queryer is a pool or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// each runs a query and calls scan for every row of its result.
+func (db *DB) each(ctx context.Context, on queryer, query string, args []any, scan func(*sql.Rows) error) (err error) {
+	rows, err := on.QueryContext(ctx, db.dialect.sql(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// read is each outside a transaction, with its errors explained.
+func (db *DB) read(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	return db.explain(ctx, db.each(ctx, db.pool, query, args, scan), false)
+}
