@@ -163,6 +163,7 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		"paid *\n  unused_day":         wrong(2, 3, `"unused_day"`, "a variable", "unused_days"),
 		"paid\r\n+\r\n\tservicedays":   wrong(3, 2, `"servicedays"`, "a variable", "service_days"),
 		"Paid":                         wrong(1, 1, `"Paid"`, "a variable", "paid"),
+		"UNUSED_DAYS":                  wrong(1, 1, `"UNUSED_DAYS"`, "a variable", "unused_days"),
 		"unused":                       wrong(1, 1, `"unused"`, "a variable", "unused_days"),
 		"discount":                     wrong(1, 1, `"discount"`, "a variable", ""),
 		strings.Repeat("x", 65):        wrong(1, 1, `"`+strings.Repeat("x", 40)+`"`, "a variable", ""),

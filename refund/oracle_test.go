@@ -172,6 +172,25 @@ func TestLargeAmountsAreExact(t *testing.T) {
 	}
 }
 
+func TestTiesOfLargeAmounts(t *testing.T) {
+	t.Parallel()
+	const digits = "1234567890123456789012"
+	tests := []struct{ paid, even, up, down string }{ // half of it is given back
+		{"2469135780246913578024.91", digits + ".46", digits + ".46", digits + ".45"},
+		{"2469135780246913578024.93", digits + ".46", digits + ".47", digits + ".46"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.paid, func(t *testing.T) {
+			t.Parallel()
+			c := on10th(november(tt.paid))
+			c.At = c.Charges[0].Start
+			for rounding, want := range []string{tt.even, tt.up, tt.down} {
+				gives(t, refund.Prorated{Percent: percent("50"), Rounding: refund.Rounding(rounding)}, c, want)
+			}
+		})
+	}
+}
+
 // An expression that means what Prorated does gives the same result, to the last digit.
 func TestExpressionEqualsProrated(t *testing.T) {
 	t.Parallel()
