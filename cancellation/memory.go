@@ -14,8 +14,8 @@ import (
 )
 
 // MemoryStore keeps cancellations in memory: for tests, and for trying the library. The zero value is empty and ready to
-// use; it is safe for concurrent use and must not be copied afterwards. What a claim costs follows what is due; a list's
-// page costs as much as the reseller has cancellations.
+// use; it is safe for concurrent use and must not be copied afterwards. What a claim costs follows what is due, what a list's
+// page costs the records that it looks at.
 type MemoryStore struct {
 	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
@@ -44,6 +44,7 @@ func (m *MemoryStore) state() *memoryState {
 				Group:   func(c *Cancellation) uuid.UUID { return c.ResellerID },
 				Due:     func(c *Cancellation) (time.Time, *time.Time) { return c.Due, &c.LeaseUntil },
 				Unique:  uniqueAssignment,
+				Key:     func(c *Cancellation) page.Key { return page.Key{Sort: page.SortTime(c.At), ID: c.ID} },
 			}),
 			settings: memory.NewTable(memory.Spec[Settings]{
 				Name:    "settings",
@@ -82,10 +83,7 @@ func (m *MemoryStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Q
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	table := m.state().cancellations
-	byDate := func(c *Cancellation) page.Key { return page.Key{Sort: page.SortTime(c.At), ID: c.ID} }
-	rows, next, err := page.Of("cancellations", table.Select(reseller, q.matches), byDate, q.Limit, q.After)
-	return table.Copy(rows), next, err
+	return m.state().cancellations.Page("cancellations", reseller, q.matches, q.Limit, q.After)
 }
 
 func (q Query) matches(c *Cancellation) bool {
