@@ -201,7 +201,7 @@ func hourly(t *testing.T, d *desk) *ticket.Manager {
 // TestSearch compares lists, pages and counts with a walk over everything.
 func TestSearch(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		l := newLibrary(t, seed, 80)
 		m := hourly(t, l.desk)
 		for range 60 {
@@ -234,7 +234,7 @@ func TestSearch(t *testing.T) {
 // TestClientSearch does the same for a client, to whom what is forwarded is confirmed.
 func TestClientSearch(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		l := newLibrary(t, seed, 80)
 		for range 60 {
 			client, q := pick(l.rnd, l.clients), l.query()

@@ -2,7 +2,6 @@ package ticket_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -156,14 +155,16 @@ func TestFullThread(t *testing.T) {
 	id := d.opened(t, d.own, ticket.Other)
 	stored, err := d.store.Ticket(ctx, id)
 	require.NoError(t, err)
-	for n := range ticket.MaxThread {
-		stored.Thread = append(stored.Thread, ticket.Comment{ID: uuid.New(), Internal: true, Text: fmt.Sprint(n)})
+	fill := func(internal bool, n int) {
+		for range n {
+			stored.Thread = append(stored.Thread, ticket.Comment{ID: uuid.New(), Internal: internal, Text: "more"})
+		}
 	}
+	fill(true, ticket.MaxThread)
+	fill(false, ticket.MaxThread-2)
 	require.NoError(t, d.store.Commit(ctx, ticket.Change{Tickets: []ticket.Ticket{stored}}))
 	require.ErrorIs(t, d.Comment(ctx, d.reseller, id, ticket.Note{Text: "more", Internal: true}), ticket.ErrConflict)
-	for range ticket.MaxThread - 1 {
-		require.NoError(t, d.Comment(ctx, d.client, id, say("more")))
-	}
+	require.NoError(t, d.Comment(ctx, d.client, id, say("the last one")))
 	err = d.Comment(ctx, d.client, id, say("too much"))
 	require.ErrorIs(t, err, ticket.ErrConflict)
 	assert.Equal(t, say("too much"), refusal(t, err).Note)
