@@ -1,0 +1,58 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+)
+
+// A gate holds an execution up while a backup is running. The record says why, and it is tried again.
+func ExampleHooks() {
+	ctx := context.Background()
+	shop, err := newShop(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	running := true
+	whileBackupRuns := func(_ context.Context, c cancellation.Cancellation) error {
+		if running && c.State == cancellation.Executing {
+			return errors.New("a backup is running")
+		}
+		return nil
+	}
+	cancellations, err := cancellation.New(cancellation.Config{
+		Store: &cancellation.MemoryStore{}, Servers: shop.servers, Clock: shop.clock,
+		Hooks: cancellation.Hooks{Gate: []func(context.Context, cancellation.Cancellation) error{whileBackupRuns}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := cancellations.Schedule(ctx, shop.reseller, cancellation.Order{
+		ServerID: shop.server.ID, When: cancellation.When{At: shop.clock.Now()},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 2 {
+		next, err := cancellations.Tick(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if c, err = cancellations.Cancellation(ctx, shop.reseller, c.ID); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(c.State, c.LastError)
+		running = false
+		shop.clock.Set(next)
+	}
+	// Output:
+	// scheduled cancellation: Execution of the cancellation of server web-07 was refused: a backup is running
+	// executed
+}
