@@ -53,6 +53,11 @@ func notFound(op, what string, id uuid.UUID) *Error {
 	return &Error{Op: op, Msg: fmt.Sprintf("%s %s not found", what, id), Err: ErrNotFound}
 }
 
+// nobody refuses an actor that acts for no reseller, or is no client.
+func nobody(op string) *Error {
+	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": nobody to act for: Actor needs a Role, a ResellerID and, for a client, an ID"}
+}
+
 // asError gives an error of a store, a hook or a check its place; an *Error stays as it is.
 func asError(op string, err error) error {
 	var known *Error

@@ -142,7 +142,8 @@ func Kinds() []notify.Spec {
 		Tasks: []EndTask{{TaskID: id, What: "the database", At: at, Date: minute(at)}},
 	}
 	const ofTask = "of {{.server_name}}, planned for {{.date}}"
-	const ended = "{{with .reason}}\nReason: {{.}}\n{{end}}{{with .tasks}}\nThese will not be made:\n{{range .}}- {{.date}}{{with .what}}, {{.}}{{end}}\n{{end}}{{end}}"
+	const ended = "{{with .reason}}\nReason: {{.}}\n{{end}}" +
+		"{{with .tasks}}\nThese will not be made:\n{{range .}}- {{.date}}{{with .what}}, {{.}}{{end}}\n{{end}}{{end}}"
 	return []notify.Spec{
 		kind(KindCompleted, notify.ToClient, "A backup was made.", task, "Backup of {{.server_name}} completed",
 			"The backup "+ofTask+", is complete.\n{{with .what}}\nWhat: {{.}}\n{{end}}{{if .bytes}}\nSize: {{.bytes}} bytes\n{{end}}"+

@@ -91,7 +91,7 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 	const op = "Submit"
 	now := m.now()
 	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
-		return Request{}, &Error{Op: op, Err: ErrNotFound, Msg: "Submit: nobody to act for: Actor needs a Role, a ResellerID and, for a client, an ID"}
+		return Request{}, nobody(op)
 	}
 	if f.ID != uuid.Nil {
 		stored, err := m.conf.Store.Request(ctx, f.ID)

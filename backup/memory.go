@@ -218,5 +218,5 @@ func (q TaskQuery) matches(t *Task) bool {
 		(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
 		(q.RequestID == uuid.Nil || q.RequestID == t.RequestID) &&
 		(q.Owner == "" || (q.Owner == "provider") == t.AtProvider) &&
-		(text.Contains(t.ServerName, q.Text) || text.Contains(t.ServerID.String(), q.Text))
+		(q.Text == "" || text.Contains(t.ServerName, q.Text) || text.Contains(t.ServerID.String(), q.Text))
 }

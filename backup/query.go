@@ -99,7 +99,7 @@ func narrowed(op string, a dedicated.Actor, client uuid.UUID) (uuid.UUID, bool, 
 	case a.Manages(a.ResellerID):
 		return client, true, nil
 	case !a.Is(a.ResellerID, a.ID):
-		return client, false, &Error{Op: op, Err: ErrNotFound, Msg: op + ": nobody to act for: Actor needs a Role, a ResellerID and, for a client, an ID"}
+		return client, false, nobody(op)
 	}
 	return a.ID, client == uuid.Nil || client == a.ID, nil
 }

@@ -154,9 +154,10 @@ func TestReviseRefuses(t *testing.T) {
 func TestLastTextOfASeries(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
-	r := p.submit(t, backup.Schedule{Frequency: backup.Daily, Hour: 2, Count: 1})
+	s := backup.Schedule{Frequency: backup.Daily, Hour: 2, Count: 1}
+	r := p.submit(t, s)
 	p.clock.Set(at("2026-01-05 00:00"))
-	_, err := p.Revise(t.Context(), p.client, r.ID, backup.Form{What: "all", Schedule: backup.Schedule{Frequency: backup.Daily, Hour: 2, Count: 1}})
+	_, err := p.Revise(t.Context(), p.client, r.ID, backup.Form{What: "all", Schedule: s})
 	require.NoError(t, err)
 	assert.Equal(t, "all", p.planned(t, r).What)
 }

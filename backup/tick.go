@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -177,5 +178,6 @@ func (r Request) postponed(now time.Time) Request {
 }
 
 func (r Request) failed(err error) error {
-	return &Error{Op: "Tick", RequestID: r.ID, ServerID: r.ServerID, Msg: "Tick of the backups of " + r.ServerName + ": " + err.Error(), Err: err}
+	msg := fmt.Sprintf("Tick of the backups of %s (request %s): %v", r.ServerName, r.ID, err)
+	return &Error{Op: "Tick", RequestID: r.ID, ServerID: r.ServerID, Msg: msg, Err: err}
 }

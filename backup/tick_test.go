@@ -266,3 +266,71 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	assert.Equal(t, 1, p.count(t, backup.KindCompleted))
 	assert.Equal(t, 2, p.count(t, backup.KindOverdue))
 }
+
+// counted is a store that counts its calls.
+type counted struct {
+	backup.Store
+	commits, claims int
+	down            bool
+}
+
+func (c *counted) Commit(ctx context.Context, changes ...backup.Change) error {
+	c.commits++
+	if c.down {
+		return errDown
+	}
+	return c.Store.Commit(ctx, changes...)
+}
+
+func (c *counted) ClaimDue(ctx context.Context, now, until time.Time, limit int) (backup.Due, error) {
+	c.claims++
+	return c.Store.ClaimDue(ctx, now, until, limit)
+}
+
+// TestTickWorksInBatches: a transaction for a hundred requests, not a hundred of them; and none where nothing is due.
+func TestTickWorksInBatches(t *testing.T) {
+	t.Parallel()
+	store := &counted{}
+	p := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
+	for range 250 {
+		p.submit(t, daily(2))
+	}
+	store.commits, store.claims = 0, 0
+	p.tick(t)
+	assert.Equal(t, 0, store.commits)
+	p.clock.Set(at("2026-01-03 02:00"))
+	p.tick(t)
+	assert.Equal(t, 3, store.commits)
+	assert.Equal(t, 5, store.claims)
+	counts, err := p.Counts(t.Context(), p.reseller, backup.TaskQuery{})
+	require.NoError(t, err)
+	assert.Equal(t, 250, counts[backup.Skipped])
+}
+
+// TestStoreDown: a Tick that cannot write says so and ends; what it had claimed comes again with the end of the lease.
+func TestStoreDown(t *testing.T) {
+	t.Parallel()
+	store := &counted{}
+	p := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
+	p.submit(t, daily(2))
+	p.clock.Set(at("2026-01-03 02:00"))
+	store.down = true
+	_, err := p.Tick(t.Context())
+	require.ErrorIs(t, err, errDown)
+	store.down = false
+	p.tick(t)
+	assert.Len(t, p.list(t, backup.TaskQuery{}), 1)
+	p.clock.Set(at("2026-01-03 02:05"))
+	p.tick(t)
+	assert.Len(t, p.list(t, backup.TaskQuery{}), 2)
+}
+
+// TestTickEndsWithItsContext, and says so.
+func TestTickEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := p.Tick(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}

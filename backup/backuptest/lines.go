@@ -131,7 +131,7 @@ func together(t *testing.T, s backup.Store, outbox notify.Outbox) {
 func schedules(t *testing.T, s backup.Store, _ notify.Outbox) {
 	for _, schedule := range []backup.Schedule{
 		{Frequency: backup.Once, Hour: 23, Minute: 59, Start: instant(1)},
-		{Frequency: backup.Daily, Interval: backup.MaxInterval, Zone: "America/Argentina/Buenos_Aires", Start: instant(2), Count: backup.MaxCount},
+		{Frequency: backup.Daily, Interval: backup.MaxInterval, Zone: "Europe/Berlin", Start: instant(2), Count: backup.MaxCount},
 		{Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Sunday}, Start: instant(3), Until: instant(4)},
 		{Frequency: backup.Monthly, MonthDay: -1, Start: instant(5).Add(time.Microsecond)},
 	} {
