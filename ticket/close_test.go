@@ -79,6 +79,11 @@ func TestServiceRefused(t *testing.T) {
 	for _, leave := range []func(*desk){
 		func(d *desk) { d.release(d.rented) },
 		func(d *desk) { d.reassign(d.rented) },
+		func(d *desk) { // to the same client
+			s := d.servers[d.rented]
+			s.Assignment = uuid.New()
+			d.servers[d.rented] = s
+		},
 		func(d *desk) { delete(d.servers, d.rented) },
 	} {
 		d, ctx := setup(t), t.Context()
@@ -153,4 +158,37 @@ func TestPull(t *testing.T) {
 	d.clock.Add(24 * time.Hour)
 	d.ticked(t)
 	assert.Equal(t, ticket.Closed, d.get(t, id).Status, "within a day while it is worked on")
+}
+
+// TestReleased: the library's own inventory releases a server, and its event closes the tickets.
+func TestReleased(t *testing.T) {
+	t.Parallel()
+	ctx, outbox, now := t.Context(), &notify.MemoryOutbox{}, &watch{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	servers, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: outbox}, Clock: now})
+	require.NoError(t, err)
+	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{Outbox: outbox}, Servers: servers, Clock: now})
+	require.NoError(t, err)
+	dispatcher, err := notify.New(notify.Config{Outbox: outbox, Clock: now}, tickets.Subscriber())
+	require.NoError(t, err)
+
+	reseller := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
+	client := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller.ResellerID}
+	s, err := servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-07", Owner: dedicated.Owner{Provider: "Upstream Ltd"}})
+	require.NoError(t, err)
+	s, err = servers.Assign(ctx, reseller, s.ID, client.ID, dedicated.Billing{
+		Anchor: now.Now(), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,
+	})
+	require.NoError(t, err)
+	v, err := tickets.Open(ctx, client, ticket.Form{ServerID: s.ID, Kind: ticket.CancelAtProvider})
+	require.NoError(t, err)
+	require.NoError(t, tickets.Forward(ctx, reseller, v.ID, ticket.Note{}))
+	_, err = servers.Release(ctx, reseller, s.ID, s.Assignment, uuid.Nil, "the provider took it back")
+	require.NoError(t, err)
+	for range 3 {
+		_, err = dispatcher.Tick(ctx)
+		require.NoError(t, err)
+	}
+	v, err = tickets.View(ctx, client, v.ID)
+	require.NoError(t, err)
+	assert.Equal(t, ticket.Closed, v.Status)
 }

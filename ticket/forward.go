@@ -38,7 +38,8 @@ func (m *Manager) forwardIt(ctx context.Context, s *step) error {
 	// What the note says is the provider's to read. The client reads that the ticket is confirmed, if it was not.
 	s.note = Note{}
 	if s.before.Status.public() != Confirmed {
-		s.note, err = Note{Text: m.working}.identified() // an ID like any other comment's
+		s.note.Text = m.working
+		s.fresh, err = uuid.NewRandom() // an ID like any other comment's
 	}
 	return err
 }

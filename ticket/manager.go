@@ -13,7 +13,6 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/text"
-	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // What the fields of Config are where they are zero.
@@ -140,6 +139,7 @@ type step struct {
 	by     dedicated.Actor
 	now    time.Time
 	note   Note
+	fresh  uuid.UUID // of what is said without an ID
 	before Ticket
 	after  Ticket
 	facts  []fact
@@ -154,12 +154,11 @@ type work func(ctx context.Context, s *step) error
 // do runs an operation on a ticket: it reads, decides and commits, and after a conflict reads and decides again. The draft
 // comes back in the error.
 func (m *Manager) do(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID, n Note, w work) error {
-	draft := n
-	now := zone.Instant(m.clock.Now())
-	n, err := n.identified()
+	now := m.now()
+	fresh, err := uuid.NewRandom()
 	if err == nil {
 		err = fault.Retry(ctx, func(bool) error {
-			s := step{op: op, by: a, now: now, note: n.clone()}
+			s := step{op: op, by: a, now: now, note: n.clone(), fresh: fresh}
 			if err := m.decide(ctx, &s, id, w); err != nil {
 				return err
 			}
@@ -169,16 +168,7 @@ func (m *Manager) do(ctx context.Context, a dedicated.Actor, op string, id uuid.
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
-	return withNote(op, id, err, draft)
-}
-
-func (n Note) identified() (Note, error) {
-	if n.ID != uuid.Nil {
-		return n, nil
-	}
-	id, err := uuid.NewRandom()
-	n.ID = id
-	return n, err
+	return withNote(op, id, err, n)
 }
 
 // decide fills in the step: who may, whether it was said before, what becomes of the ticket.

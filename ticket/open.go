@@ -14,7 +14,6 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/text"
-	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // Forms are the kinds that the actor may open on the server, for a frontend to draw: the built-in ones, then the host's,
@@ -66,7 +65,7 @@ func (m *Manager) Open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 
 func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, error) {
 	const op = "Open"
-	now := zone.Instant(m.clock.Now())
+	now := m.now()
 	s, err := m.reachable(ctx, a, op, f.ServerID)
 	if err != nil {
 		return View{}, err
@@ -112,9 +111,12 @@ func (m *Manager) fill(op string, f Form) (Ticket, error) {
 	if e := wrong(op, found); e != nil {
 		return Ticket{}, e
 	}
-	n, err := Note{ID: f.ID}.identified()
+	id, err := f.ID, error(nil)
+	if id == uuid.Nil {
+		id, err = uuid.NewRandom()
+	}
 	return Ticket{
-		ID: n.ID, Ref: refOf(n.ID), Kind: f.Kind, Fields: values, Subject: subject, Status: Open, Priority: DefaultPriority,
+		ID: id, Ref: refOf(id), Kind: f.Kind, Fields: values, Subject: subject, Status: Open, Priority: DefaultPriority,
 	}, err
 }
 

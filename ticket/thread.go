@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,31 +35,33 @@ func (s *step) checkNote(rule operation) error {
 	return nil
 }
 
-// comment is the note as an entry of a thread.
+// comment is the note as an entry of a thread. One that says nothing is the reseller's alone: it records the move.
 func (s *step) comment() Comment {
 	return Comment{
-		ID: s.note.ID, By: s.by, At: s.now, Op: s.op, Internal: s.note.Internal,
+		ID: cmp.Or(s.note.ID, s.fresh), By: s.by, At: s.now, Op: s.op, Internal: s.note.Internal || s.note.silent(),
 		Text: s.note.Text, Attachments: slices.Clone(s.note.Attachments),
 	}
 }
 
-// append puts what was said at the end of the thread. Internal comments are counted apart, for a client must not run into
-// a bound that it cannot see.
+// append puts what was said at the end of the thread. A note that says nothing leaves an entry only if it has an ID, by which
+// a repeat is known. Internal comments are counted apart, for a client must not run into a bound that it cannot see.
 func (s *step) append() error {
-	if s.note.silent() {
+	if s.note.silent() && s.note.ID == uuid.Nil {
 		return nil
 	}
-	alike := 0
+	said, alike := s.comment(), 0
 	for _, c := range s.after.Thread {
-		if c.Internal == s.note.Internal {
+		if c.Internal == said.Internal {
 			alike++
 		}
 	}
-	if alike >= MaxThread {
+	switch {
+	case alike < MaxThread:
+		s.after.Thread = append(s.after.Thread, said)
+	case !s.note.silent():
 		return &Error{Op: s.op, TicketID: s.before.ID, Field: "Text", Err: ErrConflict,
 			Msg: fmt.Sprintf("the thread of ticket %s has %d comments, the most there may be: open a new one", s.before.Ref, MaxThread)}
 	}
-	s.after.Thread = append(s.after.Thread, s.comment())
 	return nil
 }
 
@@ -66,6 +69,9 @@ func (s *step) append() error {
 // where its ID is another's.
 func (m *Manager) repeated(s *step) error {
 	t := s.before
+	if s.note.ID == uuid.Nil {
+		return nil
+	}
 	said := slices.IndexFunc(t.Thread, func(c Comment) bool { return c.ID == s.note.ID })
 	if said >= 0 {
 		return s.sameAs(t.Thread[said], s.comment())

@@ -63,6 +63,16 @@ func TestNotesOnceOnly(t *testing.T) {
 		require.ErrorIs(t, call(), ticket.ErrConflict, name)
 	}
 
+	silent := ticket.Note{ID: uuid.New()}
+	other := d.opened(t, d.own, ticket.Other)
+	for range 2 {
+		require.NoError(t, d.Close(ctx, d.client, other, silent), "also one that says nothing")
+	}
+	require.ErrorIs(t, d.Close(ctx, d.client, other, ticket.Note{ID: uuid.New()}), ticket.ErrConflict)
+	v, err := d.View(ctx, d.client, other)
+	require.NoError(t, err)
+	assert.Len(t, v.Thread, 1, "there is nothing to read")
+
 	n = ticket.Note{ID: uuid.New(), Text: "press it"}
 	require.NoError(t, d.Forward(ctx, d.reseller, id, n))
 	before = d.get(t, id)

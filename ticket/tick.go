@@ -23,7 +23,7 @@ var retry = backoff.Policy{First: 10 * time.Minute, Max: 10 * time.Minute}
 // later, and joins the errors. next is when the next ticket is due; zero: none is.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	const op = "Tick"
-	now := zone.Instant(m.clock.Now())
+	now := m.now()
 	var failures []error
 	for {
 		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batch)
