@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // op is what a node does.
@@ -185,7 +187,7 @@ func (c *compiler) name(n *node, e *ast.Ident) error {
 			return c.wrong(e, fmt.Sprintf("the function %s by itself", e.Name), f.usage, "")
 		}
 	}
-	return c.wrong(e, c.text(e), "a variable", nearest(e.Name, variableNames[:]))
+	return c.wrong(e, c.text(e), "a variable", text.Nearest(e.Name, variableNames[:]))
 }
 
 func (c *compiler) unary(n *node, e *ast.UnaryExpr, depth int) (err error) {
@@ -249,7 +251,7 @@ func (c *compiler) call(n *node, e *ast.CallExpr, depth int) (err error) {
 	}
 	i := slices.IndexFunc(functions[:], func(f function) bool { return f.name == name.Name })
 	if i < 0 {
-		return c.wrong(name, c.text(name), "a function", nearest(name.Name, functionNames()))
+		return c.wrong(name, c.text(name), "a function", text.Nearest(name.Name, functionNames()))
 	}
 	f := functions[i]
 	if len(e.Args) < f.least || len(e.Args) > f.most {

@@ -1,10 +1,10 @@
-package refund
+package text
 
 import "strings"
 
-// nearest returns the known name that was probably meant: the one that the fewest typing errors lead to, or one that the
+// Nearest returns the known name that was probably meant: the one that the fewest typing errors lead to, or one that the
 // name is a piece of; "" if none is near.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	const shortest, longest = 3, 64
 	if len(name) > longest {
 		return ""
