@@ -1,0 +1,56 @@
+package ticket_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// BenchmarkTick: what a tick costs follows what is due, not what is stored.
+func BenchmarkTick(b *testing.B) {
+	for _, stored := range []int{1_000, 100_000} {
+		for _, due := range []int{0, 100} {
+			b.Run(fmt.Sprintf("%d due of %d", due, stored), func(b *testing.B) {
+				benchmarkTick(b, stored, due)
+			})
+		}
+	}
+}
+
+func benchmarkTick(b *testing.B, stored, due int) {
+	now := &watch{now: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}
+	s := dedicated.Server{
+		ID: uuid.New(), ResellerID: uuid.New(), ClientID: uuid.New(), State: dedicated.InUse, Assignment: uuid.New(),
+	}
+	store := &ticket.MemoryStore{}
+	m, err := ticket.New(ticket.Config{Store: store, Servers: inventory{s.ID: s}, Clock: now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	one := ticket.Ticket{
+		ResellerID: s.ResellerID, ClientID: s.ClientID, ServerID: s.ID, Assignment: s.Assignment, Status: ticket.Confirmed,
+		OpenedAt: now.Now(), UrgentAt: now.Now(),
+	}
+	for n := range stored {
+		one.ID, one.Due = uuid.New(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+		if n < due {
+			one.Due = now.Now()
+		}
+		if err := store.Commit(b.Context(), ticket.Change{Tickets: []ticket.Ticket{one}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := m.Tick(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if due > 0 {
+			now.Add(24 * time.Hour) // looked at daily while they are worked on: the same ones are due again, and no others
+		}
+	}
+}
