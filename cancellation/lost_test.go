@@ -121,3 +121,18 @@ func TestLostWhileExecuting(t *testing.T) {
 		})
 	}
 }
+
+// TestServerReleasedByHand: it waits in clean-up, still under the assignment; there is nothing left to cancel.
+func TestServerReleasedByHand(t *testing.T) {
+	t.Parallel()
+	p := &plugins{}
+	w := setup(t, p.hooks)
+	s := w.server(t)
+	c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
+	_, err := w.servers.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.Nil, "")
+	require.NoError(t, err)
+	w.tickAt(t, at("2026-11-20 12:00"))
+	assert.Equal(t, cancellation.Discarded, w.get(t, c.ID).State)
+	assert.Empty(t, p.wiped)
+	assert.Empty(t, w.biller.refunds())
+}

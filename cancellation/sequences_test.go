@@ -222,3 +222,19 @@ func shrink(t testing.TB, game []move, err error) ([]move, error) {
 	}
 	return game, err
 }
+
+// FuzzModel plays what the fuzzer makes up: four bytes a move.
+func FuzzModel(f *testing.F) {
+	f.Add([]byte{4, 1, 0, 3, 5, 0, 0, 0, 14, 0, 0, 0, 0, 3, 6, 0, 14, 0, 0, 0})
+	f.Add([]byte{5, 1, 1, 90, 15, 20, 2, 0, 0, 5, 0, 0, 14, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var game []move
+		what := choices()
+		for ; len(raw) >= 4 && len(game) < 40; raw = raw[4:] {
+			game = append(game, move{what[int(raw[0])%len(what)], int(raw[1]), int(raw[2]), int(raw[3]) * 4})
+		}
+		if err := playAll(t, game); err != nil {
+			t.Fatalf("%v\n%v", err, game)
+		}
+	})
+}

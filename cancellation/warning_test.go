@@ -229,7 +229,7 @@ func TestSettingsChangeWhatIsScheduled(t *testing.T) {
 	w.tickAt(t, at("2026-11-11 09:00"))
 	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)))
 
-	s.DaysAhead = []int{14, 20}
+	s.DaysAhead = []int{20}
 	s = w.save(t, s)
 	w.tick(t)
 	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)), "a warning farther ahead than one that was sent is not missed")
@@ -334,5 +334,23 @@ func TestPostponedOnceOnly(t *testing.T) {
 	s.HoldUnwarned = 30
 	w.save(t, s)
 	w.drain(t, at("2026-11-13 09:00"))
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+}
+
+// TestHoldLongerThanTheLead: with the hold longer than any lead, every execution waits, from the first warning on.
+func TestHoldLongerThanTheLead(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := warnings(1)
+	s.HoldUnwarned = 10
+	w.save(t, s)
+	c := w.schedule(t, w.server(t).ID, at("2026-11-15 09:00"))
+	w.tick(t)
+	assert.Zero(t, w.get(t, c.ID).Postponed, "it may still be warned of in time, for all that is known")
+	w.drain(t, at("2026-11-24 08:59"))
+	c = w.get(t, c.ID)
+	assert.Equal(t, cancellation.Scheduled, c.State)
+	assert.Equal(t, at("2026-11-24 09:00"), c.Postponed)
+	w.drain(t, at("2026-11-24 09:00"))
 	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
 }

@@ -1,0 +1,167 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+// TestSlowHooks: what waits in a batch behind slow hooks is not taken by another process in the middle of its work, nor
+// worked on by the one whose lease has ended.
+func TestSlowHooks(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var other *cancellation.Manager
+	wiped := map[uuid.UUID]int{}
+	nested, fail := false, true
+	w = setup(t, func(c *cancellation.Config) {
+		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
+			if fail {
+				return errors.New("no answer")
+			}
+			if !nested { // another process looks for work while this one is busy
+				w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease * 2 / 3))
+				nested = true
+				_, err := other.Tick(ctx)
+				nested = false
+				require.NoError(t, err)
+			}
+			wiped[c.ID]++
+			return nil
+		})
+	})
+	other = w.another(t, func(*cancellation.Config) {})
+	for range 6 {
+		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	}
+	_, err := w.Tick(t.Context())
+	require.Error(t, err)
+	fail = false
+	w.tickAt(t, at("2026-11-10 11:00"))
+	w.drain(t, at("2026-11-11 09:00"))
+	require.Len(t, wiped, 6)
+	for _, times := range wiped {
+		assert.Equal(t, 1, times)
+	}
+	assert.Len(t, w.biller.refunds(), 6)
+}
+
+// picky refuses to store some cancellations, and so every batch that they are in.
+type picky struct {
+	cancellation.Store
+	refuse func(cancellation.Cancellation) bool
+	err    error
+}
+
+func (p *picky) Commit(ctx context.Context, changes ...cancellation.Change) error {
+	for _, c := range changes {
+		if slices.ContainsFunc(c.Cancellations, p.refuse) {
+			return p.err
+		}
+	}
+	return p.Store.Commit(ctx, changes...)
+}
+
+// TestOneBadRecordSpoilsNoBatch: where a batch fails, its records are stored one by one, and the bad one is given back.
+func TestOneBadRecordSpoilsNoBatch(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.save(t, warnings(30))
+	var all []uuid.UUID
+	for range 20 {
+		all = append(all, w.schedule(t, w.server(t).ID, endOfNovember()).ID)
+	}
+	bad := all[7]
+	p := &picky{Store: w.store, err: errors.New("the disk is full"), refuse: func(c cancellation.Cancellation) bool {
+		return c.ID == bad && len(c.Warned) > 0
+	}}
+	m := w.another(t, func(c *cancellation.Config) { c.Store = p })
+	_, err := m.Tick(t.Context())
+	require.ErrorIs(t, err, p.err)
+	var e *cancellation.Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, bad, e.CancellationID)
+	for _, id := range all {
+		c := w.get(t, id)
+		if id != bad {
+			assert.Len(t, c.Warned, 1)
+			continue
+		}
+		assert.Equal(t, 1, c.Attempts)
+		assert.Equal(t, "the disk is full", c.LastError)
+		assert.True(t, c.Due.After(w.clock.Now()))
+	}
+	p.refuse = func(cancellation.Cancellation) bool { return false }
+	w.drain(t, at("2026-11-10 10:00"))
+	c := w.get(t, bad)
+	assert.Len(t, c.Warned, 1)
+	assert.Zero(t, c.Attempts)
+}
+
+// TestTickReportsAStoreThatIsDown, and does not spin.
+func TestTickReportsAStoreThatIsDown(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	p := &picky{Store: w.store, err: errors.New("the disk is full"), refuse: func(cancellation.Cancellation) bool { return true }}
+	m := w.another(t, func(c *cancellation.Config) { c.Store = p })
+	_, err := m.Tick(t.Context())
+	require.ErrorIs(t, err, p.err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = w.Tick(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	problem(t, errors.Join(err, cancellation.ErrInvalid), cancellation.ErrInvalid) // an *Error all the same
+	w.drain(t, at("2026-11-10 12:00"))
+	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	require.NoError(t, err)
+	assert.Len(t, all, 1, "once its lease has ended")
+}
+
+// TestRunner lets real time pass: thirty days of a loop that sleeps until something is due.
+func TestRunner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		real := clock.New()
+		servers, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: real})
+		require.NoError(t, err)
+		m, err := cancellation.New(cancellation.Config{Store: &cancellation.MemoryStore{}, Servers: servers, Clock: real})
+		require.NoError(t, err)
+		reseller := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
+		b := monthly()
+		b.Anchor = real.Now()
+		s, err := servers.Add(t.Context(), reseller, dedicated.NewServer{Name: "web-01"})
+		require.NoError(t, err)
+		s, err = servers.Assign(t.Context(), reseller, s.ID, uuid.New(), b)
+		require.NoError(t, err)
+		_, err = m.SaveSettings(t.Context(), reseller, warnings(7, 1))
+		require.NoError(t, err)
+		c, err := m.Schedule(t.Context(), reseller, cancellation.Order{
+			ServerID: s.ID, When: cancellation.When{At: real.Now().AddDate(0, 0, 30)},
+		})
+		require.NoError(t, err)
+		ctx, stop := context.WithTimeout(t.Context(), 31*24*time.Hour)
+		defer stop()
+		runner := dedicated.Runner{Clock: real, Tickers: []dedicated.Ticker{m}, Poll: time.Hour, OnError: func(_ dedicated.Ticker, err error) {
+			t.Error(err)
+		}}
+		require.ErrorIs(t, runner.Run(ctx), context.DeadlineExceeded)
+		c, err = m.Cancellation(t.Context(), reseller, c.ID)
+		require.NoError(t, err)
+		require.Equal(t, cancellation.Executed, c.State)
+		assert.Equal(t, []int{7, 1}, leads(c))
+		assert.WithinDuration(t, c.At, c.Steps[4].Done, time.Second)
+		assert.WithinDuration(t, c.At.AddDate(0, 0, -7), c.Warned[0].Sent, time.Second)
+	})
+}
