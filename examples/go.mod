@@ -3,6 +3,7 @@ module github.com/metalkeep/metalkeep/examples
 go 1.26.0
 
 require (
+	github.com/arran4/golang-ical v0.3.4
 	github.com/benbjohnson/clock v1.3.5
 	github.com/expr-lang/expr v1.17.8
 	github.com/google/uuid v1.6.0

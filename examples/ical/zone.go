@@ -1,0 +1,81 @@
+package ical
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ics "github.com/arran4/golang-ical"
+)
+
+// zones are the time zones that events use, each with the first instant that it is used at. A calendar that names a zone
+// must define it (RFC 5545, section 3.6.5), although most programs know it by its IANA name.
+type zones map[string]use
+
+type use struct {
+	loc  *time.Location
+	from time.Time
+}
+
+// years is for how long after its first use a zone's changes of clocks are written down.
+const years = 10
+
+func (z zones) use(loc *time.Location, at time.Time) {
+	if known, ok := z[loc.String()]; !ok || at.Before(known.from) {
+		z[loc.String()] = use{loc, at}
+	}
+}
+
+// addTo defines the zones, by name.
+func (z zones) addTo(cal *ics.Calendar) {
+	var names []string
+	for name := range z {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		timezone := cal.AddTimezone(name)
+		u := z[name]
+		end := u.from.AddDate(years, 0, 0)
+		for at := u.from; at.Before(end); {
+			start, next := at.In(u.loc).ZoneBounds()
+			timezone.Components = append(timezone.Components, observance(at.In(u.loc), start))
+			if next.IsZero() {
+				break
+			}
+			at = next
+		}
+	}
+}
+
+// observance is one stretch of time in which a zone keeps its offset; a zero start: as far back as it is known.
+func observance(at, start time.Time) ics.Component {
+	name, to := at.Zone()
+	from := to
+	onset := "16010101T000000"
+	if !start.IsZero() {
+		before := start.Add(-time.Second).In(at.Location())
+		_, from = before.Zone()
+		onset = start.UTC().Add(time.Duration(from) * time.Second).Format(layout)
+	}
+	base := ics.ComponentBase{}
+	base.SetProperty(ics.ComponentPropertyDtStart, onset)
+	base.SetProperty(ics.ComponentProperty(ics.PropertyTzoffsetfrom), offset(from))
+	base.SetProperty(ics.ComponentProperty(ics.PropertyTzoffsetto), offset(to))
+	base.SetProperty(ics.ComponentProperty(ics.PropertyTzname), name)
+	if at.IsDST() {
+		return &ics.Daylight{ComponentBase: base}
+	}
+	return &ics.Standard{ComponentBase: base}
+}
+
+// offset writes seconds east of UTC as RFC 5545 does (section 3.3.14).
+func offset(seconds int) string {
+	sign := "+"
+	if seconds < 0 {
+		sign, seconds = "-", -seconds
+	}
+	text := fmt.Sprintf("%s%02d%02d%02d", sign, seconds/3600, seconds/60%60, seconds%60)
+	return strings.TrimSuffix(text, "00")
+}
