@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,17 +112,7 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 	}
 	err = o.db.transact(ctx, func(t *tx) error {
 		due = notify.Due{}
-		claimed, err := o.lease(ctx, t, subscriber, now, until, limit)
-		if err != nil {
-			return err
-		}
-		if len(claimed) > 0 {
-			which := "d.subscriber = $1 AND " + o.db.dialect.isIn("d.event_id", "$2") + " ORDER BY d.due, d.seq"
-			due.Deliveries, err = o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(claimed)})
-		} else {
-			err = o.known(ctx, t, subscriber)
-		}
-		if err != nil {
+		if due.Deliveries, err = o.lease(ctx, t, subscriber, now, until, limit); err != nil {
 			return err
 		}
 		return o.db.each(ctx, t, nextDelivery, []any{subscriber, now.UnixMicro()},
@@ -129,15 +121,27 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 	return due, err
 }
 
-// lease claims in one statement and returns the IDs of the events.
-func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]string, error) {
-	var claimed []string
-	text := lease + o.db.dialect.picked("event_id", dueDeliveries) + " RETURNING event_id"
+// lease claims in one statement, and returns what it got with the events.
+func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]notify.Delivery, error) {
+	places := map[uuid.UUID]int64{} // seq by event
+	text := lease + o.db.dialect.picked("event_id", dueDeliveries) + " RETURNING event_id, seq"
 	err := o.db.each(ctx, t, text, []any{subscriber, now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		claimed = append(claimed, id)
+		var id uuid.UUID
+		var place int64
+		err := rows.Scan(&id, &place)
+		places[id] = place
 		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(places) == 0 {
+		return nil, o.known(ctx, t, subscriber)
+	}
+	which := "d.subscriber = $1 AND " + o.db.dialect.isIn("d.event_id", "$2")
+	claimed, err := o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(ids(slices.Collect(maps.Keys(places))))})
+	slices.SortFunc(claimed, func(a, b notify.Delivery) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(places[a.Event.ID], places[b.Event.ID]))
 	})
 	return claimed, err
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/backup/backuptest"
 	"github.com/metalkeep/metalkeep/cancellation"
 	"github.com/metalkeep/metalkeep/cancellation/cancellationtest"
 	"github.com/metalkeep/metalkeep/dedicated"
@@ -23,6 +25,17 @@ func TestServers(t *testing.T) {
 		dedicatedtest.TestStore(t, func(t *testing.T) (dedicated.Store, notify.Outbox) {
 			db := next(t)
 			return db.Servers(), db.Outbox()
+		})
+	})
+}
+
+func TestBackups(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		next := reused(fresh)
+		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {
+			db := next(t)
+			return db.Backups(), db.Outbox()
 		})
 	})
 }

@@ -1,0 +1,115 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/examples/sqlstore"
+)
+
+// raw opens a database past the stores.
+func raw(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	driver, name := "pgx", dsn
+	if isSQLite(dsn) {
+		driver, name = "sqlite", strings.TrimPrefix(dsn, "sqlite:")+"&_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, name)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func server1(reseller uuid.UUID) dedicated.Server {
+	return dedicated.Server{ID: uuid.New(), ResellerID: reseller, Name: "web-01", State: dedicated.InStock}
+}
+
+func TestOpenAgainKeepsEverything(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn, s := fresh(t), server1(uuid.New())
+		require.NoError(t, open(t, dsn).Servers().Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}))
+		got, err := open(t, dsn).Servers().Server(t.Context(), s.ID)
+		require.NoError(t, err)
+		assert.Equal(t, s.Name, got.Name)
+	})
+}
+
+func TestOpenByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn := fresh(t)
+		start, results := make(chan struct{}), make(chan error, 8)
+		for range cap(results) {
+			go func() {
+				<-start
+				db, err := sqlstore.Open(t.Context(), dsn)
+				if err == nil {
+					err = db.Close()
+				}
+				results <- err
+			}()
+		}
+		close(start)
+		for range cap(results) {
+			require.NoError(t, <-results)
+		}
+		var applied int
+		require.NoError(t, raw(t, dsn).QueryRow("SELECT count(*) FROM goose_db_version WHERE version_id = 1").Scan(&applied))
+		assert.Equal(t, 1, applied, "the first migration is applied once")
+	})
+}
+
+func TestOpenRefusesANewerSchema(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn := fresh(t)
+		open(t, dsn)
+		insert := "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)"
+		_, err := raw(t, dsn).Exec(insert)
+		require.NoError(t, err)
+		_, err = sqlstore.Open(t.Context(), dsn)
+		require.ErrorContains(t, err, "the database has schema 99, this program knows 1 at the most: a newer program is wanted")
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ dsn, want string }{
+		"nothing":              {"", "neither"},
+		"another database":     {"mysql://localhost/panel", "neither"},
+		"no file":              {"sqlite:", "the name of a file is wanted"},
+		"memory":               {"sqlite::memory:", "the name of a file is wanted"},
+		"a folder that is not": {"sqlite:" + t.TempDir() + "/none/panel.db", "unable to open"},
+		"a port that is not":   {"postgres://localhost:none/panel", "port"},
+		"nobody there":         {"postgres://127.0.0.1:1/panel?connect_timeout=2", "connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := sqlstore.Open(t.Context(), tt.dsn)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+// TestSQLiteSettings reads what the statements that make the file safe have set.
+func TestSQLiteSettings(t *testing.T) {
+	t.Parallel()
+	dsn := freshSQLite(t)
+	open(t, dsn)
+	var mode, check string
+	db := raw(t, dsn)
+	require.NoError(t, db.QueryRow("PRAGMA journal_mode").Scan(&mode))
+	assert.Equal(t, "wal", mode)
+	require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&check))
+	assert.Equal(t, "ok", check)
+	var loose int
+	require.NoError(t, db.QueryRow("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%'").Scan(&loose))
+	assert.Zero(t, loose, "every table of ours is strict")
+}
