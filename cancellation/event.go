@@ -31,7 +31,7 @@ const (
 	KindWithdrawn notify.Kind = "cancellation.withdrawn"
 	// KindPostponed tells the reseller that an execution waits until its client was warned long enough. Payload: Notice.
 	KindPostponed notify.Kind = "cancellation.postponed"
-	// KindStuck tells the reseller that it has failed three times in a row. Payload: Problem.
+	// KindStuck tells the reseller that it has failed five times in a row. Payload: Problem.
 	KindStuck notify.Kind = "cancellation.stuck"
 	// KindLeft tells the reseller that the server left its client before the date. Payload: Notice.
 	KindLeft notify.Kind = "cancellation.left"

@@ -28,7 +28,7 @@ func sampleNotice() Notice {
 func sampleProblem() Problem {
 	return Problem{
 		CancellationID: sampleID(), ServerID: sampleID(), ServerName: "web-07",
-		Date: "2026-12-01T00:00:00+01:00", LocalDate: sampleLocal, Step: StepDeprovision, Attempts: 3,
+		Date: "2026-12-01T00:00:00+01:00", LocalDate: sampleLocal, Step: StepDeprovision, Attempts: 5,
 		Error: "the switch does not answer", RetryAt: "2026-12-01 00:07 CET",
 	}
 }
@@ -97,7 +97,7 @@ func resellerKinds() []notify.Spec {
 			"The cancellation of {{.server_name}} waits until {{.local_date}}",
 			textThe+" was to be cancelled on {{.from_local_date}}. Its client was not warned in time, so that will be on "+
 				"{{.local_date}}. The refund is reckoned by the planned date.\n"),
-		spec(KindStuck, notify.ToReseller, sampleProblem(), "A cancellation has failed three times in a row.",
+		spec(KindStuck, notify.ToReseller, sampleProblem(), "A cancellation has failed five times in a row.",
 			"The cancellation of {{.server_name}} is stuck",
 			textThe+" was to be cancelled on {{.local_date}}, which failed {{.attempts}} times.\n"+textTrouble),
 		spec(KindLeft, notify.ToReseller, sampleNotice(), "A server left its client before the date of its cancellation.",

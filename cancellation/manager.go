@@ -43,9 +43,8 @@ type Config struct {
 	RefundFormula RefundFormula // of resellers who have none of their own; nil: refund.Prorated{}
 	Hooks         Hooks         // zero: nobody is asked, nothing is wiped or closed down
 	Clock         clock.Clock   // nil: real time
-	// Lease is how long a hook or the biller may take. One that takes longer may be run by another process at the same
-	// time, and so may what a process had begun when it died: that long it stays untouched. 0: DefaultLease; negative is
-	// ErrInvalid.
+	// Lease is how long a step of an execution may take, hooks and the biller included, before another process may run it
+	// too. What a process was doing when it died stays untouched for as long. 0: DefaultLease; negative is ErrInvalid.
 	Lease time.Duration
 }
 

@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,11 +75,11 @@ func (m *Manager) each(
 func (m *Manager) rebilled(ctx context.Context, c Cancellation, asOf, now time.Time) (*outcome, error) {
 	by := system(c.ResellerID)
 	s, err := m.config.Servers.Server(ctx, by, c.ServerID)
+	if errors.Is(err, ErrNotFound) || err == nil && !c.holds(s) {
+		return nil, nil // it has left: a Tick will find that
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !c.holds(s) {
-		return nil, nil
 	}
 	at, err := c.follow(s, asOf)
 	if err != nil || at.Equal(c.At) {

@@ -16,8 +16,8 @@ import (
 // batch is how many records are claimed and committed at once.
 const batch = 100
 
-// stuckAfter is how many failures in a row the reseller is told of.
-const stuckAfter = 3
+// stuckAfter is after how many failures in a row the reseller is told.
+const stuckAfter = 5
 
 var _ dedicated.Ticker = (*Manager)(nil)
 
