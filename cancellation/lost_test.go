@@ -136,3 +136,55 @@ func TestServerReleasedByHand(t *testing.T) {
 	assert.Empty(t, p.wiped)
 	assert.Empty(t, w.biller.refunds())
 }
+
+// deafServers lifts a mark, and loses the answer.
+type deafServers struct {
+	cancellation.Servers
+	deaf bool
+	gone bool
+}
+
+var errNoAnswer = errors.New("no answer")
+
+func (d *deafServers) Done(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+	if d.gone {
+		return dedicated.Server{}, dedicated.ErrNotFound
+	}
+	s, err := d.Servers.Done(ctx, a, id, busy)
+	if d.deaf {
+		return dedicated.Server{}, errNoAnswer
+	}
+	return s, err
+}
+
+func (d *deafServers) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	if d.gone {
+		return dedicated.Server{}, dedicated.ErrNotFound
+	}
+	return d.Servers.Server(ctx, a, id)
+}
+
+// TestMarkLiftedBefore: the answer was lost, and the server has gone its way since: what remains is to say that it is done.
+func TestMarkLiftedBefore(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []bool{false, true} {
+		d := &deafServers{deaf: true}
+		w := setup(t, func(c *cancellation.Config) { d.Servers, c.Servers = c.Servers, d })
+		s := w.server(t)
+		c := w.schedule(t, s.ID, at("2026-11-10 09:00"))
+		_, err := w.Tick(t.Context())
+		require.ErrorIs(t, err, errNoAnswer)
+		_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
+		require.NoError(t, err)
+		next, err := w.servers.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+		require.NoError(t, err)
+		_, err = w.servers.Release(t.Context(), w.reseller, s.ID, next.Assignment, uuid.New(), "")
+		require.NoError(t, err, "by another cancellation, which has marked it")
+		d.deaf, d.gone = false, gone
+		w.tickAt(t, at("2026-11-10 10:00"))
+		got := w.get(t, c.ID)
+		assert.Equal(t, cancellation.Executed, got.State)
+		assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindExecuted])
+		assert.NotEqual(t, uuid.Nil, w.serverNow(t, s.ID).Busy, "the other mark stays")
+	}
+}
