@@ -80,6 +80,9 @@ func Write(w io.Writer, c Calendar, now time.Time) error {
 // DTSTART for.
 func rest(r backup.Request, end, now time.Time) (backup.Schedule, bool) {
 	s := r.Form.Schedule
+	if s.MonthDay == 31 {
+		s.MonthDay = -1 // the same days, said so that every program knows it: not all of them heed BYSETPOS
+	}
 	after := r.Recorded
 	if after.Before(now) {
 		after = now

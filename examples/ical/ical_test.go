@@ -94,6 +94,7 @@ func TestRulesMeanTheSchedule(t *testing.T) {
 		"weekly":            {Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Monday, time.Sunday}, Hour: 4},
 		"monthly":           {Frequency: backup.Monthly, MonthDay: 15, Hour: 1, Zone: "Asia/Kathmandu"},
 		"the 31st":          {Frequency: backup.Monthly, MonthDay: 31, Hour: 4, Zone: "Europe/Berlin"},
+		"the 30th":          {Frequency: backup.Monthly, MonthDay: 30, Hour: 4, Zone: "Europe/Berlin"},
 		"the last day":      {Frequency: backup.Monthly, MonthDay: -1, Interval: 2, Hour: 4, Zone: "Europe/Berlin"},
 		"some of a count":   {Frequency: backup.Daily, Hour: 4, Count: 80},
 		"until":             {Frequency: backup.Daily, Hour: 4, Until: now.AddDate(0, 0, 9)},
