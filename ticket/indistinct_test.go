@@ -86,3 +86,18 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 	}
 	assert.Equal(t, play(t, false), play(t, true))
 }
+
+// TestRefusalsDoNotTell: the errors that a client gets name the statuses that it sees.
+func TestRefusalsDoNotTell(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	id := d.opened(t, d.rented, ticket.Other)
+	d.bring(t, id, ticket.Forwarded)
+	e := refusal(t, d.Reopen(t.Context(), d.client, id, ticket.Note{}))
+	assert.Equal(t, ticket.Confirmed, e.Status)
+	assert.Contains(t, e.Error(), "is confirmed")
+	d.bring(t, id, ticket.Closed)
+	e = refusal(t, d.Close(t.Context(), d.client, id, ticket.Note{}))
+	assert.Equal(t, []ticket.Status{ticket.Open, ticket.NeedsDetails, ticket.Confirmed, ticket.Done, ticket.Rejected}, e.Want)
+	assert.NotContains(t, e.Error(), ticket.Forwarded)
+}

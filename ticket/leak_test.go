@@ -127,6 +127,10 @@ func (r *rumour) act(t *testing.T) {
 	case 14:
 		require.NoError(t, r.SetPriority(ctx, staff, id, 1+r.rnd.IntN(99)))
 	case 15:
+		if r.Forward(ctx, staff, id, r.upstream()) == nil {
+			stored, err = r.store.Ticket(ctx, id)
+			require.NoError(t, err)
+		}
 		r.absent(t, "a client's refusals", r.clientActs(ctx, id, stored))
 	case 16:
 		r.clock.Add(time.Duration(r.rnd.IntN(100)) * time.Hour)
@@ -145,9 +149,12 @@ func (r *rumour) clientActs(ctx context.Context, id uuid.UUID, stored ticket.Tic
 		}
 	}
 	for _, call := range []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error{
-		r.Reopen, r.Comment, r.Confirm, r.Reject, r.AskDetails, r.Forward, r.Relay, r.Complete, r.Close,
+		r.Reopen, r.Comment, r.Confirm, r.Reject, r.AskDetails, r.Forward, r.Relay, r.Complete,
 	} {
 		answer(call(ctx, r.client, id, say("client's words")))
+	}
+	if r.rnd.IntN(4) == 0 {
+		answer(r.Close(ctx, r.client, id, say("client's words")))
 	}
 	_, err := r.Ticket(ctx, r.client, id)
 	answer(err)

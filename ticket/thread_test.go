@@ -63,6 +63,11 @@ func TestNotesOnceOnly(t *testing.T) {
 		require.ErrorIs(t, call(), ticket.ErrConflict, name)
 	}
 
+	n = ticket.Note{ID: uuid.New(), Text: "mine"}
+	require.NoError(t, d.Comment(ctx, d.client, id, n))
+	require.NoError(t, d.Comment(ctx, d.client, id, n))
+	require.ErrorIs(t, d.Comment(ctx, d.reseller, id, n), ticket.ErrConflict, "somebody else's words")
+
 	silent := ticket.Note{ID: uuid.New()}
 	other := d.opened(t, d.own, ticket.Other)
 	for range 2 {
