@@ -110,8 +110,13 @@ func (m *Manager) bound(ctx context.Context, d dedicated.Departure) ([]uuid.UUID
 			ids = append(ids, t.RequestID)
 		}
 	})
+	return distinct(ids), err
+}
+
+// distinct sorts IDs and leaves each there once.
+func distinct(ids []uuid.UUID) []uuid.UUID {
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(ids), err
+	return slices.Compact(ids)
 }
 
 // Subscriber ends a server's backups when the server leaves its client, however it was released: on the event

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,36 +94,52 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
 		return Request{}, nobody(op)
 	}
-	if f.ID != uuid.Nil {
-		stored, err := m.conf.Store.Request(ctx, f.ID)
-		if !errors.Is(err, ErrNotFound) {
-			return m.repeated(a, f, stored, err)
+	fresh := f.ID == uuid.Nil
+	if fresh {
+		var err error
+		if f.ID, err = uuid.NewRandom(); err != nil {
+			return Request{}, asError(op, err)
 		}
 	}
-	r, err := m.newRequest(ctx, a, f, now)
+	var result Request
+	err := fault.Retry(ctx, func(first bool) error {
+		if !fresh || !first {
+			stored, err := m.conf.Store.Request(ctx, f.ID)
+			if !errors.Is(err, ErrNotFound) {
+				result = stored
+				return cmp.Or(err, repeated(a, f, stored))
+			}
+		}
+		s, err := m.submitted(ctx, a, f, now)
+		if err != nil {
+			return err
+		}
+		if first {
+			if err := m.conf.Hooks.ask(ctx, op, a, s.r); err != nil {
+				return err
+			}
+		}
+		err = m.commit(ctx, s, now)
+		result = s.r
+		result.Version++
+		return err
+	})
 	if err != nil {
 		return Request{}, asError(op, err)
+	}
+	return result.forActor(a), nil
+}
+
+// submitted makes the series of a new request.
+func (m *Manager) submitted(ctx context.Context, a dedicated.Actor, f Form, now time.Time) (*series, error) {
+	r, err := m.newRequest(ctx, a, f, now)
+	if err != nil {
+		return nil, err
 	}
 	s := &series{conf: m.conf, r: r}
 	s.plan(now)
 	s.tellRequested()
-	if err := m.checkEnd(ctx, op, s.r); err != nil {
-		return Request{}, err
-	}
-	if err := m.conf.Hooks.ask(ctx, op, a, s.r); err != nil {
-		return Request{}, err
-	}
-	c, err := s.change(now)
-	if err != nil {
-		return Request{}, asError(op, err)
-	}
-	err = m.conf.Store.Commit(ctx, c)
-	if errors.Is(err, ErrConflict) {
-		stored, failed := m.conf.Store.Request(ctx, r.ID)
-		return m.repeated(a, f, stored, failed)
-	}
-	s.r.Version++
-	return s.r.forActor(a), asError(op, err)
+	return s, m.checkEnd(ctx, "Submit", s.r)
 }
 
 // newRequest makes the request of a form that is all right, for a server that is in use.
@@ -145,33 +162,25 @@ func (m *Manager) newRequest(ctx context.Context, a dedicated.Actor, f Form, now
 	if err = f.Schedule.mustOccur(op, now); err != nil {
 		return Request{}, err
 	}
-	if f.ID == uuid.Nil {
-		if f.ID, err = uuid.NewRandom(); err != nil {
-			return Request{}, err
-		}
-	}
 	return Request{
 		ID: f.ID, ResellerID: server.ResellerID, ClientID: server.ClientID, ServerID: server.ID, Assignment: server.Assignment,
 		Form: f, ServerName: server.Name, AtProvider: !server.Owner.Own(),
 	}, nil
 }
 
-// repeated answers a Submit whose ID is stored: with what is stored, if this is a repeat.
-func (m *Manager) repeated(a dedicated.Actor, f Form, stored Request, err error) (Request, error) {
-	if err != nil {
-		return Request{}, asError("Submit", err)
-	}
+// repeated says whether a Submit whose ID is stored is a repeat of the one that stored it.
+func repeated(a dedicated.Actor, f Form, stored Request) error {
 	taken := &Error{Op: "Submit", RequestID: f.ID, Field: "ID", Err: ErrConflict,
 		Msg: fmt.Sprintf("the ID %s is taken by another request", f.ID)}
-	if !a.Manages(stored.ResellerID) && !a.Is(stored.ResellerID, stored.ClientID) {
-		return Request{}, taken
+	switch {
+	case !a.Manages(stored.ResellerID) && !a.Is(stored.ResellerID, stored.ClientID):
+		return taken
+	case f.same(stored.Form):
+		return nil
 	}
 	stored = stored.forActor(a)
-	if !f.same(stored.Form) {
-		taken.Existing = &stored
-		return Request{}, taken
-	}
-	return stored, nil
+	taken.Existing = &stored
+	return taken
 }
 
 // checkEnd refuses a new request whose first task would not run any more.

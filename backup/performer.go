@@ -104,7 +104,7 @@ func (c *crew) start(ctx context.Context, r Request, now time.Time) {
 		return
 	}
 	c.busy++
-	w := &work{m: c.m, task: *t, lease: r.LeaseUntil}
+	w := &work{m: c.m, task: *t, lease: r.LeaseUntil, tried: r.LeaseUntil}
 	go func() { c.done <- w.do(ctx) }()
 }
 
@@ -113,6 +113,7 @@ type work struct {
 	m     *Manager
 	task  Task
 	lease time.Time // of its request: ours as long as the store has this one
+	tried time.Time // or this one, whose commit was answered by an error
 }
 
 type outcome struct {
@@ -133,8 +134,8 @@ func (w *work) do(ctx context.Context) error {
 	for {
 		select {
 		case o := <-done:
-			if o.err != nil && (ctx.Err() != nil || errors.Is(perform.Err(), context.Canceled)) {
-				o.err = errGivenUp
+			if ended := perform.Err(); o.err != nil && ended != nil {
+				o.err = w.ended(ctx, ended)
 			}
 			return errors.Join(missed, asError("Tick", w.record(store, o)))
 		case <-beat.C:
@@ -145,6 +146,14 @@ func (w *work) do(ctx context.Context) error {
 			missed = asError("Tick", err)
 		}
 	}
+}
+
+// ended says why a Performer that was stopped was.
+func (w *work) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return errGivenUp
+	}
+	return fmt.Errorf("not done within %s", w.m.conf.Deadline)
 }
 
 // errGivenUp: the task was not performed to its end, for no fault of the Performer.
@@ -174,18 +183,20 @@ func (w *work) extend(ctx context.Context) (ours bool, err error) {
 		if err != nil {
 			return err
 		}
-		ours = r.LeaseUntil.Equal(w.lease) && w.pending(&t)
+		ours = w.holds(&r) && w.pending(&t)
 		if !ours {
 			return nil
 		}
-		r.LeaseUntil = now.Add(lease)
-		if err := w.m.conf.Store.Commit(ctx, Change{Requests: []Request{r}}); err != nil {
-			return err
-		}
-		w.lease = r.LeaseUntil
-		return nil
+		w.lease, w.tried = r.LeaseUntil, now.Add(lease)
+		r.LeaseUntil = w.tried
+		return w.m.conf.Store.Commit(ctx, Change{Requests: []Request{r}})
 	})
 	return ours || err != nil, err
+}
+
+// holds says whether the lease is still ours: whoever claims the request gives it another one.
+func (w *work) holds(r *Request) bool {
+	return r.LeaseUntil.Equal(w.lease) || r.LeaseUntil.Equal(w.tried)
 }
 
 // pending says whether the task is still as it was when it was taken up.
@@ -200,7 +211,7 @@ func (w *work) record(ctx context.Context, o outcome) error {
 		if err != nil {
 			return err
 		}
-		if !r.LeaseUntil.Equal(w.lease) {
+		if !w.holds(&r) {
 			return w.lost()
 		}
 		s, err := w.m.load(ctx, r, now, false)
@@ -236,9 +247,5 @@ func (s *series) record(t *Task, o outcome, now time.Time) error {
 		t.TryAt = zone.Instant(now.Add(again.Delay(t.Tries)))
 		return nil
 	}
-	reason := text.Clean(o.err.Error(), MaxReason)
-	if errors.Is(o.err, context.DeadlineExceeded) {
-		reason = fmt.Sprintf("not done within %s", s.conf.Deadline)
-	}
-	return s.fail("Fail", t, reason, now)
+	return s.fail("Fail", t, text.Clean(o.err.Error(), MaxReason), now)
 }

@@ -131,11 +131,11 @@ func (m *Manager) narrowedTasks(op string, a dedicated.Actor, q TaskQuery, now t
 func (m *Manager) shown(ctx context.Context, a dedicated.Actor, now time.Time, tasks ...Task) ([]Task, error) {
 	var servers []uuid.UUID
 	for _, t := range tasks {
-		if t.State == Pending && !slices.Contains(servers, t.ServerID) {
+		if t.State == Pending {
 			servers = append(servers, t.ServerID)
 		}
 	}
-	ends, err := m.ends(ctx, servers)
+	ends, err := m.ends(ctx, distinct(servers))
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +194,9 @@ func (m *Manager) Upcoming(ctx context.Context, a dedicated.Actor, from, to time
 func (m *Manager) markLost(ctx context.Context, occurrences []Occurrence) error {
 	var servers []uuid.UUID
 	for _, o := range occurrences {
-		if !slices.Contains(servers, o.ServerID) {
-			servers = append(servers, o.ServerID)
-		}
+		servers = append(servers, o.ServerID)
 	}
-	ends, err := m.ends(ctx, servers)
+	ends, err := m.ends(ctx, distinct(servers))
 	for i := range occurrences {
 		o := &occurrences[i]
 		end := ends[o.ServerID]
