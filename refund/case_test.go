@@ -1,6 +1,7 @@
 package refund_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/big"
 	"testing"
@@ -117,6 +118,16 @@ func TestBoundsOfNumbers(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, 0, r.Total.Cmp(tt.paid.RoundFloor(2)))
+
+			// The answer has more digits than a charge may have. A combination and a store accept it all the same.
+			again, err := refund.Fee{Of: refund.MoneyBack{Days: 30}}.Refund(on10th(charge, charge))
+			require.NoError(t, err)
+			assert.True(t, again.Total.Equal(r.Total.Add(r.Total)))
+			text, err := json.Marshal(again)
+			require.NoError(t, err)
+			var stored refund.Result
+			require.NoError(t, json.Unmarshal(text, &stored))
+			assert.Equal(t, again.String(), stored.String())
 		})
 	}
 }

@@ -94,10 +94,10 @@ func (c *Charge) check() *Error {
 	if c.Kind > Usage {
 		return &Error{Field: "Kind", Found: fmt.Sprint("is ", uint8(c.Kind)), Expected: "Recurring, Flat, Setup or Usage"}
 	}
-	if found := wrongMoney(c.Paid); found != "" {
+	if found := wrongMoney(c.Paid, mostBits); found != "" {
 		return &Error{Field: "Paid", Found: found, Expected: "what was paid, 0 or more"}
 	}
-	if found := wrongMoney(c.Refunded); found != "" {
+	if found := wrongMoney(c.Refunded, mostBits); found != "" {
 		return &Error{Field: "Refunded", Found: found, Expected: "what was given back before, 0 or more"}
 	}
 	if !c.Kind.refundable() {
@@ -133,11 +133,12 @@ func wrongInstant(t time.Time) string {
 	return ""
 }
 
-// wrongMoney says what is wrong with an amount; "" is nothing. An amount that may be enormous is never written out.
-func wrongMoney(d decimal.Decimal) string {
+// wrongMoney says what is wrong with an amount of most bits; "" is nothing. An amount that may be enormous is never written
+// out.
+func wrongMoney(d decimal.Decimal, most uint) string {
 	switch {
-	case !bounded(d):
-		return tooLong
+	case !bounded(d, most):
+		return tooLong(most)
 	case d.IsNegative():
 		return "is " + d.String()
 	}

@@ -188,9 +188,10 @@ func ask(f, instead Formula, c Case) (Result, error) {
 	return Result{Total: total, Lines: lines}, nil
 }
 
-// units returns an amount in the currency's smallest unit, or what is wrong with it.
+// units returns an amount in the currency's smallest unit, or what is wrong with it. It has room for what a formula works out
+// from the largest charges.
 func (c *Case) units(d decimal.Decimal) (units number, found string) {
-	if found := wrongMoney(d); found != "" {
+	if found := wrongMoney(d, mostWideBits); found != "" {
 		return number{}, found
 	}
 	exact := exactly(d)

@@ -167,7 +167,7 @@ func (c *compiler) literal(n *node, e *ast.BasicLit) error {
 	before, after, _ := strings.Cut(e.Value, ".")
 	if len(after) <= mostExponent {
 		if digits, ok := new(big.Int).SetString(before+after, 10); ok {
-			if value := decimal.NewFromBigInt(digits, -int32(len(after))); bounded(value) {
+			if value := decimal.NewFromBigInt(digits, -int32(len(after))); bounded(value, mostBits) {
 				n.op, n.value = opNumber, exactly(value)
 				return nil
 			}

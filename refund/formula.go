@@ -101,7 +101,7 @@ func (p Prorated) check() error {
 		return nil
 	}
 	const expected = "0 to 100"
-	if found := wrongMoney(p.Percent.Decimal); found != "" {
+	if found := wrongMoney(p.Percent.Decimal, mostBits); found != "" {
 		return setting("Prorated.Percent", found, expected)
 	}
 	if p.Percent.Decimal.GreaterThan(decimal.New(100, 0)) {

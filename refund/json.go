@@ -11,8 +11,8 @@ type scaled struct{ decimal.Decimal }
 
 // MarshalJSON writes a string: JSON's numbers are floats to many who read them.
 func (d scaled) MarshalJSON() ([]byte, error) {
-	if !bounded(d.Decimal) {
-		return nil, setting("an amount", tooLong, "fewer")
+	if !bounded(d.Decimal, mostWideBits) {
+		return nil, setting("an amount", tooLong(mostWideBits), "fewer")
 	}
 	return json.Marshal(fixed(d.Decimal))
 }

@@ -1,6 +1,7 @@
 package refund
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"math/bits"
@@ -11,9 +12,7 @@ import (
 const (
 	mostExponent = 64   // of a decimal from outside, either way
 	mostBits     = 256  // of its coefficient: 77 digits
-	mostWideBits = 1024 // of a numerator or a denominator: 308 digits
-
-	tooLong = "has more than 77 digits or an exponent beyond 64"
+	mostWideBits = 1024 // of a numerator, a denominator or an answer's coefficient: 308 digits
 )
 
 // pow10 holds the powers of ten that fit.
@@ -31,9 +30,9 @@ type fraction struct{ num, den *big.Int }
 
 func whole(n int64) number { return number{num: n, den: 1} }
 
-// bounded tells whether d is small enough to calculate with. It takes the same short time for every d: an exponent of a
-// billion costs nothing until somebody writes its zeros.
-func bounded(d decimal.Decimal) bool {
+// bounded tells whether d's exponent is small and its coefficient has most bits at most. It takes the same short time for
+// every d: an exponent of a billion costs nothing until somebody writes its zeros.
+func bounded(d decimal.Decimal, most uint) bool {
 	e := d.Exponent()
 	if e < -mostExponent || e > mostExponent {
 		return false
@@ -41,8 +40,14 @@ func bounded(d decimal.Decimal) bool {
 	if _, ok := coefficient(d); ok {
 		return true
 	}
-	limit := decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), mostBits), e)
+	limit := decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), most), e)
 	return d.Cmp(limit) < 0 && d.Cmp(limit.Neg()) > 0
+}
+
+// tooLong says that a decimal is not bounded.
+func tooLong(most uint) string {
+	const bits, digits = 1000, 301 // 2^1000 has 302
+	return fmt.Sprintf("has more than %d digits or an exponent beyond %d", most*digits/bits, mostExponent)
 }
 
 // coefficient returns d's coefficient where it fits. Two decimals of one exponent are compared without an allocation.

@@ -52,8 +52,8 @@ func (l Line) String() string {
 
 // fixed writes d with all its decimals.
 func fixed(d decimal.Decimal) string {
-	if !bounded(d) {
-		return "a number that " + tooLong
+	if !bounded(d, mostWideBits) {
+		return "a number that " + tooLong(mostWideBits)
 	}
 	return d.StringFixed(max(0, -d.Exponent()))
 }
