@@ -32,6 +32,7 @@ type Catalog struct {
 	Directory Directory    // who recipients are; nil: messages have no Person
 	Language  string       // for whom no language is known, or has no text; "": "en"
 	Logger    *slog.Logger // of texts that fail; nil: none are logged
+	Alarm     Alarm        // tells a reseller that a text of its own failed; nil: it is only logged
 	kinds     *kindTable
 }
 

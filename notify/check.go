@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"text/template/parse"
+
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // mostRanges a text may have, none within another, so that what it costs to render follows the size of the event.
@@ -195,11 +197,12 @@ func (c *checker) fields(n parse.Node, value any, path string, idents []string) 
 		}
 		object, ok := value.(map[string]any)
 		if !ok {
-			return nil, c.unknown(n, path+"."+name, nil, "%s is %s, which has no fields", path, typeName(value))
+			return nil, c.at(n, &placed{
+				variable: path + "." + name, reason: fmt.Sprintf("%s is %s, which has no fields", path, typeName(value)),
+			})
 		}
 		if value, ok = object[name]; !ok {
-			known := names(object)
-			return nil, c.unknown(n, path+"."+name, known, "there is no %s.%s: there are %s", path, name, strings.Join(known, ", "))
+			return nil, c.unknown(n, path, name, names(object))
 		}
 		path += "." + name
 	}
@@ -210,11 +213,21 @@ func (c *checker) fields(n parse.Node, value any, path string, idents []string) 
 }
 
 func (c *checker) fail(n parse.Node, format string, args ...any) error {
-	return c.unknown(n, "", nil, format, args...)
+	return c.at(n, &placed{reason: fmt.Sprintf(format, args...)})
 }
 
 // unknown fails at a variable that is not there, where known ones are.
-func (c *checker) unknown(n parse.Node, name string, known []string, format string, args ...any) error {
-	line, column := place(c.source, n.Position())
-	return &placed{line: line, column: column, variable: name, known: known, reason: fmt.Sprintf(format, args...)}
+func (c *checker) unknown(n parse.Node, path, name string, known []string) error {
+	p := &placed{variable: path + "." + name, known: known}
+	if nearest := text.Nearest(name, known); nearest != "" {
+		p.nearest = path + "." + nearest
+	}
+	p.reason = fmt.Sprintf("there is no %s%s: there are %s", p.variable, suggestion(p.nearest), strings.Join(known, ", "))
+	return c.at(n, p)
+}
+
+// at says where a node stands.
+func (c *checker) at(n parse.Node, p *placed) error {
+	p.line, p.column = place(c.source, n.Position())
+	return p
 }

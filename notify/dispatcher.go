@@ -24,6 +24,7 @@ type Config struct {
 	Outbox Outbox
 	Clock  clock.Clock  // only Now is used; nil: real time
 	Logger *slog.Logger // of failures; nil: none are logged
+	Meter  Meter        // counts what becomes of deliveries; nil: nobody does
 
 	Parallel    int           // events that one subscriber handles at once; 0: 8
 	Timeout     time.Duration // that one Handle may take, in real time; 0: 30 seconds

@@ -38,7 +38,12 @@
 //
 // A Catalog knows the kinds of all packages with their built-in texts, and makes a Message of an event: in the recipient's
 // language, in the words of the reseller where it has edited them (Text, Texts). The host's Directory knows names and
-// addresses, its Notifier sends.
+// addresses, its Notifier sends. A Directory that is a Copier lists who gets copies, which Catalog.Copies sends.
+//
+// A text is checked when it is saved. One that fails later all the same, because the kinds have changed, say, costs nobody
+// a mail: the built-in one is used, and Catalog.Alarm tells the reseller, once for each version that it saved.
+//
+// Config.Meter counts what becomes of deliveries; Outbox.Depth says what waits, since when, and what is dead.
 //
 // A kind for a provider has events without ClientID, and a payload with the field "provider", the recipient's name.
 //
@@ -59,5 +64,6 @@
 // which is what makes a change and its event one transaction. No sending inside the operation that caused the event: it
 // would last as long as a mail server likes, and fail with it. A handler's failure is no error of Tick, which would make a
 // program that watches over its loops restart them because somebody's mailbox is full. No functions that build strings in
-// texts, and no loops over numbers: who edits a text cannot stop the mail.
+// texts, and no loops over numbers: who edits a text cannot stop the mail. No copies in the message itself (Cc): one address
+// that is refused would have the whole message sent again, to those who have it too; so each copy is a delivery.
 package notify

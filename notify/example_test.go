@@ -123,14 +123,14 @@ func ExampleCatalog_Check() {
 	fmt.Println(err)
 	var wrong *notify.TextError
 	if errors.As(err, &wrong) {
-		fmt.Println(wrong.Part, wrong.Line, wrong.Column, wrong.Known)
+		fmt.Println(wrong.Part, wrong.Line, wrong.Column, wrong.Nearest, wrong.Known)
 	}
 	text.Subject = "Sicherung von {{.server}}"
 	m, err := catalog.Preview(text)
 	fmt.Println(m.Subject, err)
 	// Output:
-	// text of example.backed_up in de: subject, line 1, column 17: there is no .sever: there are at, files, server
-	// subject 1 17 [at files server]
+	// text of example.backed_up in de: subject, line 1, column 17: there is no .sever (did you mean .server?): there are at, files, server
+	// subject 1 17 .server [at files server]
 	// Sicherung von web1 <nil>
 }
 

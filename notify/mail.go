@@ -15,7 +15,7 @@ import (
 
 // Mail makes the subscriber that turns the events of one audience into messages and hands them to n. The text is the
 // reseller's own in the recipient's language, else its own in the catalog's language, else the built-in one. One that
-// cannot be rendered is logged, and the built-in one used instead.
+// cannot be rendered is logged, its reseller told through Catalog.Alarm, and the built-in one used instead.
 //
 // To a provider goes what its payload's field "provider" names. A recipient that the event does not name or the Directory
 // does not know (ErrNotFound) makes a dead letter that says so. Without a Notifier, and ToHost, the subscriber has no
@@ -51,18 +51,27 @@ func (c *Catalog) message(ctx context.Context, subscriber string, e Event) (Mess
 	if err != nil {
 		return Message{}, Permanent(err)
 	}
-	m := Message{ID: MessageID(e.ID, subscriber), ResellerID: e.ResellerID, Kind: e.Kind, Data: bytes.Clone(e.Data)}
-	if m.To, err = recipient(k.Audience, e); err != nil {
+	to, err := recipient(k.Audience, e)
+	if err != nil {
 		return Message{}, Permanent(err)
 	}
-	if m.Person, err = c.person(ctx, m.ResellerID, m.To); err != nil {
+	person, err := c.person(ctx, e.ResellerID, to)
+	if err != nil {
 		return Message{}, err
 	}
+	return c.compose(ctx, k, subscriber, e, to, person)
+}
+
+// compose makes the message of an event for a person.
+func (c *Catalog) compose(ctx context.Context, k *kind, subscriber string, e Event, to Recipient, p Person) (Message, error) {
 	variables, err := k.variables(e.Data)
 	if err != nil {
 		return Message{}, Permanent(err)
 	}
-	return m, c.write(ctx, k, &m, variables)
+	m := Message{
+		ID: MessageID(e.ID, subscriber), ResellerID: e.ResellerID, Kind: e.Kind, To: to, Person: p, Data: bytes.Clone(e.Data),
+	}
+	return m, c.write(ctx, k, &m, variables, e.At)
 }
 
 // recipient is whom the event names.
@@ -107,8 +116,8 @@ func nameless(id uuid.UUID) string {
 	return id.String()
 }
 
-// write finds the text and renders it.
-func (c *Catalog) write(ctx context.Context, k *kind, m *Message, variables map[string]any) error {
+// write finds the text and renders it. at is the event's time.
+func (c *Catalog) write(ctx context.Context, k *kind, m *Message, variables map[string]any, at time.Time) error {
 	loc := c.zoneOf(ctx, m)
 	own, ok, err := c.edited(ctx, m.ResellerID, k.Kind, m.Person.Locale)
 	if err != nil {
@@ -121,8 +130,7 @@ func (c *Catalog) write(ctx context.Context, k *kind, m *Message, variables map[
 		if err == nil {
 			return nil
 		}
-		c.log().ErrorContext(ctx, "a reseller's text failed, the built-in one is used", "reseller", m.ResellerID,
-			"kind", string(k.Kind), "locale", own.Locale, "error", err)
+		c.broke(ctx, own, at, err)
 	}
 	return Permanent(k.render(m, c.builtin(k, m.Person.Locale), variables, loc))
 }

@@ -17,10 +17,11 @@ const (
 // settle writes down a group of results: together, or one by one where somebody else has one of them by now.
 func (l *lane) settle(ctx context.Context, group []result) error {
 	at := now(l.Clock)
-	var settled []Delivery
+	var settled []result
 	for _, r := range group {
 		if r.outcome != unknown {
-			settled = append(settled, l.after(ctx, r, at))
+			r.delivery = l.after(ctx, r, at)
+			settled = append(settled, r)
 		}
 	}
 	if len(settled) == 0 {
@@ -28,19 +29,36 @@ func (l *lane) settle(ctx context.Context, group []result) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	err := l.Outbox.Settle(ctx, settled...)
+	err := l.write(ctx, at, settled...)
 	if !lost(err) {
 		return err
 	}
 	var errs []error
-	for _, d := range settled {
-		if err := l.Outbox.Settle(ctx, d); lost(err) {
-			l.log.WarnContext(ctx, "the lease ended before the result was written", "event", d.Event.ID, "error", err)
+	for _, r := range settled {
+		if err := l.write(ctx, at, r); lost(err) {
+			l.log.WarnContext(ctx, "the lease ended before the result was written", "event", r.delivery.Event.ID, "error", err)
 		} else {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// write stores results, and counts them once they are.
+func (l *lane) write(ctx context.Context, at time.Time, settled ...result) error {
+	deliveries := make([]Delivery, len(settled))
+	for i, r := range settled {
+		deliveries[i] = r.delivery
+	}
+	if err := l.Outbox.Settle(ctx, deliveries...); err != nil || l.Meter == nil {
+		return err
+	}
+	for _, r := range settled {
+		if r.outcome != givenBack {
+			l.count(ctx, r.delivery, at)
+		}
+	}
+	return nil
 }
 
 func lost(err error) bool { return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) }

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"io"
-	"strconv"
 	"strings"
 	"text/template"
-	"text/template/parse"
 	"time"
-	"unicode/utf8"
 
 	"github.com/metalkeep/metalkeep/internal/text"
 )
@@ -69,7 +66,7 @@ func (p part) check(sample map[string]any) error {
 	if strings.TrimSpace(p.source) == "" {
 		return errors.New("it is empty")
 	}
-	trees, err := parse.Parse(p.name, p.source, "", "", functions(time.UTC), builtins())
+	trees, err := p.parse()
 	if err != nil {
 		return err
 	}
@@ -83,7 +80,7 @@ func (p part) check(sample map[string]any) error {
 func (k *kind) render(m *Message, t Text, variables map[string]any, loc *time.Location) error {
 	made := map[string]string{}
 	for _, p := range t.parts() {
-		out, err := p.execute(variables, functions(loc))
+		out, err := p.execute(variables, functions(loc, t.Locale))
 		if err != nil {
 			return k.wrong(t, p, err)
 		}
@@ -126,58 +123,4 @@ func (l *limited) Write(b []byte) (int, error) {
 		return 0, errTooLong
 	}
 	return l.made.Write(b)
-}
-
-// placed is an error at a place of a source.
-type placed struct {
-	line, column int
-	variable     string
-	known        []string
-	reason       string
-}
-
-func (e *placed) Error() string { return e.reason }
-
-// wrong makes the error that an editor shows.
-func (k *kind) wrong(t Text, p part, err error) error {
-	var at *placed
-	if !errors.As(err, &at) {
-		at = placeOfError(p.name, err.Error())
-	}
-	return &TextError{
-		Kind: k.Kind, Locale: t.Locale, Part: p.name,
-		Line: at.line, Column: at.column, Variable: at.variable, Known: at.known,
-		Reason: strings.TrimPrefix(at.reason, ErrInvalid.Error()+": "),
-	}
-}
-
-// placeOfError takes the place out of what the packages of templates write: "template: subject:3:14: unexpected EOF".
-func placeOfError(name, said string) *placed {
-	for _, prefix := range []string{"html/template:" + name + ":", "template: " + name + ":"} {
-		if _, rest, ok := strings.Cut(said, prefix); ok {
-			return placedAt(rest)
-		}
-	}
-	return &placed{reason: said}
-}
-
-// placedAt reads "line:column: reason", with or without a column.
-func placedAt(said string) *placed {
-	at := &placed{}
-	for _, n := range []*int{&at.line, &at.column} {
-		digits, rest, _ := strings.Cut(said, ":")
-		number, err := strconv.Atoi(digits)
-		if err != nil {
-			break
-		}
-		*n, said = number, rest
-	}
-	at.reason = strings.TrimSpace(said)
-	return at
-}
-
-// place says where in a source the byte at pos is.
-func place(source string, pos parse.Pos) (line, column int) {
-	before := source[:min(int(pos), len(source))]
-	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
 }

@@ -17,9 +17,13 @@ import (
 //
 //	date .at             2026-03-01, in the zone of who reads it
 //	datetime .at         2026-03-01 14:30 CET
+//	money .paid "EUR"    12.50 EUR, or 12,50 EUR where the text's language writes it so
 //	plural .n "a" "b"    a where n is 1, else b
 //
-// It has neither templates within templates nor functions that build strings, so that no text is slow or large.
+// It has neither templates within templates nor functions that build strings of any length, so that no text is slow or
+// large.
+//
+// A text in the catalog's language applies to all languages that the reseller has not edited, whatever is built in.
 type Text struct {
 	ResellerID uuid.UUID
 	Kind       Kind
@@ -30,7 +34,8 @@ type Text struct {
 	Version    int64  // 0: not edited, nothing is stored
 }
 
-// Texts persists resellers' wordings. What it must do, line by line:
+// Texts persists resellers' wordings. What it must do, line by line; the suite notifytest.TestTexts holds an
+// implementation to each:
 //
 //  1. concurrency: many goroutines and processes call it at once.
 //  2. missing: Text of what is not stored is ErrNotFound, by errors.Is. Reset of it does nothing.
@@ -38,6 +43,7 @@ type Text struct {
 //     write are one step.
 //  4. Texts lists one reseller's, by kind, then by locale.
 //  5. context: an ended one is its error, and nothing is written, or it is unknown whether it was.
+//  6. content: a text comes back as it was, and under its reseller, kind and locale alone.
 //
 // Locale is never empty and always spelt the same way: "de", "pt-BR".
 type Texts interface {
@@ -56,6 +62,7 @@ type TextError struct {
 	Column   int      // from 1, in characters; 0: not known
 	Variable string   // what the kind does not have; "": something else is wrong
 	Known    []string // the variables that there are instead
+	Nearest  string   // the variable or function that was probably meant; "": none is near
 	Reason   string
 }
 
@@ -88,10 +95,7 @@ func (c *Catalog) checked(t Text) (*kind, Text, error) {
 	if err != nil {
 		return nil, t, err
 	}
-	if t.Locale == "" {
-		t.Locale = c.language()
-	}
-	locale, err := canonical(t.Locale)
+	locale, err := c.tag(t.Locale)
 	if err != nil {
 		return nil, t, k.wrong(t, part{name: "locale"}, err)
 	}
@@ -126,16 +130,34 @@ func (c *Catalog) Save(ctx context.Context, t Text) error {
 	return c.Texts.Save(ctx, t)
 }
 
+// Reset forgets a reseller's own text, so that what is used without it is used again; where there is none it does nothing.
+// Locale "" is the catalog's language.
+func (c *Catalog) Reset(ctx context.Context, reseller uuid.UUID, name Kind, locale string) error {
+	if _, err := c.kind(name); err != nil {
+		return err
+	}
+	tag, err := c.tag(locale)
+	if err != nil || c.Texts == nil {
+		return err
+	}
+	return c.Texts.Reset(ctx, reseller, name, tag)
+}
+
+// tag spells a language out.
+func (c *Catalog) tag(locale string) (string, error) {
+	if locale == "" {
+		locale = c.language()
+	}
+	return canonical(locale)
+}
+
 // Text is the wording to show in an editor: the reseller's own in that language, or with Version 0 what is used instead.
 func (c *Catalog) Text(ctx context.Context, reseller uuid.UUID, name Kind, locale string) (Text, error) {
 	k, err := c.kind(name)
 	if err != nil {
 		return Text{}, err
 	}
-	if locale == "" {
-		locale = c.language()
-	}
-	tag, err := canonical(locale)
+	tag, err := c.tag(locale)
 	if err != nil {
 		return Text{}, err
 	}

@@ -20,11 +20,12 @@ func TestCheckRefuses(t *testing.T) {
 	}{
 		"unknown variable": {
 			func(x *notify.Text) { x.Text = "Dear\n  ß {{.servr}}" },
-			want{Part: "text", Line: 2, Column: 7, Variable: ".servr", Reason: "there is no .servr: there are amount, at"},
+			want{Part: "text", Line: 2, Column: 7, Variable: ".servr", Nearest: ".server", Reason: "there is no .servr (did you mean .server?): there are amount, at"},
 		},
 		"in a branch not taken": {
 			func(x *notify.Text) { x.HTML = "{{if not .last}}{{.contact.nme}}{{end}}" },
-			want{Part: "html", Line: 1, Column: 27, Variable: ".contact.nme", Reason: "there is no .contact.nme: there are name"},
+			want{Part: "html", Line: 1, Column: 27, Variable: ".contact.nme", Nearest: ".contact.name",
+				Reason: "there is no .contact.nme (did you mean .contact.name?): there are name"},
 		},
 		"in an else": {
 			func(x *notify.Text) { x.Text = "{{if .last}}{{else}}{{.x}}{{end}}" },
@@ -44,7 +45,7 @@ func TestCheckRefuses(t *testing.T) {
 		},
 		"of the root": {
 			func(x *notify.Text) { x.Text = "{{with .contact}}{{$.name}}{{end}}" },
-			want{Part: "text", Line: 1, Column: 21, Variable: "$.name", Reason: "there is no $.name"},
+			want{Part: "text", Line: 1, Column: 21, Variable: "$.name", Nearest: "$.note", Reason: "there is no $.name"},
 		},
 		"of a text": {
 			func(x *notify.Text) { x.Text = "{{.server.name}}" },
@@ -52,7 +53,19 @@ func TestCheckRefuses(t *testing.T) {
 		},
 		"does not parse": {
 			func(x *notify.Text) { x.Text = "a\nb {{.server}" },
-			want{Part: "text", Line: 2, Reason: "bad character U+007D '}'"},
+			want{Part: "text", Line: 2, Column: 3, Reason: "bad character U+007D '}'"},
+		},
+		"the second of three does not parse": {
+			func(x *notify.Text) { x.Text = "\nß {{.server}} {{.at)}} {{.days}}" },
+			want{Part: "text", Line: 2, Column: 15, Reason: "unexpected right paren"},
+		},
+		"does not end": {
+			func(x *notify.Text) { x.Text = "{{if .last}}\n{{.server}}" },
+			want{Part: "text", Line: 2, Reason: "unexpected EOF"},
+		},
+		"an amount that is none": {
+			func(x *notify.Text) { x.Text = "{{money .server `EUR`}}" },
+			want{Part: "text", Line: 1, Column: 3, Reason: `"web1" is not an amount such as 12.50`},
 		},
 		"HTML does not end": {
 			func(x *notify.Text) { x.HTML = "<p>\n<a href='{{.server}}" },
@@ -60,15 +73,15 @@ func TestCheckRefuses(t *testing.T) {
 		},
 		"fails with the sample": {
 			func(x *notify.Text) { x.Text = "{{date .server}}" },
-			want{Part: "text", Line: 1, Column: 2, Reason: `"web1" is not a time such as`},
+			want{Part: "text", Line: 1, Column: 3, Reason: `"web1" is not a time such as`},
 		},
 		"function of strings": {
 			func(x *notify.Text) { x.Text = "{{printf `%1000000d` 1}}" },
-			want{Part: "text", Line: 1, Reason: `function "printf" not defined`},
+			want{Part: "text", Line: 1, Column: 1, Reason: `function "printf" not defined`},
 		},
 		"unknown function": {
 			func(x *notify.Text) { x.Text = "\n{{dat .at}}" },
-			want{Part: "text", Line: 2, Reason: `function "dat" not defined`},
+			want{Part: "text", Line: 2, Column: 1, Nearest: "date", Reason: `function "dat" not defined (did you mean date?)`},
 		},
 		"template within": {
 			func(x *notify.Text) { x.Text = "{{define `a`}}{{template `a`}}{{end}}" },
@@ -116,6 +129,10 @@ func TestCheckRefuses(t *testing.T) {
 			func(x *notify.Text) { x.Subject = "a\nBcc: b" },
 			want{Part: "subject", Reason: "the character U+000A at byte 1"},
 		},
+		"large and wrong": {
+			func(x *notify.Text) { x.Text = strings.Repeat("{{.at}}", 9000) + "{{.at .}" },
+			want{Part: "text", Line: 1, Column: 63001, Reason: "bad character U+007D '}'"},
+		},
 		"empty subject":  {func(x *notify.Text) { x.Subject = " " }, want{Part: "subject", Reason: "is empty"}},
 		"empty text":     {func(x *notify.Text) { x.Text = "\n" }, want{Part: "text", Reason: "is empty"}},
 		"large subject":  {func(x *notify.Text) { x.Subject = strings.Repeat("x", 501) }, want{Part: "subject", Reason: "at most 500"}},
@@ -139,8 +156,10 @@ func TestCheckRefuses(t *testing.T) {
 			assert.NotContains(t, got.Reason, "invalid", "that is said by being an error")
 			assert.Equal(t, tt.want.Variable != "" && strings.Contains(got.Reason, "there are"), len(got.Known) > 0)
 			assert.Equal(t,
-				want{Kind: "test.warned", Locale: x.Locale, Part: tt.want.Part, Line: tt.want.Line, Column: tt.want.Column, Variable: tt.want.Variable},
-				want{Kind: got.Kind, Locale: got.Locale, Part: got.Part, Line: got.Line, Column: got.Column, Variable: got.Variable}, got.Error())
+				want{Kind: "test.warned", Locale: x.Locale, Part: tt.want.Part, Line: tt.want.Line, Column: tt.want.Column,
+					Variable: tt.want.Variable, Nearest: tt.want.Nearest},
+				want{Kind: got.Kind, Locale: got.Locale, Part: got.Part, Line: got.Line, Column: got.Column,
+					Variable: got.Variable, Nearest: got.Nearest}, got.Error())
 			_, err = c.Preview(x)
 			require.Error(t, err)
 		})

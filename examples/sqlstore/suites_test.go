@@ -75,3 +75,11 @@ func TestOutbox(t *testing.T) {
 		})
 	})
 }
+
+func TestMailTexts(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		next := reused(fresh)
+		notifytest.TestTexts(t, func(t *testing.T) notify.Texts { return next(t).Texts() })
+	})
+}

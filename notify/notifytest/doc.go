@@ -1,5 +1,5 @@
-// Package notifytest holds the suites that say whether a host's own Outbox and Notifier keep what notify.Outbox and
-// notify.Notifier promise. Each sub-test is named after the numbered line of that contract which it holds, and works on a
+// Package notifytest holds the suites that say whether a host's own Outbox, Texts and Notifier keep what notify.Outbox,
+// notify.Texts and notify.Notifier promise. Each sub-test is named after the numbered line of that contract which it holds, and works on a
 // fresh implementation:
 //
 //	func TestOutbox(t *testing.T) {

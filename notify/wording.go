@@ -1,0 +1,79 @@
+package notify
+
+import (
+	"html"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Wording is the built-in text of a kind in one language: templates, as in Text. HTML may be "".
+type Wording struct {
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// Translate returns the specs with built-in texts in one more language, or with others in a language that they have. The
+// texts of a kind that is none of the specs' become a spec that NewCatalog refuses. It changes none of its arguments.
+func Translate(specs []Spec, language string, texts map[Kind]Wording) []Spec {
+	left := maps.Clone(texts)
+	var translated []Spec
+	for _, s := range specs {
+		s = s.clone()
+		if w, ok := left[s.Kind]; ok {
+			s.set(language, w)
+			delete(left, s.Kind)
+		}
+		translated = append(translated, s)
+	}
+	for _, k := range slices.Sorted(maps.Keys(left)) {
+		translated = append(translated, Spec{Kind: k})
+	}
+	return translated
+}
+
+func (s *Spec) set(language string, w Wording) {
+	for _, part := range []struct {
+		texts *map[string]string
+		text  string
+	}{{&s.Subject, w.Subject}, {&s.Text, w.Text}, {&s.HTML, w.HTML}} {
+		if *part.texts == nil {
+			*part.texts = map[string]string{}
+		}
+		(*part.texts)[language] = part.text
+	}
+}
+
+// WithHTML returns the specs with HTML made of their texts, in each language that has none of its own: the same words, with
+// the same line breaks. It changes none of the specs.
+func WithHTML(specs []Spec) []Spec {
+	var complete []Spec
+	for _, s := range specs {
+		s = s.clone()
+		for language, text := range s.Text {
+			if s.HTML[language] == "" {
+				s.set(language, Wording{Subject: s.Subject[language], Text: text, HTML: htmlOf(language, text)})
+			}
+		}
+		complete = append(complete, s)
+	}
+	return complete
+}
+
+// htmlOf escapes what stands between the actions of a template; what they print is escaped by html/template.
+func htmlOf(language, text string) string {
+	var b strings.Builder
+	b.WriteString("<!DOCTYPE html>\n<html lang=\"" + html.EscapeString(language) + "\"><head><meta charset=\"utf-8\"></head>\n" +
+		"<body><div style=\"white-space: pre-wrap; font-family: sans-serif\">")
+	for rest := strings.TrimSpace(text); rest != ""; {
+		plain, action, found := strings.Cut(rest, "{{")
+		b.WriteString(html.EscapeString(plain))
+		if rest = ""; found {
+			action, rest, _ = strings.Cut(action, "}}")
+			b.WriteString("{{" + action + "}}")
+		}
+	}
+	b.WriteString("</div></body></html>\n")
+	return b.String()
+}
