@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -178,4 +179,29 @@ func TestSubscriberRefusesNonsense(t *testing.T) {
 	} {
 		require.NoError(t, w.Subscriber().Handle(t.Context(), e), "of a server that is not to be cancelled")
 	}
+}
+
+// TestMovedAndRefused: what a claim finds is kept when the execution is refused, and found once.
+func TestMovedAndRefused(t *testing.T) {
+	t.Parallel()
+	p := &plugins{}
+	w := setup(t, p.hooks)
+	s := w.server(t)
+	_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, quarterly())
+	require.NoError(t, err)
+	c := w.endOfPeriod(t, s.ID)
+	w.clock.Set(at("2026-12-10 12:00"))
+	_, err = w.servers.Rebill(t.Context(), w.reseller, s.ID, monthly())
+	require.NoError(t, err)
+	p.gate = errors.New("a backup is running")
+	w.tickAt(t, at("2026-12-31 23:00"))
+	w.tickAt(t, at("2027-01-01 01:00"))
+	got := w.get(t, c.ID)
+	assert.Equal(t, at("2026-12-10 12:00"), got.At)
+	assert.Equal(t, 2, got.Attempts)
+	assert.Equal(t, []string{"scheduled", "moved"}, history(got))
+	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindRescheduled])
+	p.gate = nil
+	w.tickAt(t, at("2027-01-01 09:00"))
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
 }

@@ -354,3 +354,21 @@ func TestHoldLongerThanTheLead(t *testing.T) {
 	w.drain(t, at("2026-11-24 09:00"))
 	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
 }
+
+// TestRescheduleEndsAPostponement: what was put off is forgotten with the date that it was for.
+func TestRescheduleEndsAPostponement(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := warnings(7)
+	s.HoldUnwarned = 10
+	w.save(t, s)
+	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	w.tick(t)
+	require.Equal(t, at("2026-11-20 09:00"), w.get(t, c.ID).Postponed)
+	s.HoldUnwarned = 0
+	w.save(t, s)
+	_, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-12 09:00")})
+	require.NoError(t, err)
+	w.drain(t, at("2026-11-12 09:00"))
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+}
