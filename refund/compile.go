@@ -75,6 +75,19 @@ var variableNames = [variables]string{
 	"paid", "unused_days", "used_days", "period_days", "unused_seconds", "period_seconds", "service_days", "places",
 }
 
+// operator is an operation with a sign between two values.
+type operator struct {
+	kind token.Token
+	op   op
+}
+
+// operators holds the operators of the language between two values.
+var operators = [...]operator{
+	{token.ADD, opAdd}, {token.SUB, opSubtract}, {token.MUL, opMultiply}, {token.QUO, opDivide},
+	{token.EQL, opEqual}, {token.NEQ, opNotEqual}, {token.LSS, opLess}, {token.LEQ, opLessEqual},
+	{token.GTR, opMore}, {token.GEQ, opMoreEqual}, {token.LAND, opAnd}, {token.LOR, opOr},
+}
+
 // function is an operation with a name, and how many values it takes.
 type function struct {
 	name        string
@@ -207,34 +220,14 @@ func (c *compiler) unary(n *node, e *ast.UnaryExpr, depth int) (err error) {
 
 // binary keeps the depth on the left, where a chain of operators grows.
 func (c *compiler) binary(n *node, e *ast.BinaryExpr, depth int) (err error) {
-	operand := c.number
-	switch e.Op {
-	case token.ADD:
-		n.op = opAdd
-	case token.SUB:
-		n.op = opSubtract
-	case token.MUL:
-		n.op = opMultiply
-	case token.QUO:
-		n.op = opDivide
-	case token.EQL:
-		n.op = opEqual
-	case token.NEQ:
-		n.op = opNotEqual
-	case token.LSS:
-		n.op = opLess
-	case token.LEQ:
-		n.op = opLessEqual
-	case token.GTR:
-		n.op = opMore
-	case token.GEQ:
-		n.op = opMoreEqual
-	case token.LAND:
-		n.op, operand = opAnd, c.condition
-	case token.LOR:
-		n.op, operand = opOr, c.condition
-	default:
+	i := slices.IndexFunc(operators[:], func(o operator) bool { return o.kind == e.Op })
+	if i < 0 {
 		return c.wrong(e, fmt.Sprintf("%q", e.Op), "one of + - * / == != < <= > >= && ||", "")
+	}
+	n.op = operators[i].op
+	operand := c.number
+	if n.op == opAnd || n.op == opOr {
+		operand = c.condition
 	}
 	n.args = make([]*node, 2)
 	if n.args[0], err = operand(e.X, depth); err != nil {

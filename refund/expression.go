@@ -45,9 +45,10 @@ type program struct {
 // wanted, -8 to 8; round goes half to even. A condition is no number and a number is no condition. Spaces and line ends
 // mean nothing. There are no comments.
 //
-// A source has at most 4,096 bytes, 1,000 numbers, names and operators, and is nested 64 deep at most (a chain of equal
-// operators is not nested); a number has at most 77 digits, and a value 308 above or below its fraction line. So no source
-// and no case is slow. A division by zero and a value that grows too long are errors of Refund, with their place.
+// A source has at most 4,096 bytes, 1,000 numbers, names, operators and opening parentheses, and is nested 64 deep at most
+// (a chain of equal operators is not nested); a number has at most 77 digits, and a value 308 above or below its fraction
+// line. So no source and no case is slow. A division by zero and a value that grows too long are errors of Refund, with
+// their place.
 //
 // Errors are *ExpressionError with line, column, what was found and what was expected.
 func Parse(source string) (*Expression, error) {

@@ -75,7 +75,7 @@ func (g *grammar) accept(l lexeme) error {
 		return err
 	}
 	if g.nodes > mostNodes {
-		found := fmt.Sprintf("more than %d numbers, names and operators", mostNodes)
+		found := fmt.Sprintf("more than %d numbers, names, operators and parentheses", mostNodes)
 		return wrongAt(g.source, l.at, found, "a shorter formula", "")
 	}
 	if g.expectOperand {
@@ -86,19 +86,19 @@ func (g *grammar) accept(l lexeme) error {
 
 // known accepts the tokens that the language has at all, and counts the nodes that they will be.
 func (g *grammar) known(l lexeme) error {
-	g.nodes++
 	switch l.kind {
 	case token.RPAREN, token.COMMA, token.EOF:
-		g.nodes--
 		return nil
 	case token.IDENT, token.LPAREN, token.ADD, token.SUB, token.MUL, token.QUO,
 		token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ, token.LAND, token.LOR, token.NOT:
+		g.nodes++
 		return nil
 	case token.INT, token.FLOAT:
-		if plainNumber(l.text) {
-			return nil
+		if !plainNumber(l.text) {
+			return g.wrong(l, "a decimal number such as 12 or 0.05", "")
 		}
-		return g.wrong(l, "a decimal number such as 12 or 0.05", "")
+		g.nodes++
+		return nil
 	case token.COMMENT:
 		return wrongAt(g.source, l.at, "a comment", "a formula without comments", "")
 	}
