@@ -38,9 +38,10 @@ const (
 			OR EXISTS (SELECT 1 FROM subscriptions k WHERE k.subscriber = s.name AND k.kind = e.kind)
 		WHERE %s`
 
-	// claimable are a subscriber's deliveries that nobody has a lease on at $2. Of a subject's it is the first that waits.
+	// claimable are a subscriber's deliveries that nobody has a lease on at $2. Of a subject's it is the first that waits;
+	// PostgreSQL takes = for something rare, and sorts instead of reading in order: hence <=.
 	claimable = `d.subscriber = $1 AND NOT d.delivered AND NOT d.dead AND d.lease_until <= $2
-		AND (d.subject_id IS NULL OR d.seq = (SELECT min(b.seq) FROM deliveries b
+		AND (d.subject_id IS NULL OR d.seq <= (SELECT min(b.seq) FROM deliveries b
 			WHERE b.subscriber = $1 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
 
 	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.due <= $2 ORDER BY d.due, d.seq LIMIT $4`

@@ -82,6 +82,7 @@ CREATE INDEX backup_tasks_of_request ON backup_tasks (request_id, at, id);
 CREATE INDEX backup_tasks_by_date ON backup_tasks (reseller_id, at, id);
 CREATE INDEX backup_tasks_of_state ON backup_tasks (reseller_id, state, at, id);
 CREATE INDEX backup_tasks_of_client ON backup_tasks (reseller_id, client_id, at, id);
+CREATE INDEX backup_tasks_of_server ON backup_tasks (reseller_id, server_id, at, id);
 
 CREATE TABLE tickets (
 	id            UUID PRIMARY KEY,
@@ -117,7 +118,12 @@ CREATE TABLE tickets (
 CREATE UNIQUE INDEX tickets_unique ON tickets (unique_key) WHERE unique_key <> '';
 CREATE INDEX tickets_by_urgency ON tickets (reseller_id, urgent_at, id);
 CREATE INDEX tickets_by_age ON tickets (reseller_id, opened_at, id);
-CREATE INDEX tickets_of_client ON tickets (reseller_id, client_id, opened_at, id);
+CREATE INDEX tickets_of_client_by_urgency ON tickets (reseller_id, client_id, urgent_at, id);
+CREATE INDEX tickets_of_client_by_age ON tickets (reseller_id, client_id, opened_at, id);
+CREATE INDEX tickets_of_server_by_urgency ON tickets (reseller_id, server_id, urgent_at, id);
+CREATE INDEX tickets_of_server_by_age ON tickets (reseller_id, server_id, opened_at, id);
+CREATE INDEX tickets_of_assignee_by_urgency ON tickets (reseller_id, assignee, urgent_at, id);
+CREATE INDEX tickets_of_assignee_by_age ON tickets (reseller_id, assignee, opened_at, id);
 CREATE INDEX tickets_due ON tickets (due, id) WHERE due > -62135596800000000;
 
 CREATE TABLE cancellations (
@@ -154,10 +160,13 @@ CREATE TABLE cancellations (
 	lease_until      BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX cancellations_active ON cancellations (assignment) WHERE state IN ('scheduled', 'executing');
-CREATE INDEX cancellations_of_server ON cancellations (server_id) WHERE state IN ('scheduled', 'executing');
+CREATE INDEX cancellations_active_of_server ON cancellations (server_id) WHERE state IN ('scheduled', 'executing');
+CREATE INDEX cancellations_stuck ON cancellations (reseller_id, at, id)
+	WHERE state IN ('scheduled', 'executing') AND attempts > 0;
 CREATE INDEX cancellations_by_date ON cancellations (reseller_id, at, id);
 CREATE INDEX cancellations_of_state ON cancellations (reseller_id, state, at, id);
 CREATE INDEX cancellations_of_client ON cancellations (reseller_id, client_id, at, id);
+CREATE INDEX cancellations_of_server ON cancellations (reseller_id, server_id, at, id);
 CREATE INDEX cancellations_due ON cancellations (due, id) WHERE due > -62135596800000000;
 
 -- The id is the reseller's.

@@ -1,0 +1,269 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/examples/sqlstore"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+func commitServers(ctx context.Context, db *sqlstore.DB, servers ...dedicated.Server) error {
+	return db.Servers().Commit(ctx, dedicated.Change{Servers: servers})
+}
+
+// TestDeadlock lets a Commit wait for somebody who waits for it. PostgreSQL ends the Commit's transaction, and the Commit
+// begins again.
+func TestDeadlock(t *testing.T) {
+	t.Parallel()
+	dsn := server.fresh(t)
+	db, other := open(t, dsn), begin(t, raw(t, dsn))
+	a, b := server1(uuid.New()), server1(uuid.New())
+	require.NoError(t, commitServers(t.Context(), db, a, b))
+	a.Version, b.Version = 1, 1
+
+	execute(t, other, "SET LOCAL deadlock_timeout = '1h'") // the other is never the one to end
+	execute(t, other, "SELECT FROM servers WHERE id = $1 FOR UPDATE", b.ID.String())
+	result := make(chan error)
+	go func() { result <- commitServers(context.Background(), db, a, b) }()
+	awaitLock(t, raw(t, dsn))
+	execute(t, other, "SELECT FROM servers WHERE id = $1 FOR UPDATE", a.ID.String())
+	require.NoError(t, other.Rollback())
+	require.NoError(t, <-result)
+	got, err := db.Servers().Server(t.Context(), a.ID)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, got.Version)
+}
+
+func begin(t *testing.T, db *sql.DB) *sql.Tx {
+	t.Helper()
+	tx, err := db.BeginTx(context.Background(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() })
+	return tx
+}
+
+func execute(t *testing.T, tx *sql.Tx, text string, args ...any) {
+	t.Helper()
+	_, err := tx.Exec(text, args...)
+	require.NoError(t, err, text)
+}
+
+// awaitLock returns the process that waits for a row of the servers in this schema.
+func awaitLock(t *testing.T, db *sql.DB) (pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		err := db.QueryRow(`SELECT l.pid FROM pg_locks l WHERE NOT l.granted AND EXISTS (
+			SELECT FROM pg_locks h WHERE h.pid = l.pid AND h.granted AND h.relation = 'servers'::regclass)`).Scan(&pid)
+		return err == nil
+	}, 20*time.Second, 5*time.Millisecond)
+	return pid
+}
+
+// TestBusy holds SQLite's write lock for longer than a writer waits at a time.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	dsn := freshSQLite(t) + "&_pragma=busy_timeout(100)"
+	db, other := open(t, dsn), begin(t, raw(t, dsn))
+	execute(t, other, "INSERT INTO subscribers (name, every_kind) VALUES ('other', 1)")
+	result := make(chan error)
+	go func() { result <- commitServers(context.Background(), db, server1(uuid.New())) }()
+	time.Sleep(300 * time.Millisecond)
+	require.NoError(t, other.Commit())
+	require.NoError(t, <-result)
+}
+
+// TestLostConnection ends the connection of a Commit before its end: nothing is written, and the error says so.
+func TestLostConnection(t *testing.T) {
+	t.Parallel()
+	dsn := server.fresh(t)
+	db, other := open(t, dsn), begin(t, raw(t, dsn))
+	s := server1(uuid.New())
+	require.NoError(t, commitServers(t.Context(), db, s))
+	s.Version = 1
+
+	execute(t, other, "SELECT FROM servers FOR UPDATE")
+	result := make(chan error)
+	go func() { result <- commitServers(context.Background(), db, s) }()
+	_, err := raw(t, dsn).Exec("SELECT pg_terminate_backend($1)", awaitLock(t, raw(t, dsn)))
+	require.NoError(t, err)
+	var lost *sqlstore.LostError
+	require.ErrorAs(t, <-result, &lost)
+	assert.False(t, lost.Unknown)
+	assert.Contains(t, lost.Error(), "nothing was written")
+	require.NoError(t, other.Rollback())
+	require.NoError(t, commitServers(t.Context(), db, s), "repeated, over another connection")
+}
+
+// TestLostCommit cuts the connection when the transaction is to be committed, before PostgreSQL hears of it or after.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	for name, heard := range map[string]bool{"before": false, "after": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := server.fresh(t)
+			open(t, dsn) // migrates without the proxy
+			cable := &proxy{heard: heard}
+			db := open(t, cable.start(t, dsn))
+			s := server1(uuid.New())
+			cable.cut(true)
+			err := commitServers(t.Context(), db, s)
+			cable.cut(false)
+			var lost *sqlstore.LostError
+			require.ErrorAs(t, err, &lost)
+			assert.True(t, lost.Unknown)
+			assert.Contains(t, lost.Error(), "may have been written")
+			if again := commitServers(t.Context(), db, s); heard {
+				require.ErrorIs(t, again, dedicated.ErrConflict)
+			} else {
+				require.NoError(t, again)
+			}
+		})
+	}
+}
+
+// proxy hands bytes to a PostgreSQL and back. While it is to cut, a commit ends the connection.
+type proxy struct {
+	heard   bool // the server gets the commit, and the client no answer
+	mu      sync.Mutex
+	cutting bool
+}
+
+func (p *proxy) cut(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cutting = on
+}
+
+func (p *proxy) cuts() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cutting
+}
+
+// start returns the name of the database by way of the proxy.
+func (p *proxy) start(t *testing.T, dsn string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	behind := u.Host
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", behind)
+			if err != nil {
+				_ = client.Close()
+				return
+			}
+			go p.forward(client, server)
+			go p.back(server, client)
+		}
+	}()
+	u.Host = listener.Addr().String()
+	return u.String()
+}
+
+func (p *proxy) forward(client, server net.Conn) {
+	defer client.Close()
+	defer server.Close()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil {
+			return
+		}
+		if p.cuts() && !p.heard && bytes.Contains(buffer[:n], []byte("commit")) {
+			return
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// back hands on what the server answers. The answer to a commit that it was to hear ends the connection instead.
+func (p *proxy) back(server, client net.Conn) {
+	defer client.Close()
+	defer server.Close()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := server.Read(buffer)
+		if err != nil {
+			return
+		}
+		if p.cuts() && p.heard && bytes.Contains(buffer[:n], []byte("COMMIT")) {
+			return
+		}
+		if _, err := client.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestCancelledContexts ends contexts at random moments of a Commit. All its servers and events are there then, or none.
+func TestCancelledContexts(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		db := open(t, fresh(t))
+		require.NoError(t, db.Outbox().Register(t.Context(), "mail", nil))
+		var usual time.Duration
+		for range 10 {
+			began := time.Now()
+			require.NoError(t, db.Servers().Commit(t.Context(), twenty(uuid.New())))
+			usual = time.Since(began)
+		}
+		written := 0
+		for round := range 100 {
+			reseller := uuid.New()
+			ctx, cancel := context.WithTimeout(t.Context(), rand.N(2*usual))
+			err := db.Servers().Commit(ctx, twenty(reseller))
+			cancel()
+			if err != nil {
+				require.ErrorIs(t, err, context.DeadlineExceeded, fmt.Sprint("round ", round))
+			}
+			servers, _, err1 := db.Servers().Servers(t.Context(), reseller, dedicated.Query{})
+			deliveries, _, err2 := db.Outbox().Deliveries(t.Context(), notify.DeliveryQuery{ResellerID: reseller})
+			require.NoError(t, errors.Join(err1, err2))
+			require.Len(t, deliveries, len(servers), "events are written with their change")
+			if len(servers) > 0 {
+				require.Len(t, servers, 20, "all servers of a call are written or none")
+				written++
+			} else {
+				require.Error(t, err, "nothing was written, but the answer was none")
+			}
+		}
+		t.Log(written, "of 100 were written")
+	})
+}
+
+// twenty servers with an event each.
+func twenty(reseller uuid.UUID) (c dedicated.Change) {
+	for n := range 20 {
+		s := server1(reseller)
+		c.Servers = append(c.Servers, s)
+		c.Events = append(c.Events, notify.Event{
+			ID: uuid.New(), Kind: "a.b", At: day(n), ResellerID: reseller, SubjectID: s.ID, Data: []byte(`{}`),
+		})
+	}
+	return c
+}
