@@ -12,10 +12,9 @@ type Policy struct{ First, Max time.Duration }
 // Delay is the wait after the n-th failure in a row, n from 1: a random time between half the policy's wait and all of
 // it, so that what failed together does not come back together.
 func (p Policy) Delay(n int) time.Duration {
-	wait := p.First
+	wait := min(p.First, p.Max)
 	for ; n > 1 && wait < p.Max; n-- {
-		wait *= 2
+		wait += min(wait, p.Max-wait) // twice as much may be more than a Duration holds
 	}
-	wait = min(wait, p.Max)
 	return wait - time.Duration(rand.Int64N(int64(wait)/2+1))
 }

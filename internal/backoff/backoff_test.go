@@ -1,6 +1,7 @@
 package backoff_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -25,4 +26,17 @@ func TestDelay(t *testing.T) {
 		}
 		assert.Greater(t, len(seen), 50, "no jitter")
 	}
+}
+
+// TestDelayWithoutBound: a policy without a real bound goes up to the longest Duration, and not round.
+func TestDelayWithoutBound(t *testing.T) {
+	t.Parallel()
+	const longest = time.Duration(math.MaxInt64)
+	for _, first := range []time.Duration{1, 10 * time.Second, longest/2 + 1, longest} {
+		for n := range 100 {
+			assert.Positive(t, backoff.Policy{First: first, Max: longest}.Delay(n), "%s, failure %d", first, n)
+		}
+		assert.GreaterOrEqual(t, backoff.Policy{First: first, Max: longest}.Delay(100), longest/2)
+	}
+	assert.LessOrEqual(t, backoff.Policy{First: time.Hour, Max: time.Minute}.Delay(1), time.Minute)
 }
