@@ -152,6 +152,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		{"a fee finer than the currency", refund.Fee{Amount: amount("5.001")}, "refund: Fee.Amount is 5.001" + money},
 		{"a minimum below 0", refund.Minimum{Amount: amount("-5")}, "refund: Minimum.Amount is -5" + money},
 		{"a cap below 0", refund.Cap{Amount: null("-5")}, "refund: Cap.Amount is -5" + money},
+		{"no function", refund.FormulaFunc(nil), "refund: FormulaFunc is nil, expected a function"},
+		{"no function to combine", refund.Fee{Of: refund.FormulaFunc(nil)}, "refund: FormulaFunc is nil, expected a function"},
 		{"no formula", &refund.Expression{}, "refund: Expression is empty, expected one made by Parse"},
 		{"no expression", (*refund.Expression)(nil), "refund: Expression is empty, expected one made by Parse"},
 	}

@@ -11,11 +11,16 @@ import (
 // refundtest.TestFormula checks an implementation.
 type Formula interface{ Refund(Case) (Result, error) }
 
-// FormulaFunc makes a function a Formula.
+// FormulaFunc makes a function a Formula. nil, its zero value, answers with an error.
 type FormulaFunc func(Case) (Result, error)
 
 // Refund calls f.
-func (f FormulaFunc) Refund(c Case) (Result, error) { return f(c) }
+func (f FormulaFunc) Refund(c Case) (Result, error) {
+	if f == nil {
+		return Result{}, setting("FormulaFunc", "is nil", "a function")
+	}
+	return f(c)
+}
 
 // Unit is what a period is counted in.
 type Unit uint8
