@@ -54,6 +54,8 @@ func TestNotesSayWhy(t *testing.T) {
 	over, ahead := flat, november("1.00")
 	over.Kind = refund.Recurring
 	ahead.Start = day(2026, time.November, 20)
+	overpaid := november("1.00")
+	overpaid.Refunded = amount("4")
 	tests := []struct {
 		name    string
 		formula refund.Formula
@@ -69,6 +71,7 @@ func TestNotesSayWhy(t *testing.T) {
 		{"money back", refund.MoneyBack{Days: 14}, november("1.00"), "server: 1.00 of 1.00 (money back within 14 days)"},
 		{"none", refund.None{}, november("1.00"), "server: 0.00 of 1.00 (nothing is given back)"},
 		{"below zero", parse(t, "paid - 2"), november("1.00"), "server: 0.00 of 1.00, 20 of 30 unused (cut to 0: the formula gave less)"},
+		{"given back before, more than was paid", refund.Prorated{}, overpaid, "server: 0.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
 		{"above what was paid", parse(t, "paid + 2"), november("1.00"), "server: 1.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
 	}
 	for _, tt := range tests {
@@ -174,6 +177,24 @@ func TestNeverRisesWhenTheDateComesTwice(t *testing.T) {
 			require.False(t, r.Total.GreaterThan(last.Total), "%s rises from %s to %s at %s", name, last.Total, r.Total, c.At)
 			last = r
 		}
+	}
+}
+
+// A clock that is set back over midnight may end a short period on the date before that of its start.
+func TestAPeriodThatEndsTheDayBefore(t *testing.T) {
+	t.Parallel()
+	loc := zone(t, "America/St_Johns")
+	start := time.Date(2009, time.October, 31, 23, 59, 0, 0, loc).Add(90 * time.Second) // 1 November, 00:00:30
+	charge := refund.Charge{Paid: amount("30"), Start: start, End: start.Add(30 * time.Minute)}
+	c := refund.Case{Charges: []refund.Charge{charge}, At: start, ServiceStart: start.Add(48 * time.Hour), Location: loc, Places: 2}
+	require.Equal(t, 1, start.In(loc).Day())
+	require.Equal(t, 31, charge.End.In(loc).Day())
+	e := parse(t, "paid + period_days + unused_days + used_days + service_days - 10")
+	for at, want := range map[time.Duration]string{0: "30.00", time.Minute: "0.00"} {
+		c.At = start.Add(at)
+		r := gives(t, refund.Prorated{}, c, want)
+		assert.Equal(t, []int64{0, 0}, []int64{r.Lines[0].Unused, r.Lines[0].Total})
+		gives(t, e, c, "20.00")
 	}
 }
 

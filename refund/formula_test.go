@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -39,6 +40,29 @@ func TestWorkedExamples(t *testing.T) {
 			gives(t, tt.formula, c, tt.want, tt.want)
 		})
 	}
+}
+
+// However a host writes an amount, it is the same.
+func TestEveryFormOfAnAmount(t *testing.T) {
+	t.Parallel()
+	forms := map[string]decimal.Decimal{
+		"100": decimal.New(100, 0), "1e2": decimal.New(1, 2), "100.00": decimal.New(100_00, -2), "20 decimals": amount("100.00000000000000000000"),
+	}
+	for name, paid := range forms {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := on10th(november("0"))
+			c.Charges[0].Paid = paid
+			f := refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(8, 1))}
+			gives(t, refund.Fee{Amount: decimal.New(1, 1), Of: f}, c, "43.33", "43.33")
+			gives(t, parse(t, "paid * unused_days / period_days * 0.8 - 10"), c, "43.33")
+		})
+	}
+	c := on10th(november("0"))
+	c.Charges[0].Paid = decimal.New(12_345, 15) // fits 64 bits without its zeros alone
+	gives(t, refund.Prorated{}, c, "8230000000000000000.00")
+	c.Charges[0].Paid = decimal.New(12_345, 18)
+	gives(t, refund.Prorated{}, c, "8230000000000000000000.00")
 }
 
 func TestProratedThroughAPeriod(t *testing.T) {
