@@ -42,14 +42,15 @@
 //
 // # Bounds
 //
-// A case may hold what strangers typed. Amounts have at most 77 digits and exponents from -64 to 64, checked before
-// anything is calculated, instants lie in the years 1 to 9999, and expressions are bounded as Parse says: nothing is slow
-// or large, and nothing panics.
+// A case may hold what strangers typed. Amounts have at most 77 digits and exponents from -64 to 64, those of answers at
+// most 308 digits, checked before anything is calculated; instants lie in the years 1 to 9999, and expressions are bounded
+// as Parse says: nothing is slow or large, and nothing panics.
 //
 // # Errors
 //
-// Every error is ErrInvalid by errors.Is. By errors.As it is an *Error that names the charge and the field, or an
-// *ExpressionError that names line and column, what was found and what was expected.
+// Every error of this package is ErrInvalid by errors.Is. By errors.As it is an *Error that names the charge and the field,
+// or an *ExpressionError that names line and column, what was found and what was expected. What a host's own formula
+// fails with is passed on as it is.
 //
 // # Concurrency
 //

@@ -2,7 +2,6 @@ package refund
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
@@ -23,26 +22,19 @@ type Error struct {
 	Field    string // "Places", "Paid", "Prorated.Percent"
 	Found    string // what was wrong, as a predicate: "is -3.00"
 	Expected string // what would have been right: "0 or more"
-	Err      error  // what caused it, such as an *ExpressionError; nil for ErrInvalid itself
+	Err      error  // such as an *ExpressionError, in place of Field, Found and Expected; nil: ErrInvalid
 }
 
 // Error names the charge, the field, what was found and what was expected.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("refund: ")
+	s := "refund: "
 	if e.Charge >= 0 {
-		fmt.Fprintf(&b, "charge %d (%.64q): ", e.Charge, e.Label)
-	}
-	if e.Field != "" {
-		fmt.Fprintf(&b, "%s %s, expected %s", e.Field, e.Found, e.Expected)
+		s += fmt.Sprintf("charge %d (%.64q): ", e.Charge, e.Label)
 	}
 	if e.Err != nil {
-		if e.Field != "" {
-			b.WriteString(": ")
-		}
-		b.WriteString(e.Err.Error())
+		return s + e.Err.Error()
 	}
-	return b.String()
+	return s + fmt.Sprintf("%s %s, expected %s", e.Field, e.Found, e.Expected)
 }
 
 // Unwrap returns Err, or ErrInvalid where that is nil.

@@ -36,13 +36,12 @@ func limited(field string, amount decimal.Decimal, of Formula, c Case) (limit, e
 	return l, nil
 }
 
-// deduct spreads a deduction of at most the total over the lines and has each line that loses something remarked on. The
-// lines of the formula's own answer stay as they are.
+// deduct spreads a deduction of at most the total over the lines and has each line that loses something remarked on.
 func (l limit) deduct(deduction number, remark func(line *Line, taken decimal.Decimal)) Result {
 	if deduction.sign() == 0 {
 		return l.result
 	}
-	lines := slices.Clone(l.result.Lines)
+	lines := l.result.Lines // of ask, which has made them anew
 	for i, taken := range spread(deduction, l.lines, l.total) {
 		if taken.sign() == 0 {
 			continue
