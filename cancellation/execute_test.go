@@ -327,3 +327,32 @@ func TestOneFailureHoldsUpNobodyElse(t *testing.T) {
 		assert.Len(t, all, want)
 	}
 }
+
+// TestHostsKeepTheirHandsOff: what hooks scribble on is not the record, and what a biller counts in is not how it is kept.
+func TestHostsKeepTheirHandsOff(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(c *cancellation.Config) {
+		scribble := func(_ context.Context, c cancellation.Cancellation) error {
+			for i := range c.History {
+				c.History[i].What = "scribble"
+			}
+			for i := range c.Steps {
+				c.Steps[i].Name = "scribble"
+			}
+			return nil
+		}
+		c.Hooks.Gate = append(c.Hooks.Gate, scribble)
+		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
+			return scribble(ctx, c)
+		})
+	})
+	charge := november()
+	charge.Start = charge.Start.In(time.FixedZone("", 3600)).Add(789)
+	w.biller.charges = []refund.Charge{charge}
+	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	w.tick(t)
+	got := w.get(t, c.ID)
+	assert.Equal(t, []string{"scheduled", "executing", "executed"}, history(got))
+	assert.Equal(t, november().Start, got.Refund.Lines[0].Charge.Start)
+	assert.Equal(t, time.UTC, got.Refund.Lines[0].Charge.Start.Location())
+}

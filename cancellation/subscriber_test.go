@@ -152,6 +152,12 @@ func TestReleasedDiscards(t *testing.T) {
 	notice := payloads[cancellation.Notice](t, w, cancellation.KindDiscarded)
 	require.Len(t, notice, 1)
 	assert.Equal(t, "server left", notice[0].Reason)
+
+	data, err := json.Marshal(dedicated.Departure{ServerID: s.ID, Assignment: s.Assignment})
+	require.NoError(t, err)
+	again := notify.Event{Kind: dedicated.KindReleased, ResellerID: c.ResellerID, Data: data}
+	require.NoError(t, w.Subscriber().Handle(t.Context(), again), "told at least once")
+	assert.Equal(t, cancellation.Scheduled, w.get(t, second.ID).State, "what is about one use never hits the next")
 }
 
 // TestOwnReleaseIsNoSurprise: the event of the execution's own release changes nothing.

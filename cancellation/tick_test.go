@@ -57,6 +57,34 @@ func TestSlowHooks(t *testing.T) {
 	assert.Len(t, w.biller.refunds(), 6)
 }
 
+// TestLeaseLost: a hook takes longer than its lease, and another process has finished meanwhile. That is no error.
+func TestLeaseLost(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var other *cancellation.Manager
+	calls := 0
+	w = setup(t, func(c *cancellation.Config) {
+		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, _ cancellation.Cancellation, _ dedicated.Server) error {
+			calls++
+			if calls > 1 {
+				return nil
+			}
+			w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease))
+			_, err := other.Tick(ctx)
+			return err
+		})
+	})
+	other = w.another(t, func(*cancellation.Config) {})
+	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	w.tick(t)
+	assert.Equal(t, 2, calls)
+	got := w.get(t, c.ID)
+	assert.Equal(t, cancellation.Executed, got.State)
+	assert.Zero(t, got.Attempts)
+	assert.Equal(t, 1, w.biller.calls)
+	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindExecuted])
+}
+
 // picky refuses to store some cancellations, and so every batch that they are in.
 type picky struct {
 	cancellation.Store
