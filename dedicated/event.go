@@ -77,8 +77,12 @@ func (s Server) events(now time.Time, facts []fact) ([]notify.Event, error) {
 	return events, nil
 }
 
-// Kinds are this package's events, for notify.NewCatalog.
+// Kinds are this package's events, for notify.NewCatalog, with texts in English and German.
 func Kinds() []notify.Spec {
+	return notify.WithHTML(notify.Translate(kinds(), "de", german()))
+}
+
+func kinds() []notify.Spec {
 	id := uuid.MustParse("3d5f6f0e-58c4-4a43-9d9c-6f9f5e5a7c11")
 	at := time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)
 	notice := Notice{ServerID: id, ServerName: "web-07", Reason: "the invoice of 1 November is not paid"}
