@@ -129,8 +129,12 @@ func (s *series) local(t time.Time) (time.Time, string) {
 
 func minute(t time.Time) string { return t.Format("2006-01-02 15:04") }
 
-// Kinds are this package's events, for notify.NewCatalog.
+// Kinds are this package's events, for notify.NewCatalog, with texts in English and German.
 func Kinds() []notify.Spec {
+	return notify.WithHTML(notify.Translate(kinds(), "de", german()))
+}
+
+func kinds() []notify.Spec {
 	id := uuid.MustParse("6a1f0c58-8a55-4f0e-9c39-2f0d5a4c7b21")
 	at := time.Date(2026, 3, 31, 2, 30, 0, 0, time.UTC)
 	task := TaskNotice{
