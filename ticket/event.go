@@ -157,8 +157,12 @@ func (t Ticket) events(now time.Time, facts []fact) ([]notify.Event, error) {
 	return events, nil
 }
 
-// Kinds are this package's events, for notify.NewCatalog.
+// Kinds are this package's events, for notify.NewCatalog, with texts in English and German.
 func Kinds() []notify.Spec {
+	return notify.WithHTML(notify.Translate(kinds(), "de", german()))
+}
+
+func kinds() []notify.Spec {
 	return slices.Concat(toClient(), toReseller(), toProvider())
 }
 

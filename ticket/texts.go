@@ -1,0 +1,57 @@
+package ticket
+
+import (
+	"maps"
+
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// german are the built-in texts in German.
+func german() map[notify.Kind]notify.Wording {
+	texts := germanToClient()
+	maps.Copy(texts, germanToReseller())
+	texts[KindForwarded] = notify.Wording{
+		Subject: "[{{.ref}}] {{.kind}}: {{with .reference}}{{.}}{{else}}{{.server_name}}{{end}}",
+		Text:    "{{.text}}\n\nBitte lassen Sie [{{.ref}}] im Betreff Ihrer Antwort stehen.\n",
+	}
+	return texts
+}
+
+func germanToClient() map[notify.Kind]notify.Wording {
+	tell := func(subject, text string) notify.Wording {
+		return notify.Wording{
+			Subject: "[{{.ref}}] " + subject + ": {{.subject}}",
+			Text:    "Ihre Anfrage {{.ref}} zum Server {{.server_name}}: {{.subject}}\n" + text + said,
+		}
+	}
+	return map[notify.Kind]notify.Wording{
+		KindOpened:        tell("Ihre Anfrage ist eingegangen", "\nWir haben Ihre Anfrage erhalten und werden Ihnen antworten.\n"),
+		KindCommented:     tell("Neues zu Ihrer Anfrage", ""),
+		KindDetailsWanted: tell("Wir benötigen weitere Angaben", "\nBitte antworten Sie uns, damit wir fortfahren können.\n"),
+		KindConfirmed:     tell("Ihre Anfrage wird bearbeitet", ""),
+		KindRejected:      tell("Ihre Anfrage wurde abgelehnt", ""),
+		KindDone:          tell("Erledigt", ""),
+		KindClosed:        tell("Geschlossen", "\nDie Anfrage ist jetzt geschlossen.\n"),
+		KindReopened:      tell("Wieder geöffnet", "\nWir befassen uns erneut damit.\n"),
+	}
+}
+
+func germanToReseller() map[notify.Kind]notify.Wording {
+	tell := func(subject, text string) notify.Wording {
+		return notify.Wording{
+			Subject: "[{{.ref}}] " + subject + ": {{.subject}}",
+			Text: "{{.ref}}: {{.subject}}\nArt: {{.kind}}\nServer: {{.server_name}} ({{.server_id}})\nKunde: {{.client_id}}\n" +
+				text,
+		}
+	}
+	return map[notify.Kind]notify.Wording{
+		KindReceived:         tell("{{.kind}} für {{.server_name}}", said),
+		KindReplied:          tell("Der Kunde hat geschrieben", said),
+		KindClosedByClient:   tell("Vom Kunden geschlossen", said),
+		KindReopenedByClient: tell("Wieder geöffnet", said),
+		KindUnanswered:       tell("Noch unbeantwortet", "\nDer Kunde hat bisher keine Antwort erhalten.\n"),
+		KindServerLeft: tell("{{.server_name}} wird vom Kunden nicht mehr genutzt",
+			"\nDie Anfrage wurde geschlossen.\n{{with .reason}}\nGrund: {{.}}\n{{end}}"),
+		KindProviderReplied: tell("{{.provider}} hat geantwortet", said),
+	}
+}
