@@ -217,6 +217,14 @@ func TestAFlatChargeNeedsNoStart(t *testing.T) {
 	gives(t, parse(t, "paid * 0.25 + period_days + period_seconds"), on10th(charge), "2.00")
 }
 
+func TestNoMoneyBackBeforeTheServiceEither(t *testing.T) {
+	t.Parallel()
+	c := on10th(november("3.00"))
+	c.ServiceStart = c.At.AddDate(0, 0, 2)
+	gives(t, refund.MoneyBack{}, c, "0.00")
+	gives(t, refund.MoneyBack{Days: 1}, c, "3.00")
+}
+
 func TestMoneyBackCoversPastPeriods(t *testing.T) {
 	t.Parallel()
 	past := november("3.00")

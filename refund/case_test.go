@@ -132,6 +132,23 @@ func TestBoundsOfNumbers(t *testing.T) {
 	}
 }
 
+// The first and the last instant that are accepted.
+func TestBoundsOfInstants(t *testing.T) {
+	t.Parallel()
+	first, last := day(1, time.January, 1).Add(1), day(10_000, time.January, 1).Add(-1)
+	c := on10th(november("3.00"))
+	c.Charges[0].Start, c.Charges[0].End, c.ServiceStart = first, last, first
+	for at, want := range map[time.Time]string{first: "3.00", last: "0.00"} {
+		c.At = at
+		r := gives(t, refund.Prorated{By: refund.Seconds}, c, want)
+		assert.Equal(t, int64(315_537_897_599), r.Lines[0].Total)
+	}
+	for _, at := range []time.Time{first.Add(-2), last.Add(1)} {
+		c.At = at
+		refuses(t, refund.None{}, c, "refund: At is out of range, expected the instant that the service ends, in the years 1 to 9999")
+	}
+}
+
 func TestSettingsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	const money = ", expected 0 or more with at most 2 decimals"

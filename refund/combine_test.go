@@ -3,6 +3,7 @@ package refund_test
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,15 @@ func TestFee(t *testing.T) {
 			gives(t, f, on10th(charges(len(tt.of))...), tt.total, tt.lines...)
 		})
 	}
+}
+
+// Equal remainders keep their order in a long bill too.
+func TestFeeOfManyEqualLines(t *testing.T) {
+	t.Parallel()
+	const many, odd = 40, 7
+	of := slices.Repeat([]string{"10.00"}, many)
+	want := append(slices.Repeat([]string{"9.99"}, odd), of[odd:]...)
+	gives(t, refund.Fee{Amount: amount("0.07"), Of: fixed(of...)}, on10th(charges(many)...), "399.93", want...)
 }
 
 func TestMinimum(t *testing.T) {

@@ -217,6 +217,7 @@ func worst() map[string]string {
 		"fractions":       "paid" + strings.Repeat(" + 1 / (unused_seconds + 0.7)", 140),
 		"long fractions":  long + strings.Repeat("/"+long+"*"+long, 25),
 		"cancelled":       strings.TrimSuffix(strings.Repeat("unused_seconds/period_seconds*period_seconds/unused_seconds*", 68), "*"),
+		"spaces":          "paid" + strings.Repeat(" ", 3000) + strings.Repeat("+1", 499),
 		"many arguments":  "max(" + strings.TrimSuffix(strings.Repeat("paid/7,", 330), ",") + ")",
 		"rounded":         strings.Repeat("round(", 63) + "paid/7" + strings.Repeat(",8)", 63),
 		"a wall":          strings.Repeat("(", 4096),
@@ -245,6 +246,7 @@ func TestNoSourceIsSlow(t *testing.T) {
 					t.Error(err)
 				}
 			})
+			quick(t, "explaining", func() { _, _ = e.Explain(c) })
 			size := testing.AllocsPerRun(1, func() { _, _ = e.Refund(c) })
 			require.Less(t, size, 20_000.0)
 		})

@@ -65,6 +65,13 @@ func TestEveryFormOfAnAmount(t *testing.T) {
 	gives(t, refund.Prorated{}, c, "8230000000000000000000.00")
 }
 
+func TestPercentIsExact(t *testing.T) {
+	t.Parallel()
+	c := on10th(november("1000000000.00"))
+	c.At = c.Charges[0].Start
+	gives(t, refund.Prorated{Percent: percent("33.333333333333333333")}, c, "333333333.33")
+}
+
 func TestProratedThroughAPeriod(t *testing.T) {
 	t.Parallel()
 	const instant = time.Nanosecond
