@@ -134,6 +134,7 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 				return nil
 			}},
 			notify.Subscriber{Name: "hostile", Handle: func(context.Context, notify.Event) error { return hostileError{} }},
+			notify.Subscriber{Name: "worse", Handle: func(context.Context, notify.Event) error { panic(hostileError{}) }},
 			l.subscriber("log"))
 		list := events(20)
 		box.Append(list...)
@@ -141,6 +142,7 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 		assert.ElementsMatch(t, ids(list), l.ids())
 		for name, says := range map[string]string{
 			"panics": "subscriber panics panicked: out of cheese", "hostile": "subscriber hostile panicked: no text",
+			"worse": "subscriber worse panicked: %!v(PANIC=Error method: no text)",
 			"exits": "the subscriber ended its goroutine instead of returning",
 		} {
 			items := deliveries(t, box, notify.DeliveryQuery{Subscriber: name})
@@ -157,6 +159,8 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 type hostileError struct{}
 
 func (hostileError) Error() string { panic("no text") }
+
+func (hostileError) Unwrap() error { panic("no cause") }
 
 // TestHangHarmsNobodyElse: a subscriber that ignores the end of its context keeps its slots until it returns, and no more.
 func TestHangHarmsNobodyElse(t *testing.T) {

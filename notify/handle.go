@@ -68,16 +68,16 @@ func (l *lane) handle(ctx context.Context, d Delivery) result {
 }
 
 // call is the subscriber's own work, guarded.
-func (l *lane) call(ctx context.Context, e Event) *failure {
-	var f *failure
+func (l *lane) call(ctx context.Context, e Event) (f *failure) {
 	err := fault.Guard("subscriber "+l.Name, func() error {
 		if err := l.Handle(ctx, e); err != nil {
 			f = errorOf(err)
 		}
 		return nil
 	})
-	if err != nil {
-		f = errorOf(err)
+	var panicked *fault.PanicError
+	if errors.As(err, &panicked) { // with what it panicked is not asked: that is foreign, too
+		f = &failure{text: panicked.Error(), stack: panicked.Stack}
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,55 @@ func TestErrorsOfTheOutbox(t *testing.T) {
 	_, err := notify.New(notify.Config{Outbox: faultyOutbox{register: fails}}, l.subscriber("mail"))
 	require.ErrorIs(t, err, down)
 	require.ErrorContains(t, err, `registering subscriber "mail"`)
+}
+
+// TestOutboxThatPanics: a panic of the host's outbox is an error of the Tick, not the end of the program, and other
+// subscribers get what is theirs.
+func TestOutboxThatPanics(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		trouble func()
+		says    string
+	}{
+		"panics": {func() { panic("nil pointer") }, `dispatching to subscriber "mail" panicked: nil pointer`},
+		"exits":  {runtime.Goexit, `dispatching to subscriber "mail": something ended the goroutine`},
+	} {
+		for _, where := range []string{"claim", "settle"} {
+			t.Run(where+" "+name, func(t *testing.T) {
+				t.Parallel()
+				box := &notify.MemoryOutbox{}
+				faulty := troubledOutbox{Outbox: box, where: where, trouble: tt.trouble}
+				var mail, other log
+				d := newDispatcher(t, notify.Config{Outbox: faulty}, mail.subscriber("mail"), other.subscriber("other"))
+				e := event()
+				box.Append(e)
+				_, err := d.Tick(t.Context())
+				require.ErrorContains(t, err, tt.says)
+				assert.Equal(t, []uuid.UUID{e.ID}, other.ids())
+			})
+		}
+	}
+}
+
+// troubledOutbox does not return to the subscriber "mail".
+type troubledOutbox struct {
+	notify.Outbox
+	where   string
+	trouble func()
+}
+
+func (o troubledOutbox) ClaimDue(ctx context.Context, name string, now, until time.Time, limit int) (notify.Due, error) {
+	if name == "mail" && o.where == "claim" {
+		o.trouble()
+	}
+	return o.Outbox.ClaimDue(ctx, name, now, until, limit)
+}
+
+func (o troubledOutbox) Settle(ctx context.Context, d ...notify.Delivery) error {
+	if d[0].Subscriber == "mail" && o.where == "settle" {
+		o.trouble()
+	}
+	return o.Outbox.Settle(ctx, d...)
 }
 
 // TestNothingMoreIsBegunWhenResultsAreLost: what is handled and not written down is handled again.
