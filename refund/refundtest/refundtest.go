@@ -29,13 +29,13 @@ type Options struct {
 	// formula that divides by days has to expect that, and fails where it does not.
 	ShortPeriods bool
 
-	// Places are the currencies' decimals to ask for; nil is 0, 2 and 3. A Fee of 2.50 needs 2.
+	// Places are the currencies' decimals to ask for; none is 0, 2 and 3. A Fee of 2.50 needs 2.
 	Places []int32
 
-	// Labels are what charges are called; nil is "server", "licence" and "disk". A ByLabel needs its own.
+	// Labels are what charges are called; none is "server", "licence" and "disk". A ByLabel needs its own.
 	Labels []string
 
-	// Cases is how many are drawn for each promise; 0 is 1,000. The same Seed draws the same cases.
+	// Cases is how many are drawn for each promise; 0 or less is 1,000. The same Seed draws the same cases.
 	Cases int
 	Seed  uint64
 
@@ -73,13 +73,13 @@ func first(options []Options) Options {
 	if len(options) > 0 {
 		o = options[0]
 	}
-	if o.Cases == 0 {
+	if o.Cases <= 0 {
 		o.Cases = 1000
 	}
-	if o.Places == nil {
+	if len(o.Places) == 0 {
 		o.Places = []int32{0, 2, 3}
 	}
-	if o.Labels == nil {
+	if len(o.Labels) == 0 {
 		o.Labels = []string{"server", "licence", "disk"}
 	}
 	o.zones = zones()
@@ -98,13 +98,17 @@ type Violation struct {
 func (v *Violation) Error() string {
 	var b strings.Builder
 	c := v.Case
-	written := func(t time.Time) string { return written(t.In(c.Location)) }
+	zone := trial{Case: c}.zone()
+	written := func(t time.Time) string { return written(t.In(zone)) }
 	fmt.Fprintf(&b, "broken promise: %s\n%s\nthe case, as small as it still shows this:\n", v.Promise, v.Found)
 	for _, charge := range c.Charges {
 		fmt.Fprintf(&b, "  %s charge %q from %s to %s: paid %s, given back before %s\n",
 			charge.Kind, charge.Label, written(charge.Start), written(charge.End), charge.Paid, charge.Refunded)
 	}
-	fmt.Fprintf(&b, "  at %s, service since %s, days of %s, %d places", written(c.At), written(c.ServiceStart), c.Location, c.Places)
+	fmt.Fprintf(&b, "  at %s, service since %s, days of %s, %d places", written(c.At), written(c.ServiceStart), zone, c.Places)
+	if c.Location == nil {
+		b.WriteString(", Location nil")
+	}
 	return b.String()
 }
 
@@ -114,6 +118,14 @@ func written(t time.Time) string { return t.Format(time.RFC3339Nano) }
 type trial struct {
 	refund.Case
 	later time.Time
+}
+
+// zone is the case's Location, whose nil is UTC.
+func (t trial) zone() *time.Location {
+	if t.Location == nil {
+		return time.UTC
+	}
+	return t.Location
 }
 
 // promise is one property. broken says what the formula did wrong; "" is nothing.

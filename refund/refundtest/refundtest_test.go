@@ -91,6 +91,7 @@ func brokenFormulas() map[string]map[string]refund.Formula {
 					_ = 1 / int(charge.End.Sub(charge.Start)/(24*time.Hour))
 				}
 			}),
+			"takes the zone for granted": edited(func(c refund.Case, _ *refund.Result) { c.At.In(c.Location) }),
 			"refuses what is free": refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 				for _, charge := range c.Charges {
 					if charge.Paid.IsZero() {
@@ -194,6 +195,9 @@ func brokenFormulas() map[string]map[string]refund.Formula {
 				return refund.Prorated{}.Refund(c)
 			}),
 			"counts the hours of the clock on the wall": edited(func(c refund.Case, r *refund.Result) {
+				if c.Location == nil {
+					c.Location = time.UTC
+				}
 				zero, hour := decimal.New(0, -c.Places), decimal.New(int64(c.At.In(c.Location).Hour()), 0)
 				for i, l := range r.Lines {
 					if r.Lines[i].Amount = zero; l.Charge.Paid.Sub(l.Charge.Refunded).GreaterThan(hour) {
@@ -241,6 +245,22 @@ the case, as small as it still shows this:
 	var v *refundtest.Violation
 	require.ErrorAs(t, err, &v)
 	assert.NoError(t, v.Case.Validate())
+}
+
+// A Location that is nil is said, in the counterexample of a formula that cannot do without.
+func TestCounterexampleWithoutAZone(t *testing.T) {
+	t.Parallel()
+	err := refundtest.Check(brokenFormulas()["answers every valid case"]["takes the zone for granted"])
+	require.ErrorContains(t, err, "time: missing Location in call to Time.In")
+	require.ErrorContains(t, err, "days of UTC, 2 places, Location nil")
+}
+
+// Options that leave nothing to ask for are the defaults: no formula passes unasked.
+func TestEmptyOptions(t *testing.T) {
+	t.Parallel()
+	empty := refundtest.Options{Places: []int32{}, Labels: []string{}, Cases: -1}
+	require.NoError(t, refundtest.Check(refund.Prorated{}, empty))
+	require.Error(t, refundtest.Check(refund.FormulaFunc(nil), empty))
 }
 
 func TestTheSameSeedFindsTheSame(t *testing.T) {

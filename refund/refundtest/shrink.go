@@ -28,7 +28,7 @@ const usualPlaces = 2
 // fits tells whether the trial is one that the options ask for.
 func (t trial) fits(o Options) bool {
 	for _, c := range t.Charges {
-		if !o.ShortPeriods && c.Start.In(t.Location).Format(time.DateOnly) == c.End.In(t.Location).Format(time.DateOnly) {
+		if !o.ShortPeriods && c.Start.In(t.zone()).Format(time.DateOnly) == c.End.In(t.zone()).Format(time.DateOnly) {
 			return false
 		}
 	}
