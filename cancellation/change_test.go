@@ -202,3 +202,35 @@ func (b *between) Commit(ctx context.Context, changes ...cancellation.Change) er
 	}
 	return b.Store.Commit(ctx, changes...)
 }
+
+// overtaken does something right before it is first asked what is active.
+type overtaken struct {
+	cancellation.Store
+	do func()
+}
+
+func (o *overtaken) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
+	if do := o.do; do != nil {
+		o.do = nil
+		do()
+	}
+	return o.Store.Active(ctx, servers)
+}
+
+// TestSameOrderOvertakes: the same request, sent again, is carried out between two looks of the first.
+func TestSameOrderOvertakes(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	order := cancellation.Order{ID: uuid.New(), ServerID: w.server(t).ID, When: endOfPeriod()}
+	var second cancellation.Cancellation
+	m := w.another(t, func(c *cancellation.Config) {
+		c.Store = &overtaken{Store: w.store, do: func() {
+			var err error
+			second, err = w.Schedule(t.Context(), w.client, order)
+			require.NoError(t, err)
+		}}
+	})
+	first, err := m.Schedule(t.Context(), w.client, order)
+	require.NoError(t, err)
+	assert.Equal(t, second, first)
+}
