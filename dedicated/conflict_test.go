@@ -3,6 +3,7 @@ package dedicated_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -60,6 +61,37 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	_, err = w.Resume(t.Context(), w.reseller, s.ID)
 	require.ErrorIs(t, err, down)
 	assert.Equal(t, "dedicated: Resume: connection lost", err.Error())
+}
+
+// torn conflicts at its first reads, as a database may under serializable isolation.
+type torn struct {
+	dedicated.Store
+	reads int
+}
+
+func (s *torn) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, error) {
+	if s.reads--; s.reads >= 0 {
+		return dedicated.Server{}, fmt.Errorf("serialization failure: %w", dedicated.ErrConflict)
+	}
+	return s.Store.Server(ctx, id)
+}
+
+func TestConflictOfAReadPassesNoGate(t *testing.T) {
+	t.Parallel()
+	store, closed := &torn{Store: &dedicated.MemoryStore{}}, false
+	w := setup(t, func(c *dedicated.Config) {
+		c.Store = store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
+			if closed {
+				return errors.New("closed")
+			}
+			return nil
+		})
+	})
+	s := w.add(t)
+	closed, store.reads = true, 1
+	_, err := w.Rename(t.Context(), w.reseller, s.ID, "web-02")
+	require.ErrorIs(t, err, dedicated.ErrForbidden)
 }
 
 func TestOneOfManyWins(t *testing.T) {

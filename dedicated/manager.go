@@ -268,7 +268,8 @@ func (m *Manager) change(
 ) (Server, error) {
 	now := zone.Instant(m.clock.Now())
 	var result Server
-	err := fault.Retry(ctx, func(first bool) error {
+	asked := false
+	err := fault.Retry(ctx, func(bool) error {
 		s, err := m.managed(ctx, a, op, id)
 		if err != nil {
 			return err
@@ -278,10 +279,11 @@ func (m *Manager) change(
 			result = s
 			return err
 		}
-		if first {
+		if !asked { // maybe not in the first round: a store's read may conflict, too
 			if err := m.hooks.ask(ctx, op, a, next); err != nil {
 				return err
 			}
+			asked = true
 		}
 		events, err := next.events(now, facts)
 		if err != nil {
