@@ -126,15 +126,15 @@ func (b Billing) Period(index int) (Period, error) {
 	if err != nil {
 		return Period{}, err
 	}
-	if index < 0 || index > maxIndex {
-		return Period{}, invalid("Billing", "index", "there is no billing period %d: 0 to %d are possible", index, maxIndex)
+	if last := lastDay / b.Cycle.Count; index < 0 || index > last {
+		return Period{}, invalid("Billing", "index", "there is no billing period %d: 0 to %d are possible", index, last)
 	}
 	return g.period(index, g.start(index), g.start(index+1))
 }
 
 const (
-	maxYear  = 9999
-	maxIndex = 366 * maxYear // more days than there are until the last year
+	maxYear = 9999
+	lastDay = 366 * maxYear // more days than there are until the end of that year
 )
 
 func (b Billing) outside(format string, t time.Time, g grid) error {

@@ -151,6 +151,13 @@ func TestPeriodRefuses(t *testing.T) {
 		_, err := b.Period(index)
 		require.ErrorIs(t, err, dedicated.ErrInvalid, index)
 	}
+	for _, unit := range []dedicated.Unit{dedicated.Day, dedicated.Week, dedicated.Month, dedicated.Year} {
+		b.Cycle = dedicated.Cycle{Unit: unit, Count: dedicated.MaxCount}
+		for _, index := range []int{3660, 2147484, 3000000} { // also where an int has 32 bits
+			_, err := b.Period(index)
+			require.ErrorIs(t, err, dedicated.ErrInvalid, "%d times %v", index, b.Cycle)
+		}
+	}
 	_, err := dedicated.Billing{}.Period(0)
 	require.ErrorIs(t, err, dedicated.ErrInvalid)
 }
