@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/metalkeep/metalkeep/internal/backoff"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // lane is one subscriber at work. Its slots outlive a Tick: what hangs holds one until it returns.
@@ -43,7 +44,7 @@ func (l *lane) run(ctx context.Context) (time.Time, error) {
 	defer cancel()
 	for {
 		at := now(l.Clock)
-		due, err := l.Outbox.ClaimDue(ctx, l.Name, at, at.Add(l.lease()), l.Batch)
+		due, err := l.Outbox.ClaimDue(ctx, l.Name, at, zone.Instant(at.Add(l.lease())), l.Batch)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("claiming for subscriber %q: %w", l.Name, err)
 		}
