@@ -12,6 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
@@ -52,7 +53,7 @@ func (m *Manager) closing(ctx context.Context, d dedicated.Departure, now time.T
 	}
 	until := now // nothing was missed after the client had left
 	if !d.At.IsZero() && d.At.Before(now) {
-		until = d.At
+		until = zone.Instant(d.At)
 	}
 	var c Change
 	var notice EndNotice
@@ -64,6 +65,9 @@ func (m *Manager) closing(ctx context.Context, d dedicated.Departure, now time.T
 		s, err := m.load(ctx, r, until, false)
 		if err != nil {
 			return Change{}, err
+		}
+		if !s.r.Live() && len(s.pending()) == 0 {
+			continue // it has ended since it was listed
 		}
 		tasks, err := s.stop("CloseServer", now, Closed, d.Reason)
 		if err != nil {

@@ -49,8 +49,16 @@ func invalid(op, field, format string, args ...any) *Error {
 	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
 }
 
-func notFound(op, what string, id uuid.UUID) *Error {
-	return &Error{Op: op, Msg: fmt.Sprintf("%s %s not found", what, id), Err: ErrNotFound}
+func noRequest(op string, id uuid.UUID) *Error {
+	return &Error{Op: op, RequestID: id, Msg: fmt.Sprintf("backup request %s not found", id), Err: ErrNotFound}
+}
+
+func noTask(op string, id uuid.UUID) *Error {
+	return &Error{Op: op, TaskID: id, Msg: fmt.Sprintf("backup task %s not found", id), Err: ErrNotFound}
+}
+
+func noServer(op string, id uuid.UUID) *Error {
+	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
 // nobody refuses an actor that acts for no reseller, or is no client.

@@ -150,7 +150,7 @@ func (m *Manager) newRequest(ctx context.Context, a dedicated.Actor, f Form, now
 		return Request{}, err
 	}
 	if !a.Manages(server.ResellerID) && !a.Uses(server) {
-		return Request{}, notFound(op, "server", f.ServerID)
+		return Request{}, noServer(op, f.ServerID)
 	}
 	if left {
 		return Request{}, &Error{Op: op, ServerID: server.ID, Err: ErrConflict,

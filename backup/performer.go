@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 // Perform is called for tasks that are due, by Config.Parallel goroutines at once at most, and never inside a store call.
 // It gets a context that ends with Tick's, with Config.Deadline, when the task is settled otherwise meanwhile, or when the
 // lease on it was lost; it is waited for, so it must heed that. A nil error completes the task with the result. An error
-// or a panic is tried again, and after Config.Tries fails the task; its text is the reason that the client reads.
+// is tried again, and after Config.Tries fails the task; its text is the reason that the client reads then. A panic is an
+// error of which the client learns nothing more, and that Tick returns.
 //
 // Perform may be called again for a task that it has performed, when the process or the store broke down before that was
 // recorded: Task.ID and Attempt together name the work. What it did is recorded and mailed once.
@@ -58,11 +60,20 @@ func (m *Manager) perform(ctx context.Context) (time.Time, error) {
 				continue
 			}
 			next = due.Next
+			if len(c.errs) > 0 { // somebody wants to hear of them
+				return next, errors.Join(append(c.errs, c.finish())...)
+			}
 		}
 		if c.busy == 0 {
 			return next, errors.Join(append(c.errs, ctx.Err())...)
 		}
 		c.wait(ctx, next)
+	}
+}
+
+func (c *crew) note(err error) {
+	if err != nil {
+		c.errs = append(c.errs, err)
 	}
 }
 
@@ -81,7 +92,7 @@ func (c *crew) wait(ctx context.Context, next time.Time) {
 	select {
 	case err := <-c.done:
 		c.busy--
-		c.errs = append(c.errs, err)
+		c.note(err)
 	case <-due:
 	case <-ended:
 	}
@@ -99,8 +110,8 @@ func (c *crew) finish() error {
 // start does the bookkeeping of a claimed request and, where a task of it is due, has it performed under the claim's lease.
 func (c *crew) start(ctx context.Context, r Request, now time.Time) {
 	t, err := c.m.tend(ctx, r.ID, r.LeaseUntil, now)
-	c.errs = append(c.errs, err)
-	if err != nil || t == nil {
+	c.note(err)
+	if t == nil {
 		return
 	}
 	c.busy++
@@ -121,6 +132,23 @@ type outcome struct {
 	err    error
 }
 
+// panicked is the error if it is a bug: nobody but the operator can do anything about that.
+func (o outcome) panicked() error {
+	var p *fault.PanicError
+	if errors.As(o.err, &p) {
+		return asError("Tick", o.err)
+	}
+	return nil
+}
+
+// reason is what a client may read of the error.
+func (o outcome) reason() string {
+	if o.panicked() != nil {
+		return "internal error"
+	}
+	return cmp.Or(text.Clean(o.err.Error(), MaxReason), "no reason given")
+}
+
 // do performs the task, extends the lease while that takes, and records what came of it.
 func (w *work) do(ctx context.Context) error {
 	perform, cancel := w.m.conf.Clock.WithTimeout(ctx, w.m.conf.Deadline)
@@ -137,7 +165,7 @@ func (w *work) do(ctx context.Context) error {
 			if ended := perform.Err(); o.err != nil && ended != nil {
 				o.err = w.ended(ctx, ended)
 			}
-			return errors.Join(missed, asError("Tick", w.record(store, o)))
+			return errors.Join(missed, o.panicked(), asError("Tick", w.record(store, o)))
 		case <-beat.C:
 			ours, err := w.extend(store)
 			if !ours {
@@ -244,8 +272,8 @@ func (s *series) record(t *Task, o outcome, now time.Time) error {
 	}
 	t.Tries++
 	if t.Tries < s.conf.Tries {
-		t.TryAt = zone.Instant(now.Add(again.Delay(t.Tries)))
+		t.TryAt, t.Reason = zone.Instant(now.Add(again.Delay(t.Tries))), o.reason()
 		return nil
 	}
-	return s.fail("Fail", t, text.Clean(o.err.Error(), MaxReason), now)
+	return s.fail("Fail", t, o.reason(), now)
 }

@@ -143,7 +143,12 @@ func (m *Manager) shown(ctx context.Context, a dedicated.Actor, now time.Time, t
 		t := &tasks[i]
 		t.Overdue = t.overdue(now, m.conf.Grace)
 		t.WillNotRun = t.lostBy(ends[t.ServerID])
-		t.AtProvider = t.AtProvider && a.Manages(t.ResellerID)
+		if !a.Manages(t.ResellerID) {
+			t.AtProvider = false
+			if t.State == Pending {
+				t.Reason = ""
+			}
+		}
 	}
 	return tasks, nil
 }
@@ -265,5 +270,3 @@ func (p *projection) Pop() any {
 	*p = (*p)[:last]
 	return x
 }
-
-func day(t time.Time) string { return t.Format(time.DateOnly) }

@@ -129,7 +129,7 @@ func (s *series) settle(op string, t *Task, now time.Time) error {
 	if err := t.move(op); err != nil {
 		return err
 	}
-	t.RemindAt, t.TryAt = time.Time{}, time.Time{}
+	t.RemindAt, t.TryAt, t.Reason = time.Time{}, time.Time{}, ""
 	if planned && s.r.Live() {
 		s.r.Skipped = uuid.Nil
 		s.plan(now)

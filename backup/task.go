@@ -36,7 +36,7 @@ type Task struct {
 	WillNotRun bool   // derived at reading, never stored: pending, and the server will be cancelled by then
 	Overdue    bool   // derived at reading, never stored: pending for longer than Config.Grace
 	Result     Result // of a completed one
-	Reason     string // of a failed or cancelled one
+	Reason     string // of a failed or cancelled one; of a pending one why the last try failed, which clients are not told
 
 	RemindAt time.Time // when the reseller is to be reminded; zero: no more
 	Tries    int       // how often the Performer has failed in this attempt

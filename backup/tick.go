@@ -123,11 +123,11 @@ func (s *series) remind(now time.Time) {
 
 // tend does by itself what tendAll does for many, deciding again after a conflict as long as the claim's lease holds. With
 // a Performer it returns the task to be performed next, if one is due, and keeps the lease for it.
-func (m *Manager) tend(ctx context.Context, id uuid.UUID, lease, now time.Time) (next *Task, err error) {
+func (m *Manager) tend(ctx context.Context, id uuid.UUID, held, now time.Time) (next *Task, err error) {
 	var r Request
 	err = fault.Retry(ctx, func(bool) error {
 		next = nil
-		if r, err = m.conf.Store.Request(ctx, id); err != nil || !r.LeaseUntil.Equal(lease) {
+		if r, err = m.conf.Store.Request(ctx, id); err != nil || !r.LeaseUntil.Equal(held) {
 			return err
 		}
 		s, left, err := m.look(ctx, r, now)
@@ -138,7 +138,7 @@ func (m *Manager) tend(ctx context.Context, id uuid.UUID, lease, now time.Time) 
 			return m.CloseServer(ctx, departure(r, now))
 		}
 		if next = s.performable(now); next != nil {
-			s.r.LeaseUntil = lease
+			s.r.LeaseUntil = held
 		}
 		return m.commit(ctx, s, now)
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // State is where a task stands.
@@ -49,7 +50,7 @@ func (t *Task) move(op string) error {
 		return &Error{
 			Op: op, RequestID: t.RequestID, TaskID: t.ID, ServerID: t.ServerID, State: t.State, Want: []State{row.From}, Err: ErrConflict,
 			Msg: fmt.Sprintf("the backup task of %s for %s is %s: %s takes one that is %s",
-				t.ServerName, day(t.At), t.State, strings.ToLower(op[:1])+op[1:], row.From),
+				t.ServerName, t.At.Format(time.DateOnly), t.State, strings.ToLower(op[:1])+op[1:], row.From),
 		}
 	}
 	t.State = rows[n].To

@@ -131,11 +131,11 @@ func (m *Manager) onTask(
 // seen reads a request that the actor may know of.
 func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID) (Request, error) {
 	if id == uuid.Nil {
-		return Request{}, notFound(op, "backup request", id)
+		return Request{}, noRequest(op, id)
 	}
 	r, err := m.conf.Store.Request(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(r.ResellerID) && !a.Is(r.ResellerID, r.ClientID) {
-		return Request{}, notFound(op, "backup request", id)
+		return Request{}, noRequest(op, id)
 	}
 	return r, err
 }
@@ -143,11 +143,11 @@ func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uui
 // seenTask reads a task that the actor may know of, and its request as it is after that.
 func (m *Manager) seenTask(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID) (Task, Request, error) {
 	if id == uuid.Nil {
-		return Task{}, Request{}, notFound(op, "backup task", id)
+		return Task{}, Request{}, noTask(op, id)
 	}
 	t, err := m.conf.Store.Task(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.Is(t.ResellerID, t.ClientID) {
-		return Task{}, Request{}, notFound(op, "backup task", id)
+		return Task{}, Request{}, noTask(op, id)
 	}
 	if err != nil {
 		return Task{}, Request{}, err
@@ -170,7 +170,7 @@ func (m *Manager) allow(ctx context.Context, a dedicated.Actor, op string, r Req
 	left = left || server.Assignment != r.Assignment || server.ClientID != r.ClientID
 	switch {
 	case !manages && left:
-		return notFound(op, "server", r.ServerID)
+		return noServer(op, r.ServerID)
 	case !manages && n.reseller:
 		return &Error{Op: op, RequestID: r.ID, ServerID: r.ServerID, Err: ErrForbidden,
 			Msg: fmt.Sprintf("a %s may see the backups of %s, %s is the reseller's", a.Role, r.ServerName, op)}
