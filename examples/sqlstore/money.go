@@ -61,10 +61,10 @@ type (
 
 // MarshalJSON implements json.Marshaler.
 func (r refundResult) MarshalJSON() ([]byte, error) {
-	d := refundDocument{Total: number(r.Total), Lines: make([]lineDocument, len(r.Lines))}
-	for i, l := range r.Lines {
+	d := refundDocument{Total: number(r.Total)}
+	for _, l := range r.Lines {
 		paid, refunded := number(l.Charge.Paid), number(l.Charge.Refunded)
-		d.Lines[i] = lineDocument{line(l), chargeDocument{charge(l.Charge), paid, refunded}, number(l.Amount)}
+		d.Lines = append(d.Lines, lineDocument{line(l), chargeDocument{charge(l.Charge), paid, refunded}, number(l.Amount)})
 	}
 	return json.Marshal(d)
 }
@@ -75,12 +75,12 @@ func (r *refundResult) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return err
 	}
-	*r = refundResult{Total: decimal.Decimal(d.Total), Lines: make([]refund.Line, len(d.Lines))}
-	for i, doc := range d.Lines {
+	*r = refundResult{Total: decimal.Decimal(d.Total)}
+	for _, doc := range d.Lines {
 		l := refund.Line(doc.line)
 		l.Charge, l.Amount = refund.Charge(doc.Charge.charge), decimal.Decimal(doc.Amount)
 		l.Charge.Paid, l.Charge.Refunded = decimal.Decimal(doc.Charge.Paid), decimal.Decimal(doc.Charge.Refunded)
-		r.Lines[i] = l
+		r.Lines = append(r.Lines, l)
 	}
 	return nil
 }

@@ -64,6 +64,9 @@ type rawFields map[string]json.RawMessage
 
 // MarshalJSON implements json.Marshaler.
 func (r rawFields) MarshalJSON() ([]byte, error) {
+	if r == nil {
+		return []byte("null"), nil
+	}
 	bytes := map[string][]byte{}
 	for name, value := range r {
 		bytes[name] = value
@@ -74,7 +77,8 @@ func (r rawFields) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (r *rawFields) UnmarshalJSON(text []byte) error {
 	var bytes map[string][]byte
-	if err := json.Unmarshal(text, &bytes); err != nil {
+	if err := json.Unmarshal(text, &bytes); err != nil || bytes == nil {
+		*r = nil
 		return err
 	}
 	*r = rawFields{}

@@ -1,0 +1,252 @@
+package sqlstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// TestStoresAgree plays the same random story over the stores in memory, SQLite and PostgreSQL, by way of the Managers.
+// Every step has the same outcome, and at the end everything that is stored is the same.
+func TestStoresAgree(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			now := clock.NewMock()
+			now.Set(day(10))
+			names := []string{"memory", "sqlite", "postgres"}
+			panels := make([]*panel, len(names))
+			for i, s := range []stores{storesInMemory(), storesOf(open(t, freshSQLite(t))), storesOf(open(t, server.fresh(t)))} {
+				var err error
+				panels[i], err = newPanel(s, host{
+					clock: now, biller: monthsPaid{func(context.Context, cancellation.Refund) error { return nil }}, parallel: 1,
+					mail: func(_ context.Context, e notify.Event) error {
+						if e.ID[0] < 16 {
+							return notify.Permanent(errors.New("the mail server knows nobody of that name"))
+						}
+						return nil
+					},
+				})
+				require.NoError(t, err)
+			}
+			rnd := rand.New(rand.NewPCG(seed, 7))
+			for step := range 400 {
+				if rnd.IntN(8) == 0 {
+					now.Set(now.Now().Add(time.Duration(1+rnd.IntN(200)) * time.Hour))
+				}
+				choice := rnd.Uint64()
+				var first string
+				for i, p := range panels {
+					got := anonymous(p.play(t.Context(), rand.New(rand.NewPCG(choice, seed)), step))
+					if i == 0 {
+						first = got
+					}
+					require.Equal(t, first, got, "step %d in %s", step, names[i])
+				}
+			}
+			want := dump(t, panels[0])
+			for i, p := range panels {
+				got := dump(t, p)
+				require.Len(t, got, len(want), names[i])
+				for n, line := range got {
+					require.Equal(t, want[n], line, names[i])
+				}
+			}
+			for _, interesting := range []string{`"executed"`, `"completed"`, `"closed"`, `"Dead":true`} {
+				require.True(t, strings.Contains(strings.Join(want, ""), interesting), "the story is too dull: nothing is %s", interesting)
+			}
+		})
+	}
+}
+
+// play does one thing and says what came of it.
+func (p *panel) play(ctx context.Context, rnd *rand.Rand, step int) string {
+	id, of := named(fmt.Sprint("step ", step)), named(fmt.Sprint("server ", rnd.IntN(12)))
+	a := p.reseller
+	if rnd.IntN(2) == 0 {
+		a = p.client(fmt.Sprint("client ", rnd.IntN(3)))
+	}
+	said := ticket.Note{ID: id, Text: fmt.Sprint("words of step ", step, " ä%_'\"")}
+	moves := []func() (any, error){
+		func() (any, error) {
+			owner := dedicated.Owner{}
+			if rnd.IntN(4) == 0 {
+				owner = dedicated.Owner{Provider: "Upstairs", Reference: "rack/7"}
+			}
+			return p.servers.Add(ctx, p.reseller, dedicated.NewServer{ID: of, Name: fmt.Sprint("web-", of[0]%4), Owner: owner})
+		},
+		func() (any, error) {
+			return p.servers.Assign(ctx, p.reseller, of, named(fmt.Sprint("client ", rnd.IntN(3))), monthly())
+		},
+		func() (any, error) { return p.servers.Rename(ctx, p.reseller, of, fmt.Sprint("db-", step%5)) },
+		func() (any, error) { return p.servers.Restock(ctx, p.reseller, of) },
+		func() (any, error) {
+			s, err := p.servers.Server(ctx, p.reseller, of)
+			if err == nil && rnd.IntN(6) == 0 {
+				s, err = p.servers.Release(ctx, p.reseller, of, s.Assignment, uuid.Nil, "moved out")
+			}
+			return s, err
+		},
+		func() (any, error) {
+			schedule := backup.Schedule{Frequency: backup.Daily, Interval: 1 + rnd.IntN(9), Hour: rnd.IntN(24), Zone: "Europe/Berlin"}
+			return p.backups.Submit(ctx, a, backup.Form{ID: id, ServerID: of, What: "/var", Schedule: schedule})
+		},
+		func() (any, error) { return p.settleTask(ctx, a, rnd) },
+		func() (any, error) {
+			return p.tickets.Open(ctx, a, ticket.Form{ID: id, ServerID: of, Kind: ticket.Reboot, Text: said.Text, Fields: fields(rnd)})
+		},
+		func() (any, error) { return p.answerTicket(ctx, a, rnd, said) },
+		func() (any, error) {
+			when := cancellation.When{EndOfPeriod: true}
+			if rnd.IntN(2) == 0 {
+				when = cancellation.When{At: p.clock.Now().Add(time.Duration(rnd.IntN(400)) * time.Hour)}
+			}
+			return p.cancellations.Schedule(ctx, a, cancellation.Order{ID: id, ServerID: of, When: when, Reason: "too loud"})
+		},
+		func() (any, error) { return p.changeCancellation(ctx, a, rnd) },
+		func() (any, error) {
+			return p.cancellations.SaveSettings(ctx, p.reseller, cancellation.Settings{Warn: true, DaysAhead: []int{1 + rnd.IntN(9)}})
+		},
+		func() (any, error) { return nil, p.tick(ctx) },
+		func() (any, error) { return nil, p.tick(ctx) },
+	}
+	result, err := moves[rnd.IntN(len(moves))]()
+	text, _ := json.Marshal(result)
+	return fmt.Sprintf("%s %v", text, err)
+}
+
+func fields(rnd *rand.Rand) map[string]json.RawMessage {
+	if rnd.IntN(2) == 0 {
+		return nil
+	}
+	return map[string]json.RawMessage{"mode": json.RawMessage(`"hard"`)}
+}
+
+func (p *panel) tick(ctx context.Context) error {
+	for _, ticker := range p.tickers() {
+		if _, err := ticker.Tick(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *panel) settleTask(ctx context.Context, a dedicated.Actor, rnd *rand.Rand) (any, error) {
+	q := backup.TaskQuery{Text: []string{"", "WEB"}[rnd.IntN(2)]}
+	if rnd.IntN(2) == 0 {
+		a, q = p.reseller, backup.TaskQuery{States: []backup.State{backup.Pending}}
+	}
+	tasks, _, err := p.backups.Tasks(ctx, a, q)
+	if err != nil || len(tasks) == 0 {
+		return len(tasks), err
+	}
+	id := tasks[rnd.IntN(len(tasks))].ID
+	switch rnd.IntN(4) {
+	case 0:
+		return p.backups.Complete(ctx, a, id, backup.Result{Bytes: 1 << 40, Location: "tape 9"})
+	case 1:
+		return p.backups.Fail(ctx, a, id, "no tape")
+	case 2:
+		return p.backups.Retry(ctx, a, id)
+	}
+	return p.backups.Cancel(ctx, a, id, "no need")
+}
+
+func (p *panel) answerTicket(ctx context.Context, a dedicated.Actor, rnd *rand.Rand, said ticket.Note) (any, error) {
+	tickets, _, err := p.tickets.Views(ctx, a, ticket.Query{Text: []string{"", "words ä%_"}[rnd.IntN(2)]})
+	if err != nil || len(tickets) == 0 {
+		return len(tickets), err
+	}
+	id := tickets[rnd.IntN(len(tickets))].ID
+	answers := []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error{
+		p.tickets.Comment, p.tickets.Confirm, p.tickets.Reject, p.tickets.AskDetails, p.tickets.Complete, p.tickets.Close, p.tickets.Reopen,
+	}
+	return nil, answers[rnd.IntN(len(answers))](ctx, a, id, said)
+}
+
+func (p *panel) changeCancellation(ctx context.Context, a dedicated.Actor, rnd *rand.Rand) (any, error) {
+	found, _, err := p.cancellations.Cancellations(ctx, a, cancellation.Query{States: []cancellation.State{cancellation.Scheduled}})
+	if err != nil || len(found) == 0 {
+		return len(found), err
+	}
+	id := found[rnd.IntN(len(found))].ID
+	if rnd.IntN(3) == 0 {
+		return p.cancellations.Discard(ctx, a, id, "stays after all")
+	}
+	return p.cancellations.Reschedule(ctx, a, id, cancellation.When{At: p.clock.Now().Add(time.Duration(rnd.IntN(300)) * time.Hour)})
+}
+
+// dump is everything that is stored, read page by page.
+func dump(t *testing.T, p *panel) []string {
+	t.Helper()
+	var b strings.Builder
+	r := p.reseller.ResellerID
+	list(t, &b, func(after string) ([]dedicated.Server, string, error) {
+		return p.stores.servers.Servers(t.Context(), r, dedicated.Query{Limit: 5, After: after})
+	})
+	list(t, &b, func(after string) ([]backup.Request, string, error) {
+		return p.stores.backups.Requests(t.Context(), r, backup.RequestQuery{Limit: 7, After: after})
+	})
+	list(t, &b, func(after string) ([]backup.Task, string, error) {
+		return p.stores.backups.Tasks(t.Context(), r, backup.TaskQuery{Limit: 20, After: after})
+	})
+	for _, sort := range []string{"urgency", "age"} {
+		list(t, &b, func(after string) ([]ticket.Ticket, string, error) {
+			return p.stores.tickets.Tickets(t.Context(), r, ticket.Query{Sort: sort, Limit: 3, After: after})
+		})
+	}
+	list(t, &b, func(after string) ([]cancellation.Cancellation, string, error) {
+		return p.stores.cancellations.Cancellations(t.Context(), r, cancellation.Query{Limit: 4, After: after})
+	})
+	list(t, &b, func(after string) ([]notify.Delivery, string, error) {
+		return p.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Limit: 50, After: after})
+	})
+	counts, err := p.stores.backups.Counts(t.Context(), r, backup.TaskQuery{})
+	require.NoError(t, err)
+	statuses, err := p.stores.tickets.Counts(t.Context(), r, ticket.Query{})
+	require.NoError(t, err)
+	settings, err := p.stores.cancellations.Settings(t.Context(), r)
+	waiting, dead, oldest, depthErr := p.outbox.Depth(t.Context())
+	require.NoError(t, depthErr)
+	fmt.Fprintln(&b, counts, statuses, settings, err != nil, waiting, dead, oldest)
+	return strings.Split(anonymous(b.String()), "\n")
+}
+
+func list[E any](t *testing.T, b *strings.Builder, page func(after string) ([]E, string, error)) {
+	t.Helper()
+	for after := ""; ; {
+		items, next, err := page(after)
+		require.NoError(t, err)
+		for _, item := range items {
+			text, err := json.Marshal(item)
+			require.NoError(t, err)
+			fmt.Fprintf(b, "%T %s\n", item, text)
+		}
+		if next == "" {
+			return
+		}
+		after = next
+	}
+}
+
+// anonymous takes out what is made at random in every run: the IDs of assignments, which alone are of version 4.
+func anonymous(s string) string {
+	return regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`).ReplaceAllString(s, "random")
+}
