@@ -4,6 +4,7 @@ package zone
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +35,14 @@ func Load(name string) (*time.Location, error) {
 	return kept.(*time.Location), nil
 }
 
-// wellFormed accepts what names of the database look like: words joined by single slashes. It keeps out paths and the
-// many spellings that a file system would take for one name.
+// wellFormed accepts what names of the database look like: words joined by single slashes. It keeps out paths, the many
+// spellings that a file system would take for one name, and what some systems keep beside the names, which means something
+// else or nothing on the next machine.
 func wellFormed(name string) bool {
-	if name == "Local" || name == "localtime" || len(name) > 64 {
+	if name == "Local" || name == "localtime" || name == "posixrules" || len(name) > 64 {
+		return false
+	}
+	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") {
 		return false
 	}
 	word := 0

@@ -23,6 +23,7 @@ func TestLoad(t *testing.T) {
 	for _, name := range []string{
 		"Local", "localtime", "/etc/localtime", "../zoneinfo/Europe/Berlin", "Europe//Berlin", "Europe/", "/Europe",
 		"Mars/Olympus", "Europe/Berlin\x00", "Europe\\Berlin", "Zürich", " Europe/Berlin",
+		"posix/Europe/Berlin", "right/Europe/Berlin", "posixrules",
 	} {
 		_, err := zone.Load(name)
 		require.ErrorIs(t, err, fault.ErrInvalid, name)
