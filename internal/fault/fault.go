@@ -22,8 +22,9 @@ var (
 const Attempts = 5
 
 // Retry calls decide until it returns anything but an ErrConflict of a Store's Commit, Attempts times at most, and
-// returns its last error. decide reads again what it decides on; first is true in the first call alone, for what must
-// not be repeated (gates, hooks). An error that errors.As finds a Final in is returned at once, whatever it wraps.
+// returns its last error. decide reads again what it decides on; first is true in the first call alone. Gates, which must
+// be asked once, are no matter for first: where a Store answers a read with ErrConflict, the first call ends before them.
+// An error that errors.As finds a Final in is returned at once, whatever it wraps.
 func Retry(ctx context.Context, decide func(first bool) error) error {
 	var err error
 	for n := range Attempts {
