@@ -2,6 +2,7 @@ package dedicated
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ type Ticker interface {
 // DefaultPoll is Runner's Poll where none is set.
 const DefaultPoll = 15 * time.Second
 
-// Runner runs tickers, one goroutine each, until ctx ends. A ticker sleeps until the time it named, and no longer than
+// Runner runs tickers, each in a loop of its own, until ctx ends. A ticker sleeps until the time it named, and no longer than
 // Poll, for other processes give it work too; after an error, a panic included, it waits for one second, then two, up to
 // one minute or Poll, whichever is longer, with jitter. Its fields are set before Run.
 type Runner struct {
@@ -86,11 +87,20 @@ func (r *Runner) run(ctx context.Context, ticker Ticker) {
 	}
 }
 
+var errEnded = errors.New("the ticker ended its goroutine instead of returning")
+
+// tick gives the ticker a goroutine of its own, so that the loop outlives a runtime.Goexit, too.
 func tick(ctx context.Context, ticker Ticker) (next time.Time, err error) {
-	err = fault.Guard(fmt.Sprintf("ticker %T", ticker), func() (err error) {
-		next, err = ticker.Tick(ctx)
-		return err
-	})
+	err = errEnded
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = fault.Guard(fmt.Sprintf("ticker %T", ticker), func() (err error) {
+			next, err = ticker.Tick(ctx)
+			return err
+		})
+	}()
+	<-done
 	return next, err
 }
 

@@ -3,6 +3,7 @@ package dedicated_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -111,6 +112,26 @@ func TestRunnerBacksOffAndReports(t *testing.T) {
 		assert.Greater(t, ticks, 55)
 		assert.Less(t, ticks, 150, "one to two an hour's minutes, after the first six")
 		assert.Equal(t, 241, good, "the other ticker is not disturbed")
+	})
+}
+
+// TestRunnerOutlivesGoexit: a ticker that ends its goroutine, as a FailNow in it does, has failed and is called again.
+func TestRunnerOutlivesGoexit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ticks, reported := 0, 0
+		exits := tickerFunc(func(context.Context) (time.Time, error) {
+			ticks++
+			runtime.Goexit()
+			return time.Time{}, nil
+		})
+		r := &dedicated.Runner{Tickers: []dedicated.Ticker{exits}, OnError: func(_ dedicated.Ticker, err error) {
+			reported++
+			assert.ErrorContains(t, err, "ended its goroutine")
+		}}
+		require.ErrorIs(t, runFor(t, r, 10*time.Second), context.DeadlineExceeded)
+		assert.Greater(t, ticks, 2)
+		assert.Equal(t, ticks, reported)
 	})
 }
 
