@@ -14,7 +14,7 @@ import (
 )
 
 // MemoryStore keeps servers in memory: for tests, and for trying the library. The zero value is empty and ready to use;
-// it is safe for concurrent use and must not be copied afterwards. A list's page costs as much as the reseller has servers.
+// it is safe for concurrent use and must not be copied afterwards. A page costs as many servers as are looked at for it.
 type MemoryStore struct {
 	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
@@ -34,6 +34,7 @@ func (m *MemoryStore) table() *memory.Table[Server] {
 			ID:      func(s *Server) uuid.UUID { return s.ID },
 			Version: func(s *Server) *int64 { return &s.Version },
 			Group:   func(s *Server) uuid.UUID { return s.ResellerID },
+			Key:     func(s *Server) page.Key { return page.Key{Sort: s.Name, ID: s.ID} },
 		})
 	}
 	return m.servers
@@ -59,9 +60,7 @@ func (m *MemoryStore) Servers(ctx context.Context, reseller uuid.UUID, q Query) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	byName := func(s *Server) page.Key { return page.Key{Sort: s.Name, ID: s.ID} }
-	rows, next, err := page.Of("servers", m.table().Select(reseller, q.matches), byName, q.Limit, q.After)
-	return m.table().Copy(rows), next, err
+	return m.table().Page("servers", reseller, q.matches, q.Limit, q.After)
 }
 
 // Commit implements Store.
