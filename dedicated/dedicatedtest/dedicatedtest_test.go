@@ -208,6 +208,14 @@ func TestSuiteFindsBrokenStores(t *testing.T) {
 				return s.Servers(ctx, reseller, dedicated.Query{Limit: q.Limit, After: q.After})
 			},
 		}),
+		broken("takes an owner it does not know for any", "8 order: an unknown owner", altered{
+			servers: func(ctx context.Context, s dedicated.Store, reseller uuid.UUID, q dedicated.Query) ([]dedicated.Server, string, error) {
+				if q.Owner != "own" && q.Owner != "provider" {
+					q.Owner = ""
+				}
+				return s.Servers(ctx, reseller, q)
+			},
+		}),
 		broken("heeds no context", "9 context", altered{
 			commit: func(_ context.Context, s dedicated.Store, changes ...dedicated.Change) error {
 				return s.Commit(context.Background(), changes...)
