@@ -105,6 +105,9 @@ func (m *Manager) resume(ctx context.Context, c Cancellation) error {
 		if c.stepDone(step.name) {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return err // nothing is begun that could not be recorded; the lease ends by itself
+		}
 		err := fault.Guard("step "+step.name, func() error { return step.run(m, ctx, c) })
 		if errors.Is(err, errLost) {
 			return m.lose(ctx, c, err)

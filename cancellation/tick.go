@@ -59,23 +59,7 @@ func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Tim
 	var due []execution
 	known := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
 	for _, c := range claimed {
-		if c.State == Executing {
-			due = append(due, execution{outcome: outcome{before: c, after: c}})
-			continue
-		}
-		settings, ok := known[c.ResellerID]
-		var err error
-		if !ok {
-			settings, err = m.settings(ctx, c.ResellerID)
-		}
-		var e *execution
-		if err == nil {
-			known[c.ResellerID] = settings
-			err = fault.Guard("Servers", func() (err error) {
-				e, err = m.look(ctx, c, settings, now)
-				return err
-			})
-		}
+		e, err := m.judge(ctx, c, known, now)
 		switch {
 		case err != nil:
 			errs = append(errs, c.about("Tick", err))
@@ -94,8 +78,27 @@ func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Tim
 	return errs
 }
 
-// look says what becomes of a scheduled cancellation that was claimed. Where its state is executing, that is still to be
-// done; everything else is only to be stored.
+// judge says what becomes of a claimed cancellation. Where its state is executing, that is still to be done; everything
+// else is only to be stored.
+func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, now time.Time) (e *execution, err error) {
+	if c.State == Executing {
+		return &execution{outcome: outcome{before: c, after: c}}, nil
+	}
+	settings, ok := known[c.ResellerID]
+	if !ok {
+		if settings, err = m.settings(ctx, c.ResellerID); err != nil {
+			return nil, err
+		}
+		known[c.ResellerID] = settings
+	}
+	err = fault.Guard("Servers", func() (err error) {
+		e, err = m.look(ctx, c, settings, now)
+		return err
+	})
+	return e, err
+}
+
+// look is judge for one that is scheduled: it asks what has become of the server.
 func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, now time.Time) (*execution, error) {
 	by := system(c.ResellerID)
 	s, err := m.config.Servers.Server(ctx, by, c.ServerID)
@@ -133,7 +136,7 @@ func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, n
 
 // warn records the warning that is due, and that the execution waits for it if it does.
 func (c *Cancellation) warn(settings Settings, now time.Time) []fact {
-	var kinds []fact
+	var facts []fact
 	loc := c.place()
 	days, due := c.leadDue(settings, now, loc)
 	if due {
@@ -142,12 +145,12 @@ func (c *Cancellation) warn(settings Settings, now time.Time) []fact {
 	if held := c.held(settings, now, loc); held.After(c.At) && !held.Equal(c.Postponed) {
 		c.Postponed = held
 		c.record(now, system(c.ResellerID), didPostpone, "", c.At, held)
-		kinds = append(kinds, c.tellMoved(KindPostponed, now, c.At))
+		facts = append(facts, c.tellMoved(KindPostponed, now, c.At))
 	}
 	if due {
-		kinds = append(kinds, c.tell(KindWarning, now, c.Reason))
+		facts = append(facts, c.tell(KindWarning, now, c.Reason))
 	}
-	return kinds
+	return facts
 }
 
 const serverLeft = "server left"

@@ -193,3 +193,28 @@ func TestRunner(t *testing.T) {
 		assert.WithinDuration(t, c.At.AddDate(0, 0, -7), c.Warned[0].Sent, time.Second)
 	})
 }
+
+// TestStoppedBetweenSteps: a process that is told to stop finishes its step and begins no other.
+func TestStoppedBetweenSteps(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	p := &plugins{}
+	w := setup(t, p.hooks, func(c *cancellation.Config) {
+		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
+			stop()
+			return nil
+		})
+	})
+	for range 3 {
+		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	}
+	_, err := w.Tick(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Len(t, p.wiped, 1)
+	assert.Zero(t, w.biller.calls)
+	w.drain(t, at("2026-11-10 10:00"))
+	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	require.NoError(t, err)
+	assert.Len(t, all, 3)
+	assert.Len(t, w.biller.refunds(), 3)
+}
