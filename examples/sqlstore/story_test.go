@@ -106,8 +106,9 @@ func (p *panel) play(ctx context.Context, rnd *rand.Rand, step int) string {
 		},
 		func() (any, error) {
 			schedule := backup.Schedule{Frequency: backup.Daily, Interval: 1 + rnd.IntN(9), Hour: rnd.IntN(24), Zone: "Europe/Berlin"}
-			return p.backups.Submit(ctx, a, backup.Form{ID: id, ServerID: of, What: "/var", Schedule: schedule})
+			return p.backups.Submit(ctx, p.reseller, backup.Form{ID: id, ServerID: of, What: "/var", Schedule: schedule})
 		},
+		func() (any, error) { return p.settleTask(ctx, a, rnd) },
 		func() (any, error) { return p.settleTask(ctx, a, rnd) },
 		func() (any, error) {
 			return p.tickets.Open(ctx, a, ticket.Form{ID: id, ServerID: of, Kind: ticket.Reboot, Text: said.Text, Fields: fields(rnd)})
@@ -158,12 +159,12 @@ func (p *panel) settleTask(ctx context.Context, a dedicated.Actor, rnd *rand.Ran
 		return len(tasks), err
 	}
 	id := tasks[rnd.IntN(len(tasks))].ID
-	switch rnd.IntN(4) {
-	case 0:
+	switch rnd.IntN(5) {
+	case 0, 1:
 		return p.backups.Complete(ctx, a, id, backup.Result{Bytes: 1 << 40, Location: "tape 9"})
-	case 1:
-		return p.backups.Fail(ctx, a, id, "no tape")
 	case 2:
+		return p.backups.Fail(ctx, a, id, "no tape")
+	case 3:
 		return p.backups.Retry(ctx, a, id)
 	}
 	return p.backups.Cancel(ctx, a, id, "no need")
