@@ -129,6 +129,11 @@ func (q Query) check(op string) error {
 		msg := fmt.Sprintf("%d: %d to %d, or 0 for any", q.MinPriority, LowestPriority, HighestPriority)
 		found = append(found, FieldError{"MinPriority", msg})
 	}
+	for _, k := range q.Kinds {
+		if !identifier.MatchString(string(k)) { // one that is registered no more is still looked for
+			found = append(found, FieldError{"Kinds", fmt.Sprintf("%.64q is not the name of a kind", k)})
+		}
+	}
 	for _, s := range q.Statuses {
 		if !slices.Contains(statuses(), s) {
 			found = append(found, FieldError{"Statuses", fmt.Sprintf("%.20q is not a status", s)})
