@@ -9,24 +9,26 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
 // CloseServer closes the tickets of the use that has ended, and tells the reseller of each that was still asking for
 // something. What the client is told of its server's end is not the tickets' to say. It fits cancellation's
-// Hooks.CloseDown. It may be repeated: what is closed stays as it is. A Departure without IDs is ErrInvalid.
+// Hooks.CloseDown. It may be repeated: what is closed stays as it is. A Departure without IDs is ErrInvalid; its Reason is
+// made one line of at most dedicated.MaxReason bytes.
 func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error {
 	const op = "CloseServer"
 	if d.ResellerID == uuid.Nil || d.ServerID == uuid.Nil || d.Assignment == uuid.Nil {
 		return invalid(op, "Departure", "ResellerID, ServerID and Assignment are wanted")
 	}
-	now := m.now()
+	now, reason := m.now(), text.Clean(d.Reason, dedicated.MaxReason)
 	q := Query{ServerID: d.ServerID, Statuses: []Status{Open, NeedsDetails, Confirmed, Forwarded, Done, Rejected}, Sort: "age"}
 	err := m.each(ctx, d.ResellerID, q, func(t Ticket) error {
 		if t.Assignment != d.Assignment {
 			return nil
 		}
-		return m.depart(ctx, t.ID, d.Reason, now)
+		return m.depart(ctx, t.ID, reason, now)
 	})
 	return asError(op, uuid.Nil, err)
 }

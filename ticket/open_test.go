@@ -373,6 +373,15 @@ func TestHostileNames(t *testing.T) {
 		assert.NotContains(t, line, "\u202e")
 		assert.LessOrEqual(t, len(line), dedicated.MaxName)
 	}
+	d.events(t)
+	gone := d.departure(server)
+	gone.Reason = "unpaid\x00\r\nBcc: x\u202e" + strings.Repeat("ß", dedicated.MaxReason)
+	require.NoError(t, d.CloseServer(t.Context(), gone))
+	_, events := d.events(t)
+	var report ticket.Report
+	require.NoError(t, json.Unmarshal(events[0].Data, &report))
+	assert.Regexp(t, `^unpaid   Bcc: x ß+$`, report.Reason)
+	assert.LessOrEqual(t, len(report.Reason), dedicated.MaxReason)
 	for _, subject := range []string{"a\nb", "a\r\nBcc: b", "a\u2029b", "a\x00", "a\u202eb", "a\xff", strings.Repeat("x", ticket.MaxSubject+1)} {
 		_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Other, Subject: subject})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", subject)
