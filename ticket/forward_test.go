@@ -75,6 +75,18 @@ func TestForwardText(t *testing.T) {
 	assert.Contains(t, d.get(t, id).Upstream.Thread[1].Text, "srv-42 is db-01", "the thread keeps the names it began with")
 }
 
+// TestForwardBlankWorking: without words, a forwarded ticket would be told from a confirmed one.
+func TestForwardBlankWorking(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(c *ticket.Config) { c.Working = " \n" })
+	id := d.opened(t, d.rented, ticket.Other)
+	require.NoError(t, d.Forward(t.Context(), d.reseller, id, say("press it")))
+	v, err := d.View(t.Context(), d.client, id)
+	require.NoError(t, err)
+	require.Len(t, v.Thread, 2)
+	assert.Equal(t, ticket.DefaultWorking, v.Thread[1].Text)
+}
+
 // TestReplies attach by reference alone, whatever else quotes it, in any status, for their own reseller.
 func TestReplies(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/template"
 	"time"
 
@@ -56,7 +57,7 @@ type Config struct {
 	// AgingPerDay is the priority gained in 24 hours of waiting. 0: DefaultAgingPerDay; negative: none.
 	AgingPerDay int
 	// Working is the comment that a client reads when a ticket is forwarded that was not confirmed before, so that nothing
-	// tells a forwarded ticket from a confirmed one. "": DefaultWorking.
+	// tells a forwarded ticket from a confirmed one. Blank: DefaultWorking.
 	Working string
 	// ForwardText is a text/template for what a provider is written, over the variables of Errand, text being the reseller's
 	// words. "": DefaultForwardText.
@@ -103,7 +104,7 @@ func New(c Config) (*Manager, error) {
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	if c.Working == "" {
+	if strings.TrimSpace(c.Working) == "" {
 		c.Working = DefaultWorking
 	}
 	if err := text.Block("Working", c.Working, MaxText); err != nil {
