@@ -66,13 +66,26 @@ func TestFee(t *testing.T) {
 	}
 }
 
-// Equal remainders keep their order in a long bill too.
-func TestFeeOfManyEqualLines(t *testing.T) {
+// Of equal remainders the earlier lines pay, in a long bill too: here 10.01 has the larger ones.
+func TestFeeOfManyLines(t *testing.T) {
 	t.Parallel()
-	const many, odd = 40, 7
-	of := slices.Repeat([]string{"10.00"}, many)
-	want := append(slices.Repeat([]string{"9.99"}, odd), of[odd:]...)
-	gives(t, refund.Fee{Amount: amount("0.07"), Of: fixed(of...)}, on10th(charges(many)...), "399.93", want...)
+	const pairs, odd = 20, 7
+	want := append(slices.Repeat([]string{"10.00", "10.00"}, odd), slices.Repeat([]string{"10.00", "10.01"}, pairs-odd)...)
+	of := fixed(slices.Repeat([]string{"10.00", "10.01"}, pairs)...)
+	gives(t, refund.Fee{Amount: amount("0.07"), Of: of}, on10th(charges(2*pairs)...), "400.13", want...)
+}
+
+// A formula that answers with lines that it keeps finds them unchanged.
+func TestCombinationsLeaveAnAnswerAlone(t *testing.T) {
+	t.Parallel()
+	c := on10th(charges(2)...)
+	kept, err := fixed("10.00", "20.00").Refund(c)
+	require.NoError(t, err)
+	of := refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return kept, nil })
+	for range 2 {
+		gives(t, refund.Fee{Amount: amount("3.00"), Of: of}, c, "27.00", "9.00", "18.00")
+	}
+	assert.Equal(t, []string{"10.00", "20.00"}, lines(kept))
 }
 
 func TestMinimum(t *testing.T) {
