@@ -43,8 +43,9 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// ripen does what is due on claimed tickets: all in one Commit, or one by one where that one conflicts. Who changed a ticket
-// meanwhile has planned it anew.
+// ripen does what is due on claimed tickets: all in one Commit, or one by one where that one fails, so that no ticket keeps
+// the others of its batch from being done. Who changed a ticket meanwhile has planned it anew; where the store fails, the
+// lease ends by itself.
 func (m *Manager) ripen(ctx context.Context, due []Ticket, now time.Time) []error {
 	var failures []error
 	var changes []Change
@@ -61,11 +62,11 @@ func (m *Manager) ripen(ctx context.Context, due []Ticket, now time.Time) []erro
 		changes = append(changes, Change{Tickets: []Ticket{s.after}, Events: events})
 	}
 	err := m.store.Commit(ctx, changes...)
-	if !errors.Is(err, ErrConflict) {
-		if err != nil {
-			failures = append(failures, err)
-		}
+	if err == nil {
 		return failures
+	}
+	if ctx.Err() != nil {
+		return append(failures, err)
 	}
 	for _, c := range changes {
 		if err := m.store.Commit(ctx, c); err != nil && !errors.Is(err, ErrConflict) {

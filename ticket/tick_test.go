@@ -225,6 +225,46 @@ func TestTickAfterConflict(t *testing.T) {
 	assert.NotZero(t, d.get(t, other).Reminded)
 }
 
+// picky is a store that cannot write one ticket.
+type picky struct {
+	ticket.Store
+	refuses uuid.UUID
+	err     error
+}
+
+func (p *picky) Commit(ctx context.Context, changes ...ticket.Change) error {
+	for _, c := range changes {
+		for _, one := range c.Tickets {
+			if one.ID == p.refuses {
+				return p.err
+			}
+		}
+	}
+	return p.Store.Commit(ctx, changes...)
+}
+
+// TestTickPastRefusal: one ticket that the store refuses does not keep the others of its batch from being done.
+func TestTickPastRefusal(t *testing.T) {
+	t.Parallel()
+	store := &picky{err: errors.New("value too long")}
+	d := setup(t, func(c *ticket.Config) {
+		store.Store = c.Store
+		c.Store = store
+	})
+	first, refused, last := d.opened(t, d.own, ticket.Other), d.opened(t, d.own, ticket.Other), d.opened(t, d.own, ticket.Other)
+	store.refuses = refused
+	d.clock.Add(ticket.DefaultFirstResponse)
+	_, err := d.Tick(t.Context())
+	require.ErrorIs(t, err, store.err)
+	assert.NotZero(t, d.get(t, first).Reminded)
+	assert.Zero(t, d.get(t, refused).Reminded)
+	assert.NotZero(t, d.get(t, last).Reminded)
+	store.refuses = uuid.Nil
+	d.clock.Add(10 * time.Minute)
+	d.ticked(t)
+	assert.NotZero(t, d.get(t, refused).Reminded, "when the lease has ended")
+}
+
 // TestTwoTickers over one store remind once each.
 func TestTwoTickers(t *testing.T) {
 	t.Parallel()
