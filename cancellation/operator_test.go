@@ -40,7 +40,7 @@ func TestRetry(t *testing.T) {
 	assert.Equal(t, cancellation.Executed, got.State)
 	assert.Equal(t, []string{"scheduled", "executing", "retried", "executed"}, history(got))
 	_, err = w.Retry(t.Context(), w.reseller, c.ID)
-	problem(t, err, cancellation.ErrConflict)
+	assertProblem(t, err, cancellation.ErrConflict)
 }
 
 func TestRetryOfARefusedExecution(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAbandon(t *testing.T) {
 	assert.Empty(t, w.biller.refunds(), "no further refund")
 	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindFailed])
 	_, err = w.Abandon(t.Context(), w.reseller, c.ID, "again")
-	problem(t, err, cancellation.ErrConflict)
+	assertProblem(t, err, cancellation.ErrConflict)
 }
 
 func TestAbandonKeepsTheRefundThatWasPaid(t *testing.T) {

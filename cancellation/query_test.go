@@ -107,7 +107,7 @@ func TestCancellationsPages(t *testing.T) {
 	assert.Equal(t, "To", problem(t, err, cancellation.ErrInvalid).Field)
 	for _, q := range []cancellation.Query{{Limit: -1}, {After: "nonsense"}} {
 		_, _, err = w.Cancellations(ctx, w.reseller, q)
-		problem(t, err, cancellation.ErrInvalid)
+		assertProblem(t, err, cancellation.ErrInvalid)
 	}
 }
 
@@ -187,11 +187,11 @@ func TestSettings(t *testing.T) {
 	_, err = w.SaveSettings(ctx, w.reseller, read)
 	assert.Equal(t, "Version", problem(t, err, cancellation.ErrConflict).Field, "somebody has saved others since")
 	_, err = w.SaveSettings(ctx, w.reseller, cancellation.Settings{Version: 100})
-	problem(t, err, cancellation.ErrConflict)
+	assertProblem(t, err, cancellation.ErrConflict)
 	fresh := w.save(t, cancellation.Settings{})
 	assert.False(t, fresh.Warn, "0 saves whatever is stored")
 	_, err = w.SaveSettings(ctx, w.reseller, cancellation.Settings{ResellerID: uuid.New()})
-	problem(t, err, cancellation.ErrNotFound)
+	assertProblem(t, err, cancellation.ErrNotFound)
 }
 
 func TestSettingsRefused(t *testing.T) {

@@ -24,6 +24,12 @@ func problem(t *testing.T, err, sentinel error) *cancellation.Error {
 	return e
 }
 
+// assertProblem is problem, where nothing more is to be said of it.
+func assertProblem(t *testing.T, err, sentinel error) {
+	t.Helper()
+	require.NotNil(t, problem(t, err, sentinel))
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -141,9 +147,9 @@ func TestServerThatNobodyUses(t *testing.T) {
 	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "spare"})
 	require.NoError(t, err)
 	_, err = w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
-	problem(t, err, cancellation.ErrConflict)
+	assertProblem(t, err, cancellation.ErrConflict)
 	_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-	problem(t, err, cancellation.ErrNotFound)
+	assertProblem(t, err, cancellation.ErrNotFound)
 }
 
 func TestNoPeriodIsNeverNow(t *testing.T) {
@@ -200,7 +206,7 @@ func TestRepeatedOrder(t *testing.T) {
 	other = order
 	other.When = cancellation.When{At: endOfNovember()}
 	_, err = w.Schedule(ctx, w.client, other)
-	problem(t, err, cancellation.ErrConflict)
+	assertProblem(t, err, cancellation.ErrConflict)
 
 	_, err = w.Reschedule(ctx, w.reseller, first.ID, cancellation.When{At: at("2026-11-12 00:00")})
 	require.NoError(t, err)
@@ -302,7 +308,7 @@ func TestGateRefuses(t *testing.T) {
 			func(context.Context, cancellation.Cancellation) error { panic("not asked after a refusal") })
 	})
 	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
-	problem(t, err, cancellation.ErrForbidden)
+	assertProblem(t, err, cancellation.ErrForbidden)
 	require.ErrorIs(t, err, reason)
 	require.Len(t, asked, 1)
 	assert.EqualValues(t, 0, asked[0].Version)
@@ -316,7 +322,7 @@ func TestGatePanics(t *testing.T) {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { panic("boom") })
 	})
 	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
-	problem(t, err, cancellation.ErrForbidden)
+	assertProblem(t, err, cancellation.ErrForbidden)
 	assert.Contains(t, err.Error(), "boom")
 	w.assertNothing(t)
 }
