@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,8 @@ var types = map[string]fieldType{
 	TypeBool:     {read: readBool},
 }
 
-// check validates the values of a form and returns them as they are stored, with everything that is wrong at once.
+// check validates the values of a form and returns them as they are stored, with everything that is wrong at once; of the
+// fields that the form lacks, the first ones.
 func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawMessage, []FieldError) {
 	stored := map[string]json.RawMessage{}
 	var found []FieldError
@@ -47,15 +47,26 @@ func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawM
 			stored[f.Name] = value
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !names[name] {
-			found = append(found, FieldError{"Fields." + text.Clean(name, 64), fmt.Sprintf("the form of %s has no such field", k.Kind)})
-		}
+	for _, name := range unknown(values, names) {
+		found = append(found, FieldError{"Fields." + text.Clean(name, 64), fmt.Sprintf("the form of %s has no such field", k.Kind)})
 	}
 	if len(stored) == 0 {
 		stored = nil
 	}
 	return stored, found
+}
+
+// unknown is the names of values that the form lacks, in order, the first MaxFields of them: an answer is not to be many
+// times as long as what was sent.
+func unknown(values map[string]json.RawMessage, form map[string]bool) []string {
+	var names []string
+	for name := range values {
+		if !form[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), MaxFields)]
 }
 
 // maxRaw bounds a value before it is parsed: the longest text with every byte escaped.

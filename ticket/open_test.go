@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,23 @@ func TestOpenNamesEverythingWrong(t *testing.T) {
 	_, err = d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: "nonsense"})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	assert.Equal(t, "Kind", refusal(t, err).Field)
+}
+
+// TestOpenManyUnknownFields: what is sent in bulk is not answered in bulk.
+func TestOpenManyUnknownFields(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	fields := map[string]json.RawMessage{"method": []byte(`"kick"`)}
+	for n := range 10_000 {
+		fields[fmt.Sprintf("f%05d", n)] = []byte(`1`)
+	}
+	_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Fields: fields})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	wrong := refusal(t, err).Wrong
+	require.Len(t, wrong, 1+ticket.MaxFields)
+	assert.Equal(t, "Fields.method", wrong[0].Field, "fields of the form are all named")
+	assert.Equal(t, "Fields.f00000", wrong[1].Field)
+	assert.Less(t, len(err.Error()), 10_000)
 }
 
 func TestOpenAgain(t *testing.T) {
@@ -276,61 +294,6 @@ func TestForms(t *testing.T) {
 	again, err := d.Forms(t.Context(), d.client, d.own)
 	require.NoError(t, err)
 	assert.Equal(t, "IPv4", again[1].Fields[1].Choices[0])
-}
-
-func TestSpecJSON(t *testing.T) {
-	t.Parallel()
-	data, err := json.Marshal(rackSpec())
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"kind":"move_rack","label":"Move to another rack","unique":false,"fields":[
-		{"name":"row","label":"Row","type":"text","required":true,"min":2,"max":4},
-		{"name":"why","label":"Why","type":"long_text","required":false},
-		{"name":"height","label":"Height","type":"integer","required":false,"min":1,"max":48},
-		{"name":"side","label":"Side","type":"choice","required":false,"choices":["front","back"]},
-		{"name":"at","label":"When","type":"datetime","required":false},
-		{"name":"careful","label":"Careful","type":"bool","required":true}]}`, string(data))
-	var back ticket.KindSpec
-	require.NoError(t, json.Unmarshal(data, &back))
-	assert.Equal(t, rackSpec(), back)
-}
-
-func TestSpecValidate(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, rackSpec().Validate())
-	for _, k := range ticket.BuiltInKinds() {
-		require.NoError(t, k.Validate(), k.Kind)
-	}
-	field := func(f ticket.Field) ticket.KindSpec {
-		return ticket.KindSpec{Kind: "k", Label: "K", Fields: []ticket.Field{f}}
-	}
-	tests := []struct {
-		name  string
-		spec  ticket.KindSpec
-		wrong []string
-	}{
-		{"zero", ticket.KindSpec{}, []string{"Kind", "Label"}},
-		{"names", ticket.KindSpec{Kind: "Re boot", Label: "a\nb"}, []string{"Kind", "Label"}},
-		{"no field", field(ticket.Field{}), []string{"Fields[0].Name", "Fields[0].Label", "Fields[0].Type"}},
-		{"bounds", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeInteger, Min: 3, Max: 2}), []string{"Fields[0].Max"}},
-		{"text bounds", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeText, Max: 1 << 40}), []string{"Fields[0].Max"}},
-		{"bounded choice", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice, Choices: []string{"x"}, Max: 2}), []string{"Fields[0].Max"}},
-		{"no choices", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice}), []string{"Fields[0].Choices"}},
-		{"choices", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeChoice, Choices: []string{"x", "x", " "}}), []string{"Fields[0].Choices", "Fields[0].Choices"}},
-		{"choices of text", field(ticket.Field{Name: "a", Label: "A", Type: ticket.TypeText, Choices: []string{"x"}}), []string{"Fields[0].Choices"}},
-		{"twice", ticket.KindSpec{Kind: "k", Label: "K", Fields: []ticket.Field{
-			{Name: "a", Label: "A", Type: ticket.TypeBool}, {Name: "a", Label: "B", Type: ticket.TypeBool},
-		}}, []string{"Fields[1].Name"}},
-		{"too many", ticket.KindSpec{Kind: "k", Label: "K", Fields: make([]ticket.Field, 51)}, []string{"Fields"}},
-	}
-	for _, tt := range tests {
-		err := tt.spec.Validate()
-		require.ErrorIs(t, err, ticket.ErrInvalid, tt.name)
-		var named []string
-		for _, w := range refusal(t, err).Wrong {
-			named = append(named, w.Field)
-		}
-		assert.Equal(t, tt.wrong, named, tt.name)
-	}
 }
 
 func TestNew(t *testing.T) {
