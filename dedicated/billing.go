@@ -102,7 +102,7 @@ func (b Billing) PeriodAt(t time.Time) (Period, error) {
 	if t.Before(b.Anchor) {
 		return Period{}, b.outside("%s is before the first billing period, which begins at %s", t, g)
 	}
-	if t.Year() > maxYear {
+	if g.beyond(t) {
 		return Period{}, b.outside("%s is after year 9999, where billing periods that begin at %s end", t, g)
 	}
 	index := g.near(t)
@@ -133,8 +133,9 @@ func (b Billing) Period(index int) (Period, error) {
 }
 
 const (
-	maxYear = 9999
-	lastDay = 366 * maxYear // more days than there are until the end of that year
+	maxYear      = 9999
+	lastDay      = 366 * maxYear   // more days than there are until the end of that year
+	afterMaxYear = 253_402_300_800 // 1 January 10000, in seconds since 1970
 )
 
 func (b Billing) outside(format string, t time.Time, g grid) error {
@@ -194,9 +195,9 @@ func (g *grid) start(index int) time.Time {
 	return t
 }
 
-// near is the index of the period that t is in, or one beside it.
+// near is the index of the period that t is in, or one close to it, for it reads t with the offset of another day.
 func (g *grid) near(t time.Time) int {
-	w := zone.WallOf(t, g.loc)
+	w := g.span.Wall(t)
 	passed, length := 0, g.cycle.Count
 	switch g.cycle.Unit {
 	case Day, Week:
@@ -213,8 +214,11 @@ func (g *grid) near(t time.Time) int {
 	return max(passed/length, 0)
 }
 
+// beyond says whether t is after maxYear, by the offset at the start that was found last.
+func (g *grid) beyond(t time.Time) bool { return g.span.Local(t.Unix()) >= afterMaxYear }
+
 func (g *grid) period(index int, start, end time.Time) (Period, error) {
-	if end.Year() > maxYear {
+	if g.beyond(end) {
 		return Period{}, invalid("Billing", "index", "billing period %d does not end within year %d", index, maxYear)
 	}
 	return Period{Index: index, Start: start, End: end}, nil

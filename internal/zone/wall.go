@@ -103,7 +103,7 @@ func spanAt(unix int64, loc *time.Location) Span {
 	return span
 }
 
-// Wall returns what the wall clock shows at t, which must lie in the span.
+// Wall returns what the wall clock shows at t, where t lies in the span; elsewhere, what a clock with its offset shows.
 func (s Span) Wall(t time.Time) Wall {
 	local := t.Unix() + s.offset
 	day := FloorDiv(local, 86400)
