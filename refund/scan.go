@@ -144,7 +144,7 @@ func (g *grammar) operator(l lexeme) error {
 		return nil
 	case token.COMMA:
 		if open == 0 || !g.calls[open-1] {
-			return g.wrong(l, g.next(), "")
+			return g.wrong(l, g.next(), meantComma(g.last))
 		}
 	case token.IDENT, token.INT, token.FLOAT, token.NOT:
 		return g.wrong(l, g.next(), "")
@@ -206,6 +206,14 @@ func meant(text string) string {
 		return ")"
 	case ";":
 		return ","
+	}
+	return ""
+}
+
+// meantComma tells what a comma outside of a function was probably meant for: half of Europe writes 0,5.
+func meantComma(behind token.Token) string {
+	if behind == token.INT {
+		return "."
 	}
 	return ""
 }
