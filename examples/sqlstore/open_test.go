@@ -16,14 +16,18 @@ import (
 // raw opens a database past the stores.
 func raw(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
-	driver, name := "pgx", dsn
-	if isSQLite(dsn) {
-		driver, name = "sqlite", strings.TrimPrefix(dsn, "sqlite:")+"&_pragma=busy_timeout(10000)"
-	}
-	db, err := sql.Open(driver, name)
+	db, err := sql.Open(driverOf(dsn))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
+}
+
+// driverOf is the driver for a database, and its name there.
+func driverOf(dsn string) (driver, name string) {
+	if isSQLite(dsn) {
+		return "sqlite", strings.TrimPrefix(dsn, "sqlite:") + "&_pragma=busy_timeout(10000)"
+	}
+	return "pgx", dsn
 }
 
 func server1(reseller uuid.UUID) dedicated.Server {

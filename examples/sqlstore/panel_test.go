@@ -56,7 +56,7 @@ type host struct {
 	biller    cancellation.Biller
 	performer backup.Performer                                // nil: people make backups
 	mail      func(ctx context.Context, e notify.Event) error // gets every event
-	lease     time.Duration
+	deadline  time.Duration                                   // of a backup that the performer makes
 	parallel  int
 }
 
@@ -70,7 +70,7 @@ func newPanel(s stores, h host) (*panel, error) {
 		return nil, err
 	}
 	p.backups, err = backup.New(backup.Config{
-		Store: s.backups, Servers: p.servers, Clock: h.clock, Performer: h.performer, Parallel: h.parallel,
+		Store: s.backups, Servers: p.servers, Clock: h.clock, Performer: h.performer, Parallel: h.parallel, Deadline: h.deadline,
 		Ends: func(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
 			return p.cancellations.Ends(ctx, servers)
 		},
