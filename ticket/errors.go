@@ -24,7 +24,8 @@ var (
 )
 
 // Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
-// and the cause where a store or a hook gave one. It tells a client nothing that its View does not.
+// and the cause where a store or a hook gave one. It tells a client nothing that its View does not; what a cause tells, in
+// the words of a store, of Servers or of a gate, is theirs.
 type Error struct {
 	Op       string       // the method, or the type that was checked: "Open", "KindSpec"
 	TicketID uuid.UUID    // nil where no ticket is concerned

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/metalkeep/metalkeep/dedicated"
@@ -14,7 +15,8 @@ type Hooks struct {
 	// ticket is written, once an operation, and by Forms, which leaves out what they refuse; tickets that are open finish.
 	// s is the server as the reseller sees it, its owner included. They run in the caller's goroutine, never inside a store
 	// call, and may be called by many goroutines at once. What a gate returns is found by errors.Is, beside ErrForbidden, and
-	// the actor reads it: it must not tell a client what a client may not know. A panic counts as a refusal.
+	// the actor reads it: it must not tell a client what a client may not know. A panic counts as a refusal, of which the
+	// actor reads no more than that.
 	Gate []func(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.Server) error
 }
 
@@ -23,10 +25,19 @@ func (h Hooks) ask(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.S
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, k, s) })
 		if err != nil {
 			return &Error{
-				Op: "Open", ServerID: s.ID, Field: "Kind", Msg: fmt.Sprintf("a ticket of the kind %s was refused: %v", k, err),
+				Op: "Open", ServerID: s.ID, Field: "Kind", Msg: fmt.Sprintf("a ticket of the kind %s was refused: %s", k, reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}
 	}
 	return nil
+}
+
+// reason is what the actor reads of a refusal. Of a panic it is who panicked: nobody wrote its value for a client.
+func reason(err error) string {
+	var p *fault.PanicError
+	if errors.As(err, &p) {
+		return p.What + " panicked"
+	}
+	return err.Error()
 }
