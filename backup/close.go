@@ -27,15 +27,19 @@ func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error 
 	if d.ResellerID == uuid.Nil || d.ServerID == uuid.Nil || d.Assignment == uuid.Nil {
 		return invalid(op, "Departure", "it wants a ResellerID, a ServerID and an Assignment")
 	}
-	now := m.now()
+	return asError(op, m.close(ctx, d, m.now()))
+}
+
+// close is CloseServer. Tick calls it for the client of a request too, in case the host's servers have no assignments.
+func (m *Manager) close(ctx context.Context, d dedicated.Departure, now time.Time) error {
 	d.Reason = cmp.Or(text.Clean(d.Reason, MaxReason), "the use of the server has ended")
-	return asError(op, fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func(bool) error {
 		c, err := m.closing(ctx, d, now)
 		if err != nil || len(c.Requests) == 0 {
 			return err
 		}
 		return m.conf.Store.Commit(ctx, c)
-	}))
+	})
 }
 
 // departure is what Tick makes of a server that it finds gone.
@@ -100,7 +104,7 @@ func (m *Manager) bound(ctx context.Context, d dedicated.Departure) ([]uuid.UUID
 			return nil, err
 		}
 		for _, r := range requests {
-			if r.Assignment == d.Assignment {
+			if departs(d, r.Assignment, r.ClientID) {
 				ids = append(ids, r.ID)
 			}
 		}
@@ -110,11 +114,16 @@ func (m *Manager) bound(ctx context.Context, d dedicated.Departure) ([]uuid.UUID
 	}
 	pending := TaskQuery{ServerID: d.ServerID, States: []State{Pending}}
 	err := m.each(ctx, d.ResellerID, pending, func(t Task) {
-		if t.Assignment == d.Assignment {
+		if departs(d, t.Assignment, t.ClientID) {
 			ids = append(ids, t.RequestID)
 		}
 	})
 	return distinct(ids), err
+}
+
+// departs says whether what is bound to an assignment to a client ends with a departure.
+func departs(d dedicated.Departure, assignment, client uuid.UUID) bool {
+	return d.Assignment == assignment && (d.ClientID == uuid.Nil || d.ClientID == client)
 }
 
 // distinct sorts IDs and leaves each there once.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,15 +53,10 @@ func (m *Manager) Tick(ctx context.Context) (time.Time, error) {
 func (m *Manager) tendAll(ctx context.Context, claimed []Request, now time.Time) error {
 	var changes []Change
 	var errs []error
-	var closed []uuid.UUID // assignments
 	for _, r := range claimed {
-		if slices.Contains(closed, r.Assignment) {
-			continue
-		}
 		s, left, err := m.look(ctx, r, now)
 		if err == nil && left {
-			closed = append(closed, r.Assignment)
-			if err = m.CloseServer(ctx, departure(r, now)); err == nil {
+			if err = m.close(ctx, departure(r, now), now); err == nil {
 				continue
 			}
 		}
@@ -135,7 +129,7 @@ func (m *Manager) tend(ctx context.Context, id uuid.UUID, held, now time.Time) (
 			return err
 		}
 		if left {
-			return m.CloseServer(ctx, departure(r, now))
+			return m.close(ctx, departure(r, now), now)
 		}
 		if next = s.performable(now); next != nil {
 			s.r.LeaseUntil = held

@@ -149,6 +149,26 @@ func TestSafetyNet(t *testing.T) {
 	}
 }
 
+// TestSafetyNetWithoutAssignments: the servers of a host's own table are told apart by their client alone.
+func TestSafetyNetWithoutAssignments(t *testing.T) {
+	t.Parallel()
+	var server dedicated.Server
+	p := setup(t, func(c *backup.Config) {
+		c.Servers = serversFunc(func(uuid.UUID) (dedicated.Server, error) { return server, nil })
+	})
+	server = p.server
+	server.Assignment = uuid.Nil
+	first := p.submit(t, daily(2))
+	next := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: p.reseller.ResellerID}
+	server.ClientID = next.ID
+	second, err := p.Submit(t.Context(), next, backup.Form{ServerID: server.ID, Schedule: daily(2)})
+	require.NoError(t, err)
+	p.clock.Set(at("2026-01-02 02:00"))
+	p.tick(t)
+	assert.Equal(t, backup.Pending, p.planned(t, second).State)
+	assert.Equal(t, backup.Cancelled, p.list(t, backup.TaskQuery{RequestID: first.ID})[0].State)
+}
+
 // TestSafetyNetWhileWaiting: a task that was due when the server was still the client's is looked at again.
 func TestSafetyNetWhileWaiting(t *testing.T) {
 	t.Parallel()
@@ -246,9 +266,21 @@ func (c *contested) Commit(ctx context.Context, changes ...backup.Change) error 
 
 func TestConflictsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	store := &contested{}
-	p := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
+	store, asked := &contested{}, 0
+	p := setup(t, func(c *backup.Config) {
+		store.Store, c.Store = c.Store, store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, backup.Request) error {
+			asked++
+			return nil
+		})
+	})
+	store.left.Store(4)
 	r, other := p.submit(t, daily(2)), p.submit(t, daily(2))
+	assert.Equal(t, 2, asked, "gates are asked once an operation")
+	store.left.Store(4)
+	r = revise(t, p, r, daily(2))
+	r = revise(t, p, r, backup.Schedule{Frequency: backup.Daily, Interval: 1, Hour: 2})
+	assert.Equal(t, 3, asked)
 	p.clock.Set(at("2026-01-03 02:00"))
 	store.left.Store(3)
 	p.tick(t)
