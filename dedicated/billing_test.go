@@ -144,6 +144,16 @@ func TestPeriodAtRefuses(t *testing.T) {
 	assert.EqualError(t, err, "dedicated: 2026-01-30T13:00:00+01:00 is before the first billing period, which begins at 2026-01-31T00:00:00+01:00")
 }
 
+// TestPeriodAtDoesNotAllocate runs alone: other tests' allocations would count.
+func TestPeriodAtDoesNotAllocate(t *testing.T) {
+	for _, zone := range []string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"} {
+		b := billing(t, "2024-01-31 00:00", zone, dedicated.Month, 1)
+		for _, at := range []time.Time{b.Anchor, b.Anchor.AddDate(3, 0, 0), b.Anchor.AddDate(1000, 0, 0)} {
+			assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = b.PeriodAt(at) }), "%s at %s", zone, at)
+		}
+	}
+}
+
 func TestPeriodRefuses(t *testing.T) {
 	t.Parallel()
 	b := billing(t, "2026-01-31 00:00", "Europe/Berlin", dedicated.Month, 1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -40,6 +41,48 @@ func TestGates(t *testing.T) {
 	got, err := w.Server(t.Context(), w.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, s, got)
+}
+
+// TestGatesStandOnEveryPath: each operation that changes a server asks, and a refusal keeps it as it was, telling nobody.
+func TestGatesStandOnEveryPath(t *testing.T) {
+	t.Parallel()
+	for op, state := range map[string]dedicated.State{ // and a state that it takes
+		"Assign": dedicated.InStock, "Rebill": dedicated.InUse, "Rename": dedicated.Retired, "Hold": dedicated.InUse,
+		"Resume": dedicated.OnHold, "Release": dedicated.InUse, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
+		"Done": dedicated.CleanUp,
+	} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			closed := false
+			w := setup(t, func(c *dedicated.Config) {
+				c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
+					if closed {
+						return errors.New("closed")
+					}
+					return nil
+				})
+			})
+			s := w.inState(t, state)
+			call := func() (dedicated.Server, error) { return w.do(t, op, w.reseller, s) }
+			if op == "Done" {
+				busy, err := w.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.New(), "")
+				require.NoError(t, err)
+				s = busy
+				call = func() (dedicated.Server, error) { return w.Done(t.Context(), w.reseller, s.ID, s.Busy) }
+			}
+			before := w.events(t)
+			closed = true
+			_, err := call()
+			require.ErrorIs(t, err, dedicated.ErrForbidden)
+			got, err := w.Server(t.Context(), w.reseller, s.ID)
+			require.NoError(t, err)
+			assert.Equal(t, s, got)
+			assert.Equal(t, before, w.events(t))
+			closed = false
+			_, err = call()
+			require.NoError(t, err)
+		})
+	}
 }
 
 func TestGateThatPanicsRefuses(t *testing.T) {
