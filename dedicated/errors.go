@@ -39,7 +39,7 @@ func (e *Error) Error() string { return "dedicated: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final says that trying again will not help: the error is a decision.
+// Final tells the library's own loops not to try again at once: this package has done that, where it could help.
 func (e *Error) Final() bool { return true }
 
 func invalid(op, field string, format string, args ...any) *Error {

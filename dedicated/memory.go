@@ -14,7 +14,8 @@ import (
 )
 
 // MemoryStore keeps servers in memory: for tests, and for trying the library. The zero value is empty and ready to use;
-// it is safe for concurrent use and must not be copied afterwards. A page costs as many servers as are looked at for it.
+// it is safe for concurrent use and must not be copied afterwards. A page costs as many servers as are looked at for it; it
+// holds 100 by default and 1000 at most.
 type MemoryStore struct {
 	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox

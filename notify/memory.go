@@ -14,7 +14,8 @@ import (
 )
 
 // MemoryOutbox is the Outbox of the MemoryStores. The zero value is empty and ready; it must not be copied once used. What
-// a claim costs follows what is claimed, not what waits or was delivered. What was delivered is kept, for Deliveries.
+// a claim costs follows what is claimed, not what waits or was delivered. What was delivered is kept, for Deliveries, whose
+// pages hold 100 by default and 1000 at most and cost as much as all that is kept.
 type MemoryOutbox struct {
 	mu   sync.Mutex
 	held *outboxState
