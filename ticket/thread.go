@@ -13,7 +13,23 @@ import (
 )
 
 // silent says that the note says nothing.
-func (n Note) silent() bool { return strings.TrimSpace(n.Text) == "" && len(n.Attachments) == 0 }
+func (n Note) silent() bool { return silent(n.Text, n.Attachments) }
+
+func silent(text string, files []Attachment) bool {
+	return strings.TrimSpace(text) == "" && len(files) == 0
+}
+
+// counted is the bound that an entry counts against: public comments, internal ones, and records of moves that said
+// nothing, so that neither what a client cannot see nor what says nothing takes the room of words.
+func (c Comment) counted() string {
+	switch {
+	case !c.Internal:
+		return "public"
+	case silent(c.Text, c.Attachments):
+		return "silent"
+	}
+	return "internal"
+}
 
 // checkNote refuses a note that its operation cannot take, naming everything that is wrong.
 func (s *step) checkNote(rule operation) error {
@@ -44,14 +60,14 @@ func (s *step) comment() Comment {
 }
 
 // append puts what was said at the end of the thread. A note that says nothing leaves an entry only if it has an ID, by which
-// a repeat is known. Internal comments are counted apart, for a client must not run into a bound that it cannot see.
+// a repeat is known, and while there is room.
 func (s *step) append() error {
 	if s.note.silent() && s.note.ID == uuid.Nil {
 		return nil
 	}
 	said, alike := s.comment(), 0
 	for _, c := range s.after.Thread {
-		if c.Internal == said.Internal {
+		if c.counted() == said.counted() {
 			alike++
 		}
 	}

@@ -186,6 +186,20 @@ func TestFullThread(t *testing.T) {
 	require.NoError(t, d.Close(ctx, d.reseller, id, ticket.Note{}), "it can still be closed")
 }
 
+// TestSilentMovesTakeNoRoom: a client that closes and reopens for ever keeps nobody from writing.
+func TestSilentMovesTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	d, ctx := setup(t), t.Context()
+	id := d.opened(t, d.own, ticket.Other)
+	for range ticket.MaxThread/2 + 5 {
+		require.NoError(t, d.Close(ctx, d.client, id, ticket.Note{ID: uuid.New()}))
+		require.NoError(t, d.Reopen(ctx, d.client, id, ticket.Note{ID: uuid.New()}))
+	}
+	assert.Len(t, d.get(t, id).Thread, 1+ticket.MaxThread, "as many are remembered")
+	require.NoError(t, d.Comment(ctx, d.reseller, id, ticket.Note{Text: "who does that?", Internal: true}))
+	require.NoError(t, d.Comment(ctx, d.reseller, id, say("stop it")))
+}
+
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -17,7 +17,7 @@ import (
 const (
 	MaxSubject     = 200       // bytes of UTF-8 in a subject, characters in a field of type text
 	MaxText        = 16 * 1024 // bytes in a comment, characters in a field of type long_text
-	MaxThread      = 500       // public comments of a ticket, internal ones, and entries of its upstream thread
+	MaxThread      = 500       // public comments of a ticket, internal ones, moves without words, and entries upstream
 	MaxAttachments = 20        // of one comment
 	MaxSearch      = 200       // bytes in Query.Text
 	MaxFileName    = 255       // bytes in an attachment's name
