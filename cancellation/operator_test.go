@@ -154,3 +154,46 @@ func TestAbandonTakesWhatIsExecuting(t *testing.T) {
 	_, err = stuckWorld.Abandon(t.Context(), stuckWorld.reseller, c.ID, "a\nb")
 	assert.Equal(t, "reason", problem(t, err, cancellation.ErrInvalid).Field)
 }
+
+// TestCrashWhileAbandoning stops an Abandon at every call in turn: either nothing has happened, or ticks finish it.
+func TestCrashWhileAbandoning(t *testing.T) {
+	t.Parallel()
+	for _, mode := range crashModes {
+		for at := 0; ; at++ {
+			w, _, c := stuck(t)
+			f := &fuse{at: at, mode: mode}
+			abandonWith(t, w, f, c.ID)
+			if !f.blown {
+				require.Greater(t, at, 3)
+				break
+			}
+			for range 3 {
+				w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease))
+				_, _ = w.Tick(t.Context()) // the deprovisioning fails as before
+			}
+			if got := w.get(t, c.ID); !got.Abandoned {
+				require.Equal(t, cancellation.Executing, got.State, "%s %s", mode, f.where)
+				_, err := w.Abandon(t.Context(), w.reseller, c.ID, "")
+				require.NoError(t, err)
+			}
+			require.Equal(t, cancellation.Failed, w.get(t, c.ID).State, "%s %s", mode, f.where)
+			require.Equal(t, uuid.Nil, w.serverNow(t, c.ServerID).Busy)
+			require.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindFailed])
+			require.Empty(t, w.biller.refunds())
+		}
+	}
+}
+
+func abandonWith(t *testing.T, w *world, f *fuse, id uuid.UUID) {
+	t.Helper()
+	m, err := cancellation.New(fused(w.config, f))
+	require.NoError(t, err)
+	defer func() {
+		if v := recover(); v != nil {
+			require.Equal(t, errCrash, v)
+		}
+	}()
+	if _, err = m.Abandon(t.Context(), w.reseller, id, "burnt down"); f.blown && err != nil {
+		require.ErrorIs(t, err, errCrash)
+	}
+}

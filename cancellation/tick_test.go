@@ -150,7 +150,8 @@ func TestTickReportsAStoreThatIsDown(t *testing.T) {
 	cancel()
 	_, err = w.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	assertProblem(t, errors.Join(err, cancellation.ErrInvalid), cancellation.ErrInvalid) // an *Error all the same
+	var e *cancellation.Error
+	require.ErrorAs(t, err, &e)
 	w.drain(t, at("2026-11-10 12:00"))
 	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
 	require.NoError(t, err)
