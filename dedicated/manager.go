@@ -95,7 +95,8 @@ func (m *Manager) added(ctx context.Context, s Server, failure error) (Server, e
 	return stored, nil
 }
 
-// Assign gives a server in stock to a client, under a fresh assignment, and tells the client.
+// Assign gives a server in stock to a client, under a fresh assignment, and tells the client. The Anchor is kept in UTC, to
+// the microsecond.
 func (m *Manager) Assign(ctx context.Context, a Actor, id, client uuid.UUID, b Billing) (Server, error) {
 	const op = "Assign"
 	assignment, err := uuid.NewRandom()

@@ -2,6 +2,7 @@ package dedicated_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,18 @@ import (
 )
 
 // TestBilledAt: since when the present billing holds, for what depends on its periods.
+func TestAnchorIsKeptAsInstant(t *testing.T) {
+	t.Parallel()
+	w, b := setup(t), monthly()
+	b.Anchor = time.Date(2026, 10, 31, 1, 0, 0, 123456789, time.FixedZone("", 3600))
+	s, err := w.Assign(t.Context(), w.reseller, w.add(t).ID, w.client.ID, b)
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2026, 10, 31, 0, 0, 0, 123456000, time.UTC), s.Billing.Anchor)
+	again, err := w.Rebill(t.Context(), w.reseller, s.ID, b)
+	require.NoError(t, err)
+	assert.Equal(t, s, again, "the same billing, written otherwise")
+}
+
 func TestBilledAt(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), t.Context()
