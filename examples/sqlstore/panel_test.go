@@ -56,6 +56,7 @@ type host struct {
 	biller    cancellation.Biller
 	performer backup.Performer                                // nil: people make backups
 	mail      func(ctx context.Context, e notify.Event) error // gets every event
+	lease     time.Duration                                   // of a step of a cancellation
 	deadline  time.Duration                                   // of a backup that the performer makes
 	parallel  int
 }
