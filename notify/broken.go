@@ -72,8 +72,8 @@ func Kinds() []Spec {
 			Reason: "there is no .servr (did you mean .server_name?): there are date, server_name",
 		},
 		Subject: map[string]string{"en": "Your text of {{.kind}} in {{.locale}} does not work"},
-		Text: map[string]string{"en": "The text that you saved for {{.kind}} in the language {{.locale}} could not be used. The mail was sent in the " +
-			"built-in words.\n\n{{with .part}}Part: {{.}}\n{{end}}{{with .line}}Line: {{.}}\n{{end}}{{with .column}}Column: {{.}}\n{{end}}" +
+		Text: map[string]string{"en": "The text that you saved for {{.kind}} in the language {{.locale}} could not be used. The mail was sent " +
+			"in the built-in words.\n\n{{with .part}}Part: {{.}}\n{{end}}{{with .line}}Line: {{.}}\n{{end}}{{with .column}}Column: {{.}}\n{{end}}" +
 			"What is wrong: {{.reason}}\n\nPlease edit the text or reset it.\n"},
 	}}
 	return WithHTML(Translate(specs, "de", map[Kind]Wording{KindTextBroken: {

@@ -59,7 +59,8 @@ func (c *Catalog) sendCopy(ctx context.Context, subscriber string, i int, last b
 		return err
 	}
 	if last && i+1 < len(list) {
-		return Permanent(fmt.Errorf("%w: %d people are listed for copies of %s, copies for %d were asked for", ErrInvalid, len(list), e.Kind, i+1))
+		return Permanent(fmt.Errorf("%w: %d people are listed for copies of %s, copies for %d were asked for",
+			ErrInvalid, len(list), e.Kind, i+1))
 	}
 	return nil
 }

@@ -147,3 +147,44 @@ func ExampleSubject_Event() {
 	fmt.Println(waiting, err)
 	// Output: 2 <nil>
 }
+
+// A reseller hears of a text of its own that no longer works: the host puts the event where all events are, and it becomes
+// a mail like any other.
+func ExampleCatalog_alarm() {
+	ctx := context.Background()
+	outbox, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
+	catalog, err := notify.NewCatalog(exampleKinds(), notify.Kinds())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	catalog.Texts = texts
+	catalog.Alarm = notify.AlarmFunc(func(_ context.Context, e notify.Event) error {
+		outbox.Append(e)
+		return nil
+	})
+	show := notify.NotifierFunc(func(_ context.Context, m notify.Message) error {
+		fmt.Printf("To the %s: %s\n", m.To.Audience, m.Subject)
+		return nil
+	})
+	dispatcher, err := notify.New(notify.Config{Outbox: outbox},
+		catalog.Mail("mail to clients", notify.ToClient, show), catalog.Mail("mail to resellers", notify.ToReseller, show))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	old := exampleEvent("web1", 1) // its kind had a variable "host" when the reseller edited the text
+	err = texts.Save(ctx, notify.Text{ResellerID: old.ResellerID, Kind: old.Kind, Locale: "en", Subject: "{{.host}}", Text: "Done."})
+	outbox.Append(old, exampleEvent("web1", 2))
+	for range 2 {
+		if _, err := dispatcher.Tick(ctx); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(err)
+	// Unordered output:
+	// To the client: Backup of web1
+	// To the client: Backup of web1
+	// To the reseller: Your text of example.backed_up in en does not work
+	// <nil>
+}
