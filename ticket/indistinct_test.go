@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 	type seen struct {
 		Views  []ticket.View
 		Kinds  []notify.Kind
+		Told   []ticket.Notice
 		Counts []int
 		IDs    []uuid.Version // how the IDs of comments were made
 	}
@@ -79,7 +81,10 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 		_, events := d.events(t)
 		for _, e := range events {
 			if e.Kind != ticket.KindForwarded && e.Kind != ticket.KindProviderReplied {
-				got.Kinds = append(got.Kinds, e.Kind)
+				var n ticket.Notice
+				require.NoError(t, json.Unmarshal(e.Data, &n))
+				n.TicketID, n.ServerID, n.Ref, n.ServerName = uuid.Nil, uuid.Nil, "", ""
+				got.Kinds, got.Told = append(got.Kinds, e.Kind), append(got.Told, n)
 			}
 		}
 		return got
