@@ -182,3 +182,52 @@ func TestErrorsAreHeardWhileWorkGoesOn(t *testing.T) {
 		assert.Len(t, h.calls, 1)
 	})
 }
+
+// TestSettledBetweenTries: what the Performer left behind goes with the task.
+func TestSettledBetweenTries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hands{do: func(context.Context, backup.Task) (backup.Result, error) { return backup.Result{}, errDown }}
+		p := bubble(t, h)
+		task := p.planned(t, p.submit(t, at2()))
+		time.Sleep(time.Until(task.At))
+		p.tick(t)
+		task, err := p.Task(t.Context(), p.reseller, task.ID)
+		require.NoError(t, err)
+		require.Equal(t, errDown.Error(), task.Reason)
+		require.NotZero(t, task.TryAt)
+		task, err = p.Complete(t.Context(), p.reseller, task.ID, backup.Result{Note: "by hand"})
+		require.NoError(t, err)
+		assert.Empty(t, task.Reason)
+		assert.Zero(t, task.TryAt)
+		require.Empty(t, runFor(t, time.Hour, p.Manager))
+		assert.Len(t, h.calls, 1)
+	})
+}
+
+// TestRetriedWhilePerformed: a late result is of the attempt that it was made for, not of the next.
+func TestRetriedWhilePerformed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hands{do: func(context.Context, backup.Task) (backup.Result, error) {
+			time.Sleep(time.Hour) // heeds nothing
+			return backup.Result{}, nil
+		}}
+		p := bubble(t, h)
+		task := p.planned(t, p.submit(t, at2()))
+		time.Sleep(time.Until(task.At))
+		done := make(chan error)
+		go func() {
+			_, err := p.Tick(t.Context())
+			done <- err
+		}()
+		synctest.Wait()
+		_, err := p.Fail(t.Context(), p.reseller, task.ID, "hangs")
+		require.NoError(t, err)
+		_, err = p.Retry(t.Context(), p.reseller, task.ID)
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		assert.Len(t, h.calls, 2)
+		assert.Equal(t, 1, p.count(t, backup.KindCompleted))
+	})
+}

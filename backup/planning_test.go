@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 func TestSubmitPlansTheFirstTask(t *testing.T) {
@@ -132,11 +133,20 @@ func TestSubmitTwice(t *testing.T) {
 	second, err := p.Submit(t.Context(), p.client, form)
 	require.NoError(t, err)
 	assert.Equal(t, first, second)
-	form.What = "something else"
-	_, err = p.Submit(t.Context(), p.client, form)
-	require.ErrorIs(t, err, backup.ErrConflict)
-	var e *backup.Error
-	require.ErrorAs(t, err, &e)
-	assert.Equal(t, &first, e.Existing)
+	for name, change := range map[string]func(*backup.Form){
+		"server":   func(f *backup.Form) { f.ServerID = p.rent(t, "web-08", dedicated.Owner{}, p.client.ID).ID },
+		"what":     func(f *backup.Form) { f.What = "something else" },
+		"note":     func(f *backup.Form) { f.Note = "something else" },
+		"schedule": func(f *backup.Form) { f.Schedule.Minute = 1 },
+		"start":    func(f *backup.Form) { f.Schedule.Start = start.Add(time.Minute) },
+	} {
+		other := form
+		change(&other)
+		_, err = p.Submit(t.Context(), p.client, other)
+		require.ErrorIs(t, err, backup.ErrConflict, name)
+		var e *backup.Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, &first, e.Existing)
+	}
 	assert.Len(t, p.list(t, backup.TaskQuery{}), 1)
 }
