@@ -8,7 +8,8 @@ func german() map[notify.Kind]notify.Wording {
 		ofTask = "Die für {{.date}} geplante Sicherung des Servers {{.server_name}} "
 		what   = "{{with .what}}\nUmfang: {{.}}\n{{end}}"
 		why    = "{{with .reason}}\nGrund: {{.}}\n{{end}}"
-		undone = "{{with .tasks}}\nFolgende Sicherungen werden nicht mehr ausgeführt:\n{{range .}}- {{.date}}{{with .what}}, {{.}}{{end}}\n{{end}}{{end}}"
+		undone = "{{with .tasks}}\nFolgende Sicherungen werden nicht mehr ausgeführt:\n" +
+			"{{range .}}- {{.date}}{{with .what}}, {{.}}{{end}}\n{{end}}{{end}}"
 	)
 	return map[notify.Kind]notify.Wording{
 		KindCompleted: {
