@@ -324,6 +324,34 @@ func TestNew(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
+// TestGateShuts: a kind that is switched off takes no new requests; open ones finish, and a repeat finds what is stored.
+func TestGateShuts(t *testing.T) {
+	t.Parallel()
+	shut, off := false, errors.New("no reboots this week")
+	d := setup(t, func(c *ticket.Config) {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, ticket.Kind, dedicated.Server) error {
+			if shut {
+				return off
+			}
+			return nil
+		})
+	})
+	ctx, f := t.Context(), ticket.Form{ID: uuid.New(), ServerID: d.own, Kind: ticket.Reboot}
+	v, err := d.Open(ctx, d.client, f)
+	require.NoError(t, err)
+	shut = true
+	again, err := d.Open(ctx, d.client, f)
+	require.NoError(t, err)
+	assert.Equal(t, v, again)
+	require.NoError(t, d.Confirm(ctx, d.reseller, v.ID, say("yes")))
+	require.NoError(t, d.Complete(ctx, d.reseller, v.ID, ticket.Note{}))
+	require.NoError(t, d.Reopen(ctx, d.client, v.ID, say("not yet")))
+	require.NoError(t, d.Close(ctx, d.client, v.ID, ticket.Note{}))
+	_, err = d.Open(ctx, d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Text: "please"})
+	require.ErrorIs(t, err, off)
+	assert.Equal(t, "please", refusal(t, err).Form.Text)
+}
+
 // TestHostileNames: a host's own table of servers may hold anything; what is refused elsewhere is neutralised here.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()

@@ -22,8 +22,13 @@ func TestThread(t *testing.T) {
 	d.clock.Add(time.Minute)
 	require.NoError(t, d.Comment(ctx, d.reseller, id, ticket.Note{Attachments: files}))
 	require.NoError(t, d.Comment(ctx, d.reseller, id, ticket.Note{Text: "hm", Internal: true}))
+	renamed := d.servers[d.own]
+	renamed.Name = "web-08"
+	d.servers[d.own] = renamed
 	v, err := d.View(ctx, d.client, id)
 	require.NoError(t, err)
+	assert.Equal(t, "web-07", v.ServerName, "as it was")
+	assert.Equal(t, d.own, v.ServerID)
 	require.Len(t, v.Thread, 2)
 	assert.Equal(t, d.client, v.Thread[0].By)
 	said := v.Thread[1]
