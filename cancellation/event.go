@@ -113,9 +113,12 @@ type fact struct {
 	payload any
 }
 
-// place is the zone of the cancellation's dates. A store that kept an unknown one must not stop a cancellation: UTC.
-func (c Cancellation) place() *time.Location {
-	loc, err := zone.Load(c.Zone)
+// place is the zone of the cancellation's dates.
+func (c Cancellation) place() *time.Location { return place(c.Zone) }
+
+// place is the zone to show dates in. A store or an inventory that kept an unknown one must not stop a cancellation: UTC.
+func place(name string) *time.Location {
+	loc, err := zone.Load(name)
 	if err != nil {
 		return time.UTC
 	}

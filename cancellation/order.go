@@ -179,11 +179,11 @@ func (m *Manager) choose(op string, a dedicated.Actor, s dedicated.Server, w Whe
 			return w, time.Time{}, noPeriod(op, s, err)
 		}
 		return w, time.Time{}, &Error{Op: op, ServerID: s.ID, Field: "When.At", PeriodEnd: end, Err: ErrForbidden,
-			Msg: fmt.Sprintf("a client may choose the end of the billing period only, which is %s", end.Format(time.RFC3339))}
+			Msg: "a client may only cancel at the end of the billing period, " + date(end, place(s.Billing.Zone))}
 	}
 	if !w.EndOfPeriod && w.At.Before(now) {
 		return w, time.Time{}, invalid(op, "When.At", "%s is past: it is %s, and now is the earliest that is possible",
-			w.At.Format(time.RFC3339), now.Format(time.RFC3339))
+			date(w.At, place(s.Billing.Zone)), date(now, place(s.Billing.Zone)))
 	}
 	at, err := w.resolve(now, s.Billing)
 	if err != nil {

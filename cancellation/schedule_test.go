@@ -101,12 +101,29 @@ func TestScheduleNow(t *testing.T) {
 
 func TestClientsDateNamesThePeriodsEnd(t *testing.T) {
 	t.Parallel()
+	const words = "cancellation: a client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
 	w := setup(t)
-	order := cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: at("2026-11-12 00:00")}}
-	_, err := w.Schedule(t.Context(), w.client, order)
+	w.save(t, cancellation.Settings{ClientMayWithdraw: true})
+	s := w.server(t)
+	day := cancellation.When{At: at("2026-11-12 00:00")}
+	_, err := w.Quote(t.Context(), w.client, s.ID, day)
 	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
-	_, err = w.Quote(t.Context(), w.client, order.ServerID, order.When)
+	require.EqualError(t, err, words)
+	_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: day})
 	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
+	require.EqualError(t, err, words)
+	_, err = w.Reschedule(t.Context(), w.client, w.endOfPeriod(t, s.ID).ID, day)
+	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
+	require.EqualError(t, err, words)
+}
+
+func TestPastDatesAreShownAsTheServersClockDoes(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	past := cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:59")}}
+	_, err := w.Schedule(t.Context(), w.reseller, past)
+	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:59:00+01:00 is past: "+
+		"it is 2026-11-10T10:00:00+01:00, and now is the earliest that is possible")
 }
 
 func TestEndOfPeriodBeforeTheAnchor(t *testing.T) {
