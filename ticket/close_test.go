@@ -73,19 +73,24 @@ func TestCloseServer(t *testing.T) {
 	require.NoError(t, d.CloseServer(ctx, dedicated.Departure{ResellerID: uuid.New(), ServerID: d.own, Assignment: uuid.New()}))
 }
 
-// TestServiceRefused: what serves a client that has the server no longer is refused before anybody has closed the ticket.
-func TestServiceRefused(t *testing.T) {
-	t.Parallel()
-	for _, leave := range []func(*desk){
-		func(d *desk) { d.release(d.rented) },
-		func(d *desk) { d.reassign(d.rented) },
-		func(d *desk) { // to the same client
+// leaves are the ways in which the rented server's use ends.
+func leaves() map[string]func(*desk) {
+	return map[string]func(*desk){
+		"released":           func(d *desk) { d.release(d.rented) },
+		"given to another":   func(d *desk) { d.reassign(d.rented) },
+		"taken off the list": func(d *desk) { delete(d.servers, d.rented) },
+		"given to it anew": func(d *desk) {
 			s := d.servers[d.rented]
 			s.Assignment = uuid.New()
 			d.servers[d.rented] = s
 		},
-		func(d *desk) { delete(d.servers, d.rented) },
-	} {
+	}
+}
+
+// TestServiceRefused: what serves a client that has the server no longer is refused before anybody has closed the ticket.
+func TestServiceRefused(t *testing.T) {
+	t.Parallel()
+	for _, leave := range leaves() {
 		d, ctx := setup(t), t.Context()
 		id := d.opened(t, d.rented, ticket.Other)
 		done := d.opened(t, d.rented, ticket.Other)
@@ -152,12 +157,14 @@ func TestPull(t *testing.T) {
 			assert.Empty(t, kinds, status)
 		}
 	}
-	d := setup(t, func(c *ticket.Config) { c.FirstResponse = -1 })
-	id := d.opened(t, d.own, ticket.Other)
-	d.release(d.own)
-	d.clock.Add(24 * time.Hour)
-	d.ticked(t)
-	assert.Equal(t, ticket.Closed, d.get(t, id).Status, "within a day while it is worked on")
+	for name, leave := range leaves() {
+		d := setup(t, func(c *ticket.Config) { c.FirstResponse = -1 })
+		id := d.opened(t, d.rented, ticket.Other)
+		leave(d)
+		d.clock.Add(24 * time.Hour)
+		d.ticked(t)
+		assert.Equal(t, ticket.Closed, d.get(t, id).Status, "%s: within a day while it is worked on", name)
+	}
 }
 
 // TestReleased: the library's own inventory releases a server, and its event closes the tickets.

@@ -2,7 +2,6 @@ package ticket_test
 
 import (
 	"encoding/json"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -135,59 +134,4 @@ func TestRelay(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "in an hour", v.Thread[len(v.Thread)-1].Text)
 	assert.Equal(t, ticket.Confirmed, v.Status)
-}
-
-// TestForwardRace: two that forward at once start one upstream thread, with both entries.
-func TestForwardRace(t *testing.T) {
-	t.Parallel()
-	for range 100 {
-		d := setup(t)
-		id := d.opened(t, d.rented, ticket.Other)
-		start := make(chan struct{})
-		var both sync.WaitGroup
-		for range 2 {
-			both.Go(func() {
-				<-start
-				assert.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
-			})
-		}
-		close(start)
-		both.Wait()
-		got := d.get(t, id)
-		require.Len(t, got.Upstream.Thread, 2)
-		require.Len(t, got.Thread, 2, "the client is told once")
-		for _, sent := range d.errands(t) {
-			require.Equal(t, got.Upstream.Ref, sent.Ref)
-		}
-	}
-}
-
-// TestDecisionRace: of a confirmation and a rejection at once, the one that comes second is decided again: a confirmed ticket
-// may still be rejected, a rejected one not confirmed.
-func TestDecisionRace(t *testing.T) {
-	t.Parallel()
-	for range 100 {
-		d := setup(t)
-		id := d.opened(t, d.own, ticket.Other)
-		start, results := make(chan struct{}), make(chan error, 2)
-		for _, call := range []func() error{
-			func() error { return d.Confirm(t.Context(), d.reseller, id, say("yes")) },
-			func() error { return d.Reject(t.Context(), d.reseller, id, say("no")) },
-		} {
-			go func() {
-				<-start
-				results <- call()
-			}()
-		}
-		close(start)
-		errs := []error{<-results, <-results}
-		got := d.get(t, id)
-		require.Equal(t, ticket.Rejected, got.Status)
-		for _, err := range errs {
-			if err != nil {
-				require.ErrorIs(t, err, ticket.ErrConflict)
-				require.Equal(t, ticket.Rejected, refusal(t, err).Status)
-			}
-		}
-	}
 }

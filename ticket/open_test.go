@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -200,46 +199,6 @@ func TestKindBecomesUnique(t *testing.T) {
 	for _, id := range []uuid.UUID{a, b} {
 		require.NoError(t, m.Comment(t.Context(), d.client, id, say("go on")))
 		require.NoError(t, m.Confirm(t.Context(), d.reseller, id, say("yes")))
-	}
-}
-
-// TestOpenRace: of many that open a unique kind at once one wins, and the others learn which.
-func TestOpenRace(t *testing.T) {
-	t.Parallel()
-	for range 200 {
-		d := setup(t)
-		start, results := make(chan struct{}), make(chan error, 4)
-		ids := make(chan uuid.UUID, 4)
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() {
-				<-start
-				v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot})
-				results <- err
-				ids <- v.ID
-			})
-		}
-		close(start)
-		all.Wait()
-		close(results)
-		close(ids)
-		var winner uuid.UUID
-		for id := range ids {
-			if id != uuid.Nil {
-				require.Equal(t, uuid.Nil, winner)
-				winner = id
-			}
-		}
-		won := 0
-		for err := range results {
-			if err == nil {
-				won++
-				continue
-			}
-			require.ErrorIs(t, err, ticket.ErrConflict)
-			require.Equal(t, winner, refusal(t, err).OpenID)
-		}
-		require.Equal(t, 1, won)
 	}
 }
 

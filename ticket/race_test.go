@@ -1,0 +1,136 @@
+package ticket_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/ticket"
+)
+
+// TestOpenRace: of many that open a unique kind at once one wins, and the others learn which.
+func TestOpenRace(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		d := setup(t)
+		start, results := make(chan struct{}), make(chan error, 4)
+		ids := make(chan uuid.UUID, 4)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				<-start
+				v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot})
+				results <- err
+				ids <- v.ID
+			})
+		}
+		close(start)
+		all.Wait()
+		close(results)
+		close(ids)
+		var winner uuid.UUID
+		for id := range ids {
+			if id != uuid.Nil {
+				require.Equal(t, uuid.Nil, winner)
+				winner = id
+			}
+		}
+		won := 0
+		for err := range results {
+			if err == nil {
+				won++
+				continue
+			}
+			require.ErrorIs(t, err, ticket.ErrConflict)
+			require.Equal(t, winner, refusal(t, err).OpenID)
+		}
+		require.Equal(t, 1, won)
+	}
+}
+
+// TestReopenRace: of one that is opened again and one that is opened at once one wins, and the other learns which.
+func TestReopenRace(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		d := setup(t)
+		old := d.opened(t, d.own, ticket.Reboot)
+		d.bring(t, old, ticket.Closed)
+		form := ticket.Form{ID: uuid.New(), ServerID: d.own, Kind: ticket.Reboot}
+		start, reopened, opened := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+		go func() {
+			<-start
+			reopened <- d.Reopen(t.Context(), d.client, old, ticket.Note{})
+		}()
+		go func() {
+			<-start
+			_, err := d.Open(t.Context(), d.client, form)
+			opened <- err
+		}()
+		close(start)
+		lost, winner := <-reopened, form.ID
+		if err := <-opened; err != nil {
+			require.NoError(t, lost)
+			lost, winner = err, old
+		}
+		require.ErrorIs(t, lost, ticket.ErrConflict)
+		require.Equal(t, winner, refusal(t, lost).OpenID)
+	}
+}
+
+// TestForwardRace: two that forward at once start one upstream thread, with both entries.
+func TestForwardRace(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		d := setup(t)
+		id := d.opened(t, d.rented, ticket.Other)
+		start := make(chan struct{})
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				<-start
+				assert.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
+			})
+		}
+		close(start)
+		both.Wait()
+		got := d.get(t, id)
+		require.Len(t, got.Upstream.Thread, 2)
+		require.Len(t, got.Thread, 2, "the client is told once")
+		for _, sent := range d.errands(t) {
+			require.Equal(t, got.Upstream.Ref, sent.Ref)
+		}
+	}
+}
+
+// TestDecisionRace: of a confirmation and a rejection at once, the one that comes second is decided again: a confirmed ticket
+// may still be rejected, a rejected one not confirmed.
+func TestDecisionRace(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		d := setup(t)
+		id := d.opened(t, d.own, ticket.Other)
+		start, results := make(chan struct{}), make(chan error, 2)
+		for _, call := range []func() error{
+			func() error { return d.Confirm(t.Context(), d.reseller, id, say("yes")) },
+			func() error { return d.Reject(t.Context(), d.reseller, id, say("no")) },
+		} {
+			go func() {
+				<-start
+				results <- call()
+			}()
+		}
+		close(start)
+		errs := []error{<-results, <-results}
+		got := d.get(t, id)
+		require.Equal(t, ticket.Rejected, got.Status)
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, ticket.ErrConflict)
+				require.Equal(t, ticket.Rejected, refusal(t, err).Status)
+			}
+		}
+	}
+}
