@@ -81,7 +81,7 @@ func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 		t.Thread = []Comment{{ID: uuid.NewSHA1(t.ID, []byte(op)), By: a, At: now, Op: op, Text: f.Text}}
 	}
 	var stored Ticket
-	err = fault.Retry(ctx, func(first bool) error {
+	err = fault.Retry(ctx, func(first bool) (err error) {
 		stored, err = m.create(ctx, a, t, s, first)
 		return err
 	})

@@ -64,7 +64,8 @@ type Comment struct {
 	Attachments []Attachment
 }
 
-// Attachment refers to a file that the host keeps. The library stores and hands out the reference, never the file.
+// Attachment refers to a file that the host keeps. The library stores and hands out the reference, never the file. Clients
+// send references too: whether a Key is theirs to show is the host's to check, before the note comes here.
 type Attachment struct {
 	Name      string `json:"name"`       // one line
 	MediaType string `json:"media_type"` // RFC 6838, such as image/png; "": unknown
