@@ -104,8 +104,11 @@ func (s *step) appendUpstream(c Comment) error {
 }
 
 // ProviderReplied adds a provider's answer to the ticket that was forwarded under upstreamRef, in whatever status it is,
-// and tells the reseller; the client learns nothing of it before Relay. The note must say something; it is kept as it came,
-// with control characters blanked, and Internal is not looked at. An unknown reference is ErrNotFound.
+// and tells the reseller; the client learns nothing of it before Relay. The note must say something; its text is kept as it
+// came, with control characters blanked, and Internal is not looked at. What is over a bound, such as a text of more than
+// MaxText bytes, and attachments with such characters are ErrInvalid, with the note in the error: cut a mail that quotes all
+// before it. An unknown reference is ErrNotFound; upstreamRef is the reference alone, in any case of letters, in brackets or
+// not.
 func (m *Manager) ProviderReplied(ctx context.Context, a dedicated.Actor, upstreamRef string, n Note) error {
 	const op = "ProviderReplied"
 	id, err := m.byUpstreamRef(ctx, a, op, upstreamRef)
@@ -220,7 +223,7 @@ func render(tmpl *template.Template, e Errand) (string, error) {
 }
 
 func parseForwardText(source string) (*template.Template, error) {
-	if source == "" {
+	if strings.TrimSpace(source) == "" {
 		source = DefaultForwardText
 	}
 	tmpl, err := template.New("ForwardText").Option("missingkey=error").Parse(source)

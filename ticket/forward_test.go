@@ -74,12 +74,13 @@ func TestForwardText(t *testing.T) {
 	assert.Contains(t, d.get(t, id).Upstream.Thread[1].Text, "srv-42 is db-01", "the thread keeps the names it began with")
 }
 
-// TestForwardBlankWorking: without words, a forwarded ticket would be told from a confirmed one.
-func TestForwardBlankWorking(t *testing.T) {
+// TestForwardBlankTexts: without words, a forwarded ticket would be told from a confirmed one, and a provider told nothing.
+func TestForwardBlankTexts(t *testing.T) {
 	t.Parallel()
-	d := setup(t, func(c *ticket.Config) { c.Working = " \n" })
+	d := setup(t, func(c *ticket.Config) { c.Working, c.ForwardText = " \n", " \n" })
 	id := d.opened(t, d.rented, ticket.Other)
 	require.NoError(t, d.Forward(t.Context(), d.reseller, id, say("press it")))
+	assert.Contains(t, d.get(t, id).Upstream.Thread[0].Text, "press it")
 	v, err := d.View(t.Context(), d.client, id)
 	require.NoError(t, err)
 	require.Len(t, v.Thread, 2)

@@ -60,7 +60,7 @@ type Config struct {
 	// tells a forwarded ticket from a confirmed one. Blank: DefaultWorking.
 	Working string
 	// ForwardText is a text/template for what a provider is written, over the variables of Errand, text being the reseller's
-	// words. "": DefaultForwardText.
+	// words. Blank: DefaultForwardText.
 	ForwardText string
 }
 
