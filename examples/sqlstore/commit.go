@@ -31,13 +31,16 @@ func (db *DB) commit(ctx context.Context, c commit) error {
 	if c.err != nil {
 		return c.err
 	}
-	if len(c.statements)+len(c.events) == 0 {
+	statements := append(c.statements, db.announce(c.events)...)
+	if len(statements) == 0 {
 		return ctx.Err()
 	}
-	return db.transact(ctx, func(t *tx) error {
-		if err := t.write(ctx, c.statements); err != nil {
-			return err
-		}
-		return t.announce(ctx, c.events)
-	})
+	texts := make([]string, len(statements))
+	for i, s := range statements {
+		texts[i] = s.text
+	}
+	if err := db.prepare(ctx, texts...); err != nil {
+		return err
+	}
+	return db.transact(ctx, func(t *tx) error { return t.write(ctx, statements) })
 }

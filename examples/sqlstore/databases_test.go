@@ -103,7 +103,9 @@ type postgresServer struct {
 }
 
 // fresh names a new, empty schema.
-func (s *postgresServer) fresh(t *testing.T) string {
+func (s *postgresServer) fresh(t *testing.T) string { return s.schema(t) }
+
+func (s *postgresServer) schema(t testing.TB) string {
 	t.Helper()
 	if s.dsn == "" {
 		t.Skip("no PostgreSQL: " + s.missing + "; set METALKEEP_POSTGRES to the URL of an empty database")

@@ -17,6 +17,8 @@ type dialect interface {
 	// picked is the condition that a column is among what a SELECT finds, which is locked; rows that are locked already
 	// are passed over.
 	picked(column, selection string) string
+	// prepare makes statements ready that are about to be run, once for all times.
+	prepare(ctx context.Context, write *sql.DB, texts []string) error
 	// run executes statements in their order within a transaction, and says how many rows each touched. It may stop at the
 	// first that touched none where one was required.
 	run(ctx context.Context, tx *tx, statements []statement) ([]int64, error)

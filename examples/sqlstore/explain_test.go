@@ -193,7 +193,7 @@ func day(n int) time.Time { return time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)
 
 // fill stores many records of 20 resellers, one of which it returns: one of each kind by the stores, the others as copies of
 // it that differ in what is searched and sorted by. One of a hundred is due.
-func fill(t *testing.T, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int) uuid.UUID {
+func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int) uuid.UUID {
 	t.Helper()
 	ctx, reseller := t.Context(), uuid.New()
 	require.NoError(t, db.Outbox().Register(ctx, "mail", nil))
@@ -257,7 +257,7 @@ func fill(t *testing.T, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int) uuid
 
 // multiply makes copies of a table's only row. other is what differs, as expressions over n, the number of the copy, and o,
 // the row.
-func multiply(t *testing.T, db *sql.DB, table string, other map[string]string, n int) {
+func multiply(t testing.TB, db *sql.DB, table string, other map[string]string, n int) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
 	require.NoError(t, err)

@@ -42,7 +42,7 @@ func OpenRecorded(dsn string) (*DB, *Recorder, error) {
 	if !strings.HasPrefix(dsn, "postgres") {
 		db, err := connect(dsn)
 		if err == nil {
-			db.dialect = recordedSQLite{r: r}
+			db.dialect = recordedSQLite{db.dialect.(liteSQL), r}
 		}
 		return db, r, err
 	}

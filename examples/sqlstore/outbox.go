@@ -26,17 +26,16 @@ type outbox struct{ db *DB }
 func (db *DB) Outbox() notify.Outbox { return outbox{db} }
 
 const (
-	addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, server_id, subject_id, data)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`
+	addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, server_id, subject_id, brought_by, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`
 
-	// fanOut makes a delivery for every subscriber that wants an event: under no lease, of those events that the condition
-	// finds.
+	// fanOut makes a delivery for every subscriber that wants an event, under no lease. Of the events that the condition
+	// finds, those that were known before are left out.
 	fanOut = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id,
 			attempts, due, lease_until, delivered, dead, last_error)
-		SELECT e.id, s.name, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, %d, FALSE, FALSE, ''
-		FROM events e JOIN subscribers s ON s.every_kind
-			OR EXISTS (SELECT 1 FROM subscriptions k WHERE k.subscriber = s.name AND k.kind = e.kind)
-		WHERE %s`
+		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, %d, FALSE, FALSE, ''
+		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '')
+		WHERE %s AND e.brought_by = $2`
 
 	// claimable are a subscriber's deliveries that nobody has a lease on at $2. Of a subject's it is the first that waits;
 	// PostgreSQL takes = for something rare, and sorts instead of reading in order: hence <=.
@@ -58,44 +57,43 @@ const (
 		last_error = $9 WHERE event_id = $1 AND subscriber = $2 AND version = $3`
 )
 
-// announce adds events in their order, but those that are known, and makes their deliveries.
-func (t *tx) announce(ctx context.Context, events []notify.Event) error {
+// announce is the statements that add events in their order, but those that are known, and make their deliveries.
+func (db *DB) announce(events []notify.Event) []statement {
 	if len(events) == 0 {
 		return nil
 	}
-	statements := make([]statement, len(events))
-	for i, e := range events {
-		statements[i] = statement{text: addEvent, args: []any{
+	var statements []statement
+	var added []uuid.UUID
+	bringer := uuid.NewString()
+	for _, e := range events {
+		added = append(added, e.ID)
+		statements = append(statements, statement{text: addEvent, args: []any{
 			plain(e.ID), plain(e.Kind), plain(e.At), plain(e.ResellerID), plain(e.ClientID), plain(e.ServerID), plain(e.SubjectID),
-			string(e.Data),
-		}}
+			bringer, string(e.Data),
+		}})
 	}
-	added, err := t.db.dialect.run(ctx, t, statements)
-	if err != nil {
-		return err
-	}
-	var fresh []uuid.UUID
-	for i, rows := range added {
-		if rows > 0 {
-			fresh = append(fresh, events[i].ID)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	return t.write(ctx, []statement{{
-		text: fmt.Sprintf(fanOut, never, t.db.dialect.isIn("e.id", "$1")), args: []any{t.db.dialect.list(ids(fresh))},
-	}})
+	return append(statements, statement{text: db.fanOut(), args: []any{db.dialect.list(ids(added)), bringer}})
 }
+
+// fanOut is the statement that makes the deliveries of the events in a list.
+func (db *DB) fanOut() string { return fmt.Sprintf(fanOut, never, db.dialect.isIn("e.id", "$1")) }
+
+// everyKind is how the tables say that a subscriber wants all kinds.
+const everyKind notify.Kind = ""
 
 // Register implements notify.Outbox.
 func (o outbox) Register(ctx context.Context, subscriber string, kinds []notify.Kind) error {
 	if subscriber == "" {
 		return fmt.Errorf("%w: a subscriber without a name", fault.ErrInvalid)
 	}
+	if kinds == nil {
+		kinds = []notify.Kind{everyKind}
+	} else {
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k notify.Kind) bool { return k == everyKind }) // no event has it
+	}
 	statements := []statement{
-		{text: `INSERT INTO subscribers (name, every_kind) VALUES ($1, $2)
-			ON CONFLICT (name) DO UPDATE SET every_kind = excluded.every_kind`, args: []any{subscriber, kinds == nil}},
+		// Who registers the same name at the same time waits here.
+		{text: `INSERT INTO subscribers (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name`, args: []any{subscriber}},
 		{text: `DELETE FROM subscriptions WHERE subscriber = $1`, args: []any{subscriber}},
 	}
 	for _, kind := range kinds {
@@ -190,6 +188,9 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 			missed: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
 				d.Event.ID, d.Subscriber, d.Version, fault.ErrConflict),
 		}
+	}
+	if err := o.db.prepare(ctx, settle); err != nil {
+		return err
 	}
 	return o.db.transact(ctx, func(t *tx) error {
 		touched, err := o.db.dialect.run(ctx, t, statements)

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// liteSQL is SQLite's dialect.
-type liteSQL struct{}
+// liteSQL is SQLite's dialect. It keeps the statements of the one connection that writes: preparing one takes longer than
+// running it.
+type liteSQL struct{ prepared *sync.Map } // from the statement's text to *sql.Stmt
 
 // openSQLite opens a file twice: for one writer at a time, whose transactions lock the file as they begin, so that none
 // has to be given up half-way; and for any number of readers, which never wait for it (WAL). Writers of other processes
@@ -48,7 +50,7 @@ func openSQLite(dsn string) (*DB, error) {
 	}
 	read.SetMaxIdleConns(maxConnections)
 	read.SetMaxOpenConns(maxConnections)
-	return &DB{dialect: liteSQL{}, write: write, pool: read}, nil
+	return &DB{dialect: liteSQL{&sync.Map{}}, write: write, pool: read}, nil
 }
 
 func (liteSQL) sql(statement string) string { return strings.ReplaceAll(statement, "$", "?") }
@@ -69,19 +71,28 @@ func (liteSQL) holds(column, parameter string) string {
 // picked locks nothing: the file has one writer.
 func (liteSQL) picked(column, selection string) string { return column + " IN (" + selection + ")" }
 
+func (d liteSQL) prepare(ctx context.Context, write *sql.DB, texts []string) error {
+	for _, text := range texts {
+		if _, ready := d.prepared.Load(text); ready {
+			continue
+		}
+		s, err := write.PrepareContext(ctx, d.sql(text))
+		if err != nil {
+			return err
+		}
+		if _, ready := d.prepared.LoadOrStore(text, s); ready {
+			if err := s.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int64, error) {
 	var touched []int64
-	prepared := map[string]*sql.Stmt{}
 	for _, s := range statements {
-		if prepared[s.text] == nil {
-			p, err := t.PrepareContext(ctx, d.sql(s.text))
-			if err != nil {
-				return nil, err
-			}
-			defer p.Close() // the transaction would close it, too
-			prepared[s.text] = p
-		}
-		result, err := prepared[s.text].ExecContext(ctx, s.args...)
+		result, err := d.execute(ctx, t, s)
 		if err != nil {
 			return nil, err
 		}
@@ -95,6 +106,13 @@ func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int6
 		}
 	}
 	return touched, nil
+}
+
+func (d liteSQL) execute(ctx context.Context, t *tx, s statement) (sql.Result, error) {
+	if ready, ok := d.prepared.Load(s.text); ok {
+		return t.StmtContext(ctx, ready.(*sql.Stmt)).ExecContext(ctx, s.args...)
+	}
+	return t.ExecContext(ctx, d.sql(s.text), s.args...)
 }
 
 func (liteSQL) judge(err error) failure {

@@ -53,6 +53,11 @@ func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing boo
 	return true, t.Commit()
 }
 
+// prepare comes before the transaction: what it prepares outlives that.
+func (db *DB) prepare(ctx context.Context, texts ...string) error {
+	return db.explain(ctx, db.dialect.prepare(ctx, db.write, texts), false)
+}
+
 // write executes statements in order. The first that touches no row though it must is the error.
 func (t *tx) write(ctx context.Context, statements []statement) error {
 	touched, err := t.db.dialect.run(ctx, t, statements)

@@ -139,16 +139,17 @@ func (w *worker) kill(t *testing.T) {
 	_ = w.stdin.Close()
 }
 
-// TestKilledWorkers lets processes work off cancellations and backups that are all due, kills one of them every second and
-// starts it again. Each refund is paid once, each server released once, each mail sent, and nothing is left over.
+// TestKilledWorkers lets processes work off cancellations and backups that are all due, kills one of them again and again
+// and starts it anew. Each refund is paid once, each server released once, each mail sent, and nothing is left over.
 func TestKilledWorkers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fresh         func(*testing.T) string
 		workers       int
-		usual, atMost int // cancellations, and as many backups
+		every         time.Duration // one is killed
+		usual, atMost int           // cancellations, and as many backups
 	}{
-		"postgres": {server.fresh, 6, 300, 3000},
-		"sqlite":   {freshSQLite, 1, 300, 3000},
+		"postgres": {server.fresh, 6, time.Second, 300, 3000},
+		"sqlite":   {freshSQLite, 1, 2 * time.Second, 200, 3000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dsn, n := tt.fresh(t), tt.usual
@@ -168,7 +169,7 @@ func TestKilledWorkers(t *testing.T) {
 			}
 			kills := 0
 			for deadline := time.Now().Add(10 * time.Minute); !workedOff(t, own, n) && time.Now().Before(deadline); kills++ {
-				time.Sleep(time.Second)
+				time.Sleep(tt.every)
 				victim := rand.IntN(len(workers))
 				workers[victim].kill(t)
 				workers[victim] = startWorker(t, j, nil)

@@ -198,6 +198,7 @@ CREATE TABLE texts (
 	PRIMARY KEY (reseller_id, kind, locale)
 );
 
+-- What one call of Commit brings has the same brought_by.
 CREATE TABLE events (
 	seq         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	id          UUID NOT NULL UNIQUE,
@@ -207,19 +208,19 @@ CREATE TABLE events (
 	client_id   UUID,
 	server_id   UUID,
 	subject_id  UUID,
+	brought_by  UUID NOT NULL,
 	data        JSON NOT NULL
 );
 
 CREATE TABLE subscribers (
-	name       TEXT PRIMARY KEY,
-	every_kind BOOLEAN NOT NULL
+	name TEXT PRIMARY KEY
 );
 
--- The kinds of subscribers that do not want every kind.
+-- What subscribers want; the kind '' is every kind.
 CREATE TABLE subscriptions (
-	subscriber TEXT NOT NULL REFERENCES subscribers (name),
 	kind       TEXT NOT NULL,
-	PRIMARY KEY (subscriber, kind)
+	subscriber TEXT NOT NULL REFERENCES subscribers (name),
+	PRIMARY KEY (kind, subscriber)
 );
 
 CREATE TABLE deliveries (

@@ -198,6 +198,7 @@ CREATE TABLE texts (
 	PRIMARY KEY (reseller_id, kind, locale)
 ) STRICT;
 
+-- What one call of Commit brings has the same brought_by.
 CREATE TABLE events (
 	seq         INTEGER PRIMARY KEY AUTOINCREMENT,
 	id          TEXT NOT NULL UNIQUE,
@@ -207,19 +208,19 @@ CREATE TABLE events (
 	client_id   TEXT,
 	server_id   TEXT,
 	subject_id  TEXT,
+	brought_by  TEXT NOT NULL,
 	data        TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE subscribers (
-	name       TEXT NOT NULL PRIMARY KEY,
-	every_kind INTEGER NOT NULL
+	name TEXT NOT NULL PRIMARY KEY
 ) STRICT;
 
--- The kinds of subscribers that do not want every kind.
+-- What subscribers want; the kind '' is every kind.
 CREATE TABLE subscriptions (
-	subscriber TEXT NOT NULL REFERENCES subscribers (name),
 	kind       TEXT NOT NULL,
-	PRIMARY KEY (subscriber, kind)
+	subscriber TEXT NOT NULL REFERENCES subscribers (name),
+	PRIMARY KEY (kind, subscriber)
 ) STRICT;
 
 CREATE TABLE deliveries (
