@@ -131,7 +131,7 @@ func minute(t time.Time) string { return t.Format("2006-01-02 15:04") }
 
 // Kinds are this package's events, for notify.NewCatalog, with texts in English and German.
 func Kinds() []notify.Spec {
-	return notify.WithHTML(notify.Translate(kinds(), "de", german()))
+	return notify.WithHTML(notify.Translate(notify.Explain(kinds(), meanings()), "de", german()))
 }
 
 func kinds() []notify.Spec {

@@ -40,3 +40,29 @@ func german() map[notify.Kind]notify.Wording {
 		},
 	}
 }
+
+// meanings are what the variables of the texts mean.
+func meanings() map[string]string {
+	return map[string]string{
+		".server_id":       "the server's ID",
+		".server_name":     "the server's name, as it was then",
+		".task_id":         "one backup of the request",
+		".request_id":      "the request; all zeros: all of the server",
+		".assignment":      "the client's use of the server",
+		".what":            "what is backed up, in the words of the client",
+		".at":              "the planned date",
+		".date":            "the planned date for people, in the request's zone",
+		".attempt":         "0 for the first, 1 for the first retry",
+		".bytes":           "size of the backup; 0: not said",
+		".location":        "where the backup is; may be empty",
+		".note":            "a remark; may be empty",
+		".reason":          "why; may be empty",
+		".tasks":           "the backups that will not be made",
+		".tasks[].task_id": "one of them",
+		".tasks[].what":    "what it would have held",
+		".tasks[].at":      "its planned date",
+		".tasks[].date":    "its planned date for people",
+		".schedule":        "when backups are made, for people",
+		".planned":         "the next date",
+	}
+}

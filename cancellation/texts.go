@@ -92,3 +92,35 @@ func germanToReseller() map[notify.Kind]notify.Wording {
 		},
 	}
 }
+
+// meanings are what the variables of the texts mean.
+func meanings() map[string]string {
+	return map[string]string{
+		".server_id":       "the server's ID",
+		".server_name":     "the server's name, as it was then",
+		".cancellation_id": "the cancellation",
+		".date":            "when the server is cancelled",
+		".local_date":      "when the server is cancelled, for people, in the server's zone",
+		".from_date":       "the date before; empty: it has not moved",
+		".from_local_date": "the date before, for people; may be empty",
+		".days_left":       "calendar days until then, in the server's zone",
+		".by":              "who ordered it: client, reseller or system",
+		".reason":          "why, in the words of who ordered it; may be empty",
+		".step":            "the first step that is not done; empty: none was begun",
+		".attempts":        "failures in a row",
+		".error":           "what went wrong",
+		".retry_at":        "when it is tried again, for people; empty: it is over",
+		".currency":        "the refund's currency; empty: there is none",
+		".total":           "the refund; empty: there is none",
+		".lines":           "the charges that the refund is made of",
+		".lines[].label":   "what was charged",
+		".lines[].paid":    "what was paid",
+		".lines[].amount":  "what is paid back of it",
+		".lines[].note":    "why it is that much; may be empty",
+		".reseller_id":     "whose server it was",
+		".client_id":       "who used it",
+		".assignment":      "the client's use of the server",
+		".at":              "the planned date",
+		".done":            "when it was carried out",
+	}
+}

@@ -27,3 +27,16 @@ func german() map[notify.Kind]notify.Wording {
 		},
 	}
 }
+
+// meanings are what the variables of the texts mean.
+func meanings() map[string]string {
+	return map[string]string{
+		".server_id":   "the server's ID",
+		".server_name": "the server's name, as it was then",
+		".reason":      "why, in the words of who did it; may be empty",
+		".reseller_id": "whose server it is",
+		".client_id":   "who used it",
+		".assignment":  "the client's use of the server",
+		".at":          "when it became true", ".cancellation_id": "the cancellation that released it; all zeros: none did",
+	}
+}

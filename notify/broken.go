@@ -76,6 +76,11 @@ func Kinds() []Spec {
 			"in the built-in words.\n\n{{with .part}}Part: {{.}}\n{{end}}{{with .line}}Line: {{.}}\n{{end}}{{with .column}}Column: {{.}}\n{{end}}" +
 			"What is wrong: {{.reason}}\n\nPlease edit the text or reset it.\n"},
 	}}
+	specs = Explain(specs, map[string]string{
+		".kind": "the kind of mail", ".locale": "the language of the text", ".part": "subject, text or html",
+		".line": "where the error is; 0: it is about the whole part", ".column": "where the error is, in characters; 0: not known",
+		".reason": "what is wrong",
+	})
 	return WithHTML(Translate(specs, "de", map[Kind]Wording{KindTextBroken: {
 		Subject: "Ihr Text für {{.kind}} in der Sprache {{.locale}} funktioniert nicht",
 		Text: "Der Text, den Sie für {{.kind}} in der Sprache {{.locale}} gespeichert haben, konnte nicht verwendet werden. Die E-Mail " +

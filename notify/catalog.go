@@ -17,9 +17,10 @@ import (
 type Spec struct {
 	Kind        Kind
 	Audience    Audience
-	Group       string // kinds of one group are shown together
-	Description string // when it happens, for who edits the text
-	Sample      any    // a payload with every field set; its JSON names the template's variables
+	Group       string            // kinds of one group are shown together
+	Description string            // when it happens, for who edits the text
+	Sample      any               // a payload with every field set; its JSON names the template's variables
+	Meanings    map[string]string // of the variables, by their names as Variables has them
 	Subject     map[string]string
 	Text        map[string]string
 	HTML        map[string]string
@@ -127,7 +128,7 @@ func (k *kind) builtin(language string) (Text, bool) {
 }
 
 func (s Spec) clone() Spec {
-	s.Subject, s.Text, s.HTML = maps.Clone(s.Subject), maps.Clone(s.Text), maps.Clone(s.HTML)
+	s.Subject, s.Text, s.HTML, s.Meanings = maps.Clone(s.Subject), maps.Clone(s.Text), maps.Clone(s.HTML), maps.Clone(s.Meanings)
 	return s
 }
 

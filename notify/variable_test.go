@@ -36,3 +36,21 @@ func TestVariables(t *testing.T) {
 		require.ErrorIs(t, err, notify.ErrInvalid)
 	}
 }
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	before := []notify.Spec{spec(), specWith(func(s *notify.Spec) {
+		s.Kind, s.Sample, s.Meanings = "test.other", json.RawMessage(`{"server":"web1"}`), map[string]string{".server": "the new server"}
+	}), {Kind: "test.wrong"}}
+	after := notify.Explain(before, map[string]string{".server": "the server's name", ".lines[].paid": "what was paid", ".gone": "-"})
+	assert.Nil(t, before[0].Meanings, "it changes none of its arguments")
+	assert.Equal(t, map[string]string{".server": "the server's name", ".lines[].paid": "what was paid"}, after[0].Meanings)
+	assert.Equal(t, map[string]string{".server": "the new server"}, after[1].Meanings, "what a kind says itself stands")
+	assert.Empty(t, after[2].Meanings)
+	list, err := after[1].Variables()
+	require.NoError(t, err)
+	assert.Equal(t, []notify.Variable{{Name: ".server", Type: "a text", Example: "web1", Meaning: "the new server"}}, list)
+	specs := newCatalog(t, after[0]).Specs()
+	specs[0].Meanings[".server"] = "overwritten"
+	assert.Equal(t, "the server's name", after[0].Meanings[".server"])
+}

@@ -159,7 +159,7 @@ func (t Ticket) events(now time.Time, facts []fact) ([]notify.Event, error) {
 
 // Kinds are this package's events, for notify.NewCatalog, with texts in English and German.
 func Kinds() []notify.Spec {
-	return notify.WithHTML(notify.Translate(kinds(), "de", german()))
+	return notify.WithHTML(notify.Translate(notify.Explain(kinds(), meanings()), "de", german()))
 }
 
 func kinds() []notify.Spec {

@@ -55,3 +55,26 @@ func germanToReseller() map[notify.Kind]notify.Wording {
 		KindProviderReplied: tell("{{.provider}} hat geantwortet", said),
 	}
 }
+
+// meanings are what the variables of the texts mean.
+func meanings() map[string]string {
+	return map[string]string{
+		".server_id":                "the server's ID",
+		".server_name":              "the server's name, as it was then",
+		".ticket_id":                "the ticket",
+		".ref":                      "the ticket, as answers quote it: keep it in the subject",
+		".kind":                     "what is asked for, for people",
+		".subject":                  "the ticket's subject, in the words of the client",
+		".status":                   "open, needs_details, confirmed, forwarded, done, rejected or closed",
+		".text":                     "what was said; may be empty",
+		".attachments":              "files that came with it",
+		".attachments[].name":       "name of the file",
+		".attachments[].media_type": "what kind of file it is",
+		".attachments[].key":        "where the host keeps the file",
+		".attachments[].bytes":      "size of the file",
+		".client_id":                "who asks",
+		".provider":                 "the provider's name; empty: nothing was forwarded",
+		".reason":                   "why the server left; empty otherwise",
+		".reference":                "the provider's own name of the server; may be empty",
+	}
+}

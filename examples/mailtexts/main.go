@@ -64,10 +64,10 @@ func section(page *strings.Builder, s notify.Spec) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(page, "\n## %s\n\n%s For the %s. Group: %s.\n\n| Variable | Is | Example |\n|---|---|---|\n",
+	fmt.Fprintf(page, "\n## %s\n\n%s For the %s. Group: %s.\n\n| Variable | Means | Is | Example |\n|---|---|---|---|\n",
 		s.Kind, s.Description, s.Audience, s.Group)
 	for _, v := range variables {
-		fmt.Fprintf(page, "| `%s` | %s | %s |\n", v.Name, v.Type, cell(v.Example))
+		fmt.Fprintf(page, "| `%s` | %s | %s | %s |\n", v.Name, cell(v.Meaning), v.Type, cell(v.Example))
 	}
 	if s.Audience == notify.ToHost {
 		return nil

@@ -29,6 +29,11 @@ func TestEveryKindIsComplete(t *testing.T) {
 	for _, s := range c.Specs() {
 		assert.NotEmpty(t, s.Description, s.Kind)
 		assert.NotEmpty(t, s.Group, s.Kind)
+		variables, err := s.Variables()
+		require.NoError(t, err)
+		for _, v := range variables {
+			assert.NotEmpty(t, v.Meaning, "%s of %s", v.Name, s.Kind)
+		}
 		if s.Audience == notify.ToHost {
 			continue
 		}
