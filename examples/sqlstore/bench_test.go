@@ -92,7 +92,7 @@ const (
 		search = $8 WHERE id = $1 AND version = $2`
 	floorEvent = `INSERT INTO events (id, kind, at, reseller_id, server_id, subject_id, brought_by, data)
 		VALUES ($1, $2, $3, $4, $5, $6, $1, $7)`
-	floorFan   = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, lease_until,
+	floorFan = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, lease_until,
 		delivered, dead, last_error) SELECT id, 'mail', 1, seq, at, reseller_id, subject_id, 0, at, 0, FALSE, FALSE, '' FROM events WHERE id = $1`
 )
 
@@ -100,10 +100,10 @@ func benchFloor(b *testing.B, dsn string, n int, floor func(b *testing.B, conn *
 	changes := some(b, opened(b, dsn), n)
 	db, err := sql.Open(driverOf(dsn))
 	require.NoError(b, err)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	conn, err := db.Conn(b.Context())
 	require.NoError(b, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	texts := []string{floorUpdate, floorEvent, floorFan}
 	if isSQLite(dsn) {
 		for i, text := range texts {
@@ -282,7 +282,7 @@ func benchScale(b *testing.B, dsn string, n int) {
 	db := opened(b, dsn)
 	own, err := sql.Open(driverOf(dsn))
 	require.NoError(b, err)
-	defer own.Close()
+	defer func() { _ = own.Close() }()
 	reseller := fill(b, db, own, isSQLite(dsn), n)
 	_, err = own.Exec("UPDATE servers SET reseller_id = $1", reseller.String())
 	require.NoError(b, err)
@@ -328,7 +328,7 @@ func each(db *sql.DB, query string, into *[]string) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {

@@ -74,7 +74,7 @@ func empty(t *testing.T, dsn string) {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
 	require.NoError(t, err)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	_, err = db.ExecContext(t.Context(), `DELETE FROM servers; DELETE FROM backup_requests; DELETE FROM backup_tasks; DELETE FROM tickets;
 		DELETE FROM cancellations; DELETE FROM cancellation_settings; DELETE FROM texts; DELETE FROM deliveries; DELETE FROM events;
 		DELETE FROM subscriptions; DELETE FROM subscribers`)
@@ -112,14 +112,14 @@ func (s *postgresServer) schema(t testing.TB) string {
 	}
 	db, err := sql.Open("pgx", s.dsn)
 	require.NoError(t, err)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	name := fmt.Sprintf("metalkeep_%d_%d", os.Getpid(), s.schemas.Add(1))
 	_, err = db.ExecContext(t.Context(), "CREATE SCHEMA "+name)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		db, err := sql.Open("pgx", s.dsn)
 		require.NoError(t, err)
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		_, err = db.Exec("SET client_min_messages = warning; DROP SCHEMA " + name + " CASCADE")
 		require.NoError(t, err)
 	})
@@ -199,7 +199,7 @@ func freePort() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, err
 }
@@ -210,7 +210,7 @@ func (s *postgresServer) await() error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for range 300 {
 		if err = db.Ping(); err == nil {
 			return nil

@@ -86,7 +86,7 @@ func explain(t *testing.T, db *sql.DB, q sqlstore.Query, sqlite bool) string {
 	}
 	rows, err := db.QueryContext(t.Context(), text, q.Args...)
 	require.NoError(t, err, text)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var plan strings.Builder
 	for rows.Next() {
 		var line string

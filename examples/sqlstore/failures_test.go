@@ -184,8 +184,8 @@ func (p *proxy) start(t *testing.T, dsn string) string {
 }
 
 func (p *proxy) forward(client, server net.Conn) {
-	defer client.Close()
-	defer server.Close()
+	defer func() { _ = client.Close() }()
+	defer func() { _ = server.Close() }()
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := client.Read(buffer)
@@ -203,8 +203,8 @@ func (p *proxy) forward(client, server net.Conn) {
 
 // back hands on what the server answers. The answer to a commit that it was to hear ends the connection instead.
 func (p *proxy) back(server, client net.Conn) {
-	defer client.Close()
-	defer server.Close()
+	defer func() { _ = client.Close() }()
+	defer func() { _ = server.Close() }()
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := server.Read(buffer)
