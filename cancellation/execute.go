@@ -185,8 +185,11 @@ func (m *Manager) deprovision(ctx context.Context, c Cancellation) error {
 }
 
 func (m *Manager) pay(ctx context.Context, c Cancellation) error {
-	if m.config.Biller == nil || !c.Refund.Total.IsPositive() {
+	if !c.Refund.Total.IsPositive() {
 		return nil
+	}
+	if m.config.Biller == nil { // whoever fixed it has one
+		return fmt.Errorf("%w: %s %s are owed, and Config.Biller is missing", ErrInvalid, c.Refund.Total.StringFixed(c.Places), c.Currency)
 	}
 	return m.config.Biller.Refund(ctx, c.refund())
 }

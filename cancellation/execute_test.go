@@ -356,3 +356,21 @@ func TestHostsKeepTheirHandsOff(t *testing.T) {
 	assert.Equal(t, november().Start, got.Refund.Lines[0].Charge.Start)
 	assert.Equal(t, time.UTC, got.Refund.Lines[0].Charge.Start.Location())
 }
+
+// TestRefundWithoutABiller: it was fixed by a process that has one; another that has none must not call it paid.
+func TestRefundWithoutABiller(t *testing.T) {
+	t.Parallel()
+	w, p, c := stuck(t)
+	p.wipe = nil
+	w.clock.Set(c.RetryAt)
+	poor := w.another(t, func(c *cancellation.Config) { c.Biller = nil })
+	next, err := poor.Tick(t.Context())
+	require.ErrorContains(t, err, "20.00 EUR")
+	got := w.get(t, c.ID)
+	assert.Equal(t, cancellation.Executing, got.State)
+	assert.Contains(t, got.LastError, "step refund: ")
+	assert.Zero(t, w.kinds(t, c.ID)[cancellation.KindExecuted])
+	w.tickAt(t, next)
+	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+	assert.Len(t, w.biller.refunds(), 1)
+}
