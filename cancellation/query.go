@@ -135,17 +135,19 @@ func (m *Manager) Renews(ctx context.Context, server uuid.UUID, start time.Time)
 	return true, nil
 }
 
-// present is the planned instant under the server's present billing; zero: the server has left, nothing will happen.
+// present is the planned instant under the server's present billing; zero: the server has left its client or become a
+// provider's, nothing will happen.
 func (m *Manager) present(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
-	if c.State != Scheduled {
-		return c.At, nil
-	}
 	s, err := m.config.Servers.Server(ctx, system(c.ResellerID), c.ServerID)
-	if errors.Is(err, ErrNotFound) || err == nil && (!c.holds(s) || !s.Used()) {
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && !c.holds(s):
 		return time.Time{}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return time.Time{}, err
+	case c.State == Executing:
+		return c.At, nil
+	case !s.Used() || !s.Owner.Own():
+		return time.Time{}, nil
 	}
 	return c.follow(s, now)
 }

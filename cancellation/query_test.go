@@ -223,3 +223,35 @@ func TestSettingsRefused(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, "unused_days", e.Nearest)
 }
+
+// TestRenewsOfWhatStays: what will not be cancelled is charged.
+func TestRenewsOfWhatStays(t *testing.T) {
+	t.Parallel()
+	t.Run("a provider's by now", func(t *testing.T) {
+		t.Parallel()
+		i := &inventory{}
+		w := setup(t, func(c *cancellation.Config) { i.Servers, c.Servers = c.Servers, i })
+		c := w.endOfPeriod(t, w.server(t).ID)
+		i.change = func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }
+		yes, err := w.Renews(t.Context(), c.ServerID, endOfNovember())
+		require.NoError(t, err)
+		assert.True(t, yes, "it will not be executed")
+	})
+	t.Run("another's by now", func(t *testing.T) {
+		t.Parallel()
+		d := &deafServers{deaf: true}
+		w := setup(t, func(c *cancellation.Config) { d.Servers, c.Servers = c.Servers, d })
+		s := w.server(t)
+		c := w.schedule(t, s.ID, at("2026-11-10 09:00"))
+		_, err := w.Tick(t.Context())
+		require.ErrorIs(t, err, errNoAnswer)
+		_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
+		require.NoError(t, err)
+		_, err = w.servers.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+		require.NoError(t, err)
+		require.Equal(t, cancellation.Executing, w.get(t, c.ID).State)
+		yes, err := w.Renews(t.Context(), s.ID, endOfNovember())
+		require.NoError(t, err)
+		assert.True(t, yes, "the cancellation was of the use before")
+	})
+}
