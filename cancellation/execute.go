@@ -29,20 +29,21 @@ func steps() []step {
 	}
 }
 
-// execute begins an execution, or goes on with one that has begun.
-func (m *Manager) execute(ctx context.Context, e execution) error {
-	now := m.now()
-	if c := e.before; c.State == Executing {
-		// What was claimed with many others may have waited for them: whoever has it now must have it long enough.
-		if c.LeaseUntil.Before(now.Add(m.config.Lease / 2)) {
-			m.lease(&c, now)
-			if err := m.commit(ctx, now, c); err != nil {
-				return unlessLost(err)
-			}
-			c.Version++
+// goOn goes on with an execution that has begun.
+func (m *Manager) goOn(ctx context.Context, c Cancellation, now time.Time) error {
+	// What was claimed with many others may have waited for them: whoever has it now must have it long enough.
+	if c.LeaseUntil.Before(now.Add(m.config.Lease / 2)) {
+		m.lease(&c, now)
+		if err := m.commit(ctx, now, c); err != nil {
+			return unlessLost(err)
 		}
-		return m.resume(ctx, c)
+		c.Version++
 	}
+	return m.resume(ctx, c)
+}
+
+// begin begins an execution.
+func (m *Manager) begin(ctx context.Context, e execution, now time.Time) error {
 	c, err := m.prepare(ctx, e, now)
 	if err != nil {
 		return m.refused(ctx, e, err, now)
@@ -141,7 +142,7 @@ func (m *Manager) conclude(ctx context.Context, c Cancellation, now time.Time) e
 	return unlessLost(m.commit(ctx, now, c, c.closing(now)...))
 }
 
-// stumble gives back an execution whose step has failed.
+// stumble gives back what has failed: a step of an execution, or the look before it.
 func (m *Manager) stumble(ctx context.Context, c Cancellation, failure error, now time.Time) error {
 	o := outcome{before: c}.stumbled(c, failure, now)
 	return errors.Join(failure, unlessLost(m.commit(ctx, now, o.after, o.facts...)))

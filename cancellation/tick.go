@@ -52,38 +52,56 @@ type execution struct {
 	settings Settings
 }
 
-// work does what is due of a claimed batch: first all that is only records, then the executions.
+// work does what is due of a claimed batch: first all that is only records, then what is to be executed.
 func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Time) []error {
 	var errs []error
 	var records []outcome
-	var due []execution
+	var due []Cancellation
 	known := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
 	for _, c := range claimed {
+		if c.State == Executing || !now.Before(c.planned()) {
+			due = append(due, c)
+			continue
+		}
 		e, err := m.judge(ctx, c, known, now)
 		switch {
 		case err != nil:
 			errs = append(errs, c.about("Tick", err))
 			records = append(records, outcome{before: c}.stumbled(c, err, now))
 		case e.after.State == Executing:
-			due = append(due, *e)
+			due = append(due, c)
 		default:
 			records = append(records, e.outcome)
 		}
 	}
 	_, err := m.commitAll(ctx, now, records)
 	errs = append(errs, err)
-	for _, e := range due {
-		errs = append(errs, e.before.about("Tick", m.execute(ctx, e)))
+	for _, c := range due {
+		errs = append(errs, c.about("Tick", m.act(ctx, c)))
 	}
 	return errs
 }
 
-// judge says what becomes of a claimed cancellation. Where its state is executing, that is still to be done; everything
-// else is only to be stored.
-func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, now time.Time) (e *execution, err error) {
+// act does what is due of one by itself. It looks at it right before: those before it may have taken hours.
+func (m *Manager) act(ctx context.Context, c Cancellation) error {
+	now := m.now()
 	if c.State == Executing {
-		return &execution{outcome: outcome{before: c, after: c}}, nil
+		return m.goOn(ctx, c, now)
 	}
+	e, err := m.judge(ctx, c, map[uuid.UUID]Settings{}, now)
+	switch {
+	case err != nil:
+		return m.stumble(ctx, c, err, now)
+	case e.after.State == Executing:
+		return m.begin(ctx, *e, now)
+	}
+	_, err = m.commitAll(ctx, now, []outcome{e.outcome})
+	return err
+}
+
+// judge says what becomes of a claimed cancellation that is scheduled. Where its state is executing, that is still to be
+// done; everything else is only to be stored.
+func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, now time.Time) (e *execution, err error) {
 	settings, ok := known[c.ResellerID]
 	if !ok {
 		if settings, err = m.settings(ctx, c.ResellerID); err != nil {
@@ -98,7 +116,7 @@ func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID
 	return e, err
 }
 
-// look is judge for one that is scheduled: it asks what has become of the server.
+// look is judge with the settings read: it asks what has become of the server.
 func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, now time.Time) (*execution, error) {
 	by := system(c.ResellerID)
 	s, err := m.config.Servers.Server(ctx, by, c.ServerID)

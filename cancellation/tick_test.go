@@ -219,3 +219,49 @@ func TestStoppedBetweenSteps(t *testing.T) {
 	assert.Len(t, all, 3)
 	assert.Len(t, w.biller.refunds(), 3)
 }
+
+// TestLookedAtRightBefore: what a claim has found may be hours old when those before it are done.
+func TestLookedAtRightBefore(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*testing.T, *world, dedicated.Server)
+		want   cancellation.State
+	}{
+		{"released by hand", func(t *testing.T, w *world, s dedicated.Server) {
+			_, err := w.servers.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.Nil, "")
+			require.NoError(t, err)
+		}, cancellation.Discarded},
+		{"billed otherwise", func(t *testing.T, w *world, s dedicated.Server) {
+			_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, quarterly())
+			require.NoError(t, err)
+		}, cancellation.Scheduled},
+		{"to be held", func(t *testing.T, w *world, _ dedicated.Server) {
+			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, HoldUnwarned: 3})
+		}, cancellation.Scheduled},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var w *world
+			var second dedicated.Server
+			wiped := 0
+			w = setup(t, func(c *cancellation.Config) {
+				c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
+					if wiped++; wiped == 1 {
+						w.clock.Set(w.clock.Now().Add(5 * time.Hour))
+						tt.change(t, w, second)
+					}
+					return nil
+				})
+			})
+			w.schedule(t, w.server(t).ID, at("2026-11-30 22:00"))
+			second = w.server(t)
+			c := w.endOfPeriod(t, second.ID)
+			w.tick(t)
+			w.tickAt(t, endOfNovember())
+			assert.Equal(t, tt.want, w.get(t, c.ID).State)
+			assert.Equal(t, 1, wiped)
+		})
+	}
+}
