@@ -153,7 +153,7 @@ func TestProvidersServer(t *testing.T) {
 	e = problem(t, err, cancellation.ErrForbidden)
 	assert.Empty(t, e.Provider+e.Reference)
 	assert.NotContains(t, err.Error(), "Upstream")
-	assert.NotContains(t, err.Error(), "4711")
+	assert.NotContains(t, err.Error(), "srv-4711")
 	assert.Contains(t, err.Error(), "cancel_at_provider")
 	w.assertNothing(t)
 }
