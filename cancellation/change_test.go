@@ -234,3 +234,34 @@ func TestSameOrderOvertakes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, second, first)
 }
+
+// flaky answers the first question about a server with a conflict.
+type flaky struct {
+	cancellation.Servers
+	asked int
+}
+
+func (f *flaky) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	if f.asked++; f.asked == 1 {
+		return dedicated.Server{}, dedicated.ErrConflict
+	}
+	return f.Servers.Server(ctx, a, id)
+}
+
+// TestConflictsGoRoundNoGate: a conflict before the gate was asked is no way past it.
+func TestConflictsGoRoundNoGate(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := w.server(t)
+	guarded := func() *cancellation.Manager {
+		return w.another(t, func(c *cancellation.Config) {
+			c.Servers = &flaky{Servers: c.Servers}
+			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return errors.New("closed") })
+		})
+	}
+	_, err := guarded().Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+	assertProblem(t, err, cancellation.ErrForbidden)
+	c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
+	_, err = guarded().Reschedule(t.Context(), w.reseller, c.ID, endOfPeriod())
+	assertProblem(t, err, cancellation.ErrForbidden)
+}

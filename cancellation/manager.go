@@ -106,7 +106,8 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 	}
 	now := m.now()
 	var result Cancellation
-	err := fault.Retry(ctx, func(first bool) error {
+	asked := false
+	err := fault.Retry(ctx, func(bool) error {
 		if o.ID != uuid.Nil {
 			var found bool
 			var err error
@@ -119,10 +120,11 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 			return err
 		}
 		c.ID = id
-		if first {
+		if !asked {
 			if err := m.config.Hooks.ask(ctx, op, c); err != nil {
 				return err
 			}
+			asked = true
 		}
 		result = c
 		result.Version++
@@ -140,7 +142,8 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 // scheduled any more is ErrConflict, as is one whose server has left its client. Whoever was warned is told the new date.
 func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUID, w When) (Cancellation, error) {
 	const op = "Reschedule"
-	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time, first bool) (*outcome, error) {
+	asked := false
+	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
 		settings, err := m.mayWithdraw(ctx, op, a, c, now)
 		if err != nil {
 			return nil, err
@@ -161,20 +164,22 @@ func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUI
 		next := c
 		next.When, next.Asked, next.ServerName = w, now, s.Name
 		next.move(a, didReschedule, at, s, now)
-		next.arm(settings, now)
-		if first {
+		if !asked {
 			if err := m.config.Hooks.ask(ctx, op, next); err != nil {
 				return nil, err
 			}
+			asked = true
 		}
 		return &outcome{before: c, after: next, facts: next.correction(now, c.At, a)}, nil
 	})
 }
 
-// move sets another planned date: what was said about the one before no longer counts.
+// move sets another planned date: what was said about the one before no longer counts. The next tick looks at it: a batch
+// that reckons everything anew after settings were saved may have passed the place that it moves to.
 func (c *Cancellation) move(by dedicated.Actor, what string, at time.Time, s dedicated.Server, now time.Time) {
 	c.record(now, by, what, "", c.At, at)
 	c.At, c.Zone, c.Postponed = at, s.Billing.Zone, time.Time{}
+	c.Due, c.LeaseUntil = now, time.Time{}
 	c.recovered()
 }
 
@@ -195,7 +200,7 @@ func (c Cancellation) correction(now, from time.Time, by dedicated.Actor) []fact
 // as for Reschedule. Whoever was warned is told. One that is not scheduled any more is ErrConflict.
 func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
 	const op = "Discard"
-	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time, _ bool) (*outcome, error) {
+	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
 		if _, err := m.mayWithdraw(ctx, op, a, c, now); err != nil {
 			return nil, err
 		}
@@ -264,20 +269,19 @@ type outcome struct {
 }
 
 // change reads a cancellation that the actor may know of, lets do decide what becomes of it and commits; after a conflict
-// it reads and decides again. Where do returns no outcome, nothing is written. first is true in the first try alone: what
-// must not be repeated belongs there.
+// it reads and decides again. Where do returns no outcome, nothing is written.
 func (m *Manager) change(
 	ctx context.Context, a dedicated.Actor, op string, id uuid.UUID,
-	do func(c Cancellation, now time.Time, first bool) (*outcome, error),
+	do func(c Cancellation, now time.Time) (*outcome, error),
 ) (Cancellation, error) {
 	now := m.now()
 	var result Cancellation
-	err := fault.Retry(ctx, func(first bool) error {
+	err := fault.Retry(ctx, func(bool) error {
 		c, err := m.seen(ctx, a, op, id)
 		if err != nil {
 			return err
 		}
-		o, err := do(c, now, first)
+		o, err := do(c, now)
 		if err != nil || o == nil {
 			result = c
 			return err

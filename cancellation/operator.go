@@ -15,7 +15,7 @@ import (
 // Clients are refused: ErrForbidden.
 func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
 	const op = "Retry"
-	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time, _ bool) (*outcome, error) {
+	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
 		if err := c.operable(op, a, now); err != nil {
 			return nil, err
 		}
@@ -35,7 +35,7 @@ func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (C
 // discarded. Clients are refused: ErrForbidden.
 func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
 	const op = "Abandon"
-	c, err := m.change(ctx, a, op, id, func(c Cancellation, now time.Time, _ bool) (*outcome, error) {
+	c, err := m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
 		if err := c.operable(op, a, now); err != nil {
 			return nil, err
 		}

@@ -85,12 +85,7 @@ func (m *Manager) rebilled(ctx context.Context, c Cancellation, asOf, now time.T
 	if err != nil || at.Equal(c.At) {
 		return nil, err
 	}
-	settings, err := m.settings(ctx, c.ResellerID)
-	if err != nil {
-		return nil, err
-	}
 	next := c
 	next.move(by, didMove, at, s, now)
-	next.arm(settings, now)
 	return &outcome{before: c, after: next, facts: next.correction(now, c.At, by)}, nil
 }

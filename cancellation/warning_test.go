@@ -1,9 +1,11 @@
 package cancellation_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -371,4 +373,41 @@ func TestRescheduleEndsAPostponement(t *testing.T) {
 	require.NoError(t, err)
 	w.drain(t, at("2026-11-12 09:00"))
 	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+}
+
+// halting lists one page, and then nothing.
+type halting struct {
+	cancellation.Store
+	pages int
+}
+
+func (h *halting) Cancellations(ctx context.Context, reseller uuid.UUID, q cancellation.Query) ([]cancellation.Cancellation, string, error) {
+	if h.pages++; h.pages > 1 {
+		return nil, "", errNoAnswer
+	}
+	return h.Store.Cancellations(ctx, reseller, q)
+}
+
+// TestSettingsReachWhatIsMovedMeanwhile: from behind the batches that are done to before them, by a process that had read
+// the settings before they were saved.
+func TestSettingsReachWhatIsMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for range 120 {
+		w.schedule(t, w.server(t).ID, at("2026-11-26 09:00"))
+	}
+	c := w.schedule(t, w.server(t).ID, at("2026-12-20 09:00"))
+	w.tick(t)
+	late := w.another(t, func(config *cancellation.Config) {
+		config.Store = &between{Store: w.store, do: func() {
+			w.save(t, warnings(7))
+			half := w.another(t, func(config *cancellation.Config) { config.Store = &halting{Store: w.store} })
+			_, err := half.Tick(t.Context())
+			require.ErrorIs(t, err, errNoAnswer)
+		}}
+	})
+	_, err := late.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-25 09:00")})
+	require.NoError(t, err)
+	w.drain(t, at("2026-11-24 09:00"))
+	assert.Equal(t, []int{7}, leads(w.get(t, c.ID)))
 }
