@@ -42,7 +42,7 @@ func (e *Error) Error() string { return "backup: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final says that trying again will not help: the error is a decision.
+// Final tells the library's own loops not to try again at once: this package has done that, where it could help.
 func (e *Error) Final() bool { return true }
 
 func invalid(op, field, format string, args ...any) *Error {
@@ -66,13 +66,14 @@ func nobody(op string) *Error {
 	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": nobody to act for: Actor needs a Role, a ResellerID and, for a client, an ID"}
 }
 
-// asError gives an error of a store, a hook or a check its place; an *Error stays as it is.
+// asError gives an error of a store, a hook or a check its place; an *Error stays as it is. A client may read it: of a
+// panic it has only who panicked, and errors.As finds the rest.
 func asError(op string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	return &Error{Op: op, Msg: op + ": " + err.Error(), Err: err}
+	return &Error{Op: op, Msg: op + ": " + fault.Reason(err), Err: err}
 }
 
 // renamed is an *Error of a part, given the method that it was found in.

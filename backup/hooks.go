@@ -21,8 +21,9 @@ type Servers interface {
 type Hooks struct {
 	// Gate functions may refuse a new or a revised request before anything is written, in order; the first refusal wins. r is
 	// the request as it would become; its Version is 0 only for a new one. They run once an operation, in the caller's
-	// goroutine and never inside a store call. What a gate returns is found by errors.Is, beside ErrForbidden; a panic counts
-	// as a refusal. They may be called by many goroutines at once.
+	// goroutine and never inside a store call. What a gate returns is found by errors.Is, beside ErrForbidden, and the
+	// actor reads it: it must not tell a client what a client may not know. A panic counts as a refusal, of which the actor
+	// reads no more than that. They may be called by many goroutines at once.
 	Gate []func(ctx context.Context, a dedicated.Actor, r Request) error
 }
 
@@ -31,7 +32,7 @@ func (h *Hooks) ask(ctx context.Context, op string, a dedicated.Actor, r Request
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, r.clone()) })
 		if err != nil {
 			return &Error{
-				Op: op, RequestID: r.ID, ServerID: r.ServerID, Msg: fmt.Sprintf("%s of backups of %s was refused: %v", op, r.ServerName, err),
+				Op: op, RequestID: r.ID, ServerID: r.ServerID, Msg: fmt.Sprintf("%s of backups of %s was refused: %s", op, r.ServerName, fault.Reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}

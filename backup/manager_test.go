@@ -250,14 +250,43 @@ func TestGates(t *testing.T) {
 	assert.Len(t, p.list(t, backup.TaskQuery{}), 2)
 }
 
-func TestGateThatPanics(t *testing.T) {
+// What panics, its value is not for clients.
+func TestForeignCodeThatPanics(t *testing.T) {
 	t.Parallel()
-	p := setup(t, func(c *backup.Config) {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, backup.Request) error { panic("oh") })
-	})
-	_, err := p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
-	require.ErrorIs(t, err, backup.ErrForbidden)
-	assert.Empty(t, p.list(t, backup.TaskQuery{}))
+	const secret = "password=secret"
+	tests := []struct {
+		name string
+		fit  func(c *backup.Config)
+		want string
+		is   error // nil: the panic alone
+	}{
+		{"gate", func(c *backup.Config) {
+			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, backup.Request) error { panic(secret) })
+		}, "gate 1 panicked", backup.ErrForbidden},
+		{"inventory", func(c *backup.Config) {
+			c.Servers = serversFunc(func(uuid.UUID) (dedicated.Server, error) { panic(secret) })
+		}, "Config.Servers panicked", nil},
+		{"ends", func(c *backup.Config) {
+			c.Ends = func(context.Context, []uuid.UUID) (map[uuid.UUID]time.Time, error) { panic(secret) }
+		}, "Config.Ends panicked", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := setup(t, tt.fit)
+			_, err := p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+			var known *backup.Error
+			require.ErrorAs(t, err, &known)
+			assert.Contains(t, known.Msg, tt.want)
+			assert.NotContains(t, known.Error(), secret)
+			tasks, _, err := p.store.Tasks(t.Context(), p.reseller.ResellerID, backup.TaskQuery{})
+			require.NoError(t, err)
+			assert.Empty(t, tasks)
+		})
+	}
 }
 
 func TestScheduledCancellation(t *testing.T) {

@@ -136,7 +136,7 @@ type outcome struct {
 func (o outcome) panicked() error {
 	var p *fault.PanicError
 	if errors.As(o.err, &p) {
-		return asError("Tick", o.err)
+		return &Error{Op: "Tick", Msg: "Tick: " + o.err.Error(), Err: o.err}
 	}
 	return nil
 }

@@ -61,6 +61,16 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// Reason is what an actor may read of an error that a gate or other foreign code gave: its text, and of a panic only who
+// panicked, for nobody wrote the panic's value for a client.
+func Reason(err error) string {
+	var p *PanicError
+	if errors.As(err, &p) {
+		return p.What + " panicked"
+	}
+	return err.Error()
+}
+
 // Guard calls foreign code and returns its error; a panic in it comes back as a *PanicError that names what.
 func Guard(what string, call func() error) (err error) {
 	defer func() {

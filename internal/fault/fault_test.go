@@ -72,3 +72,23 @@ func TestGuard(t *testing.T) {
 	require.ErrorAs(t, err, &p)
 	assert.NotEmpty(t, p.Stack)
 }
+
+func TestReason(t *testing.T) {
+	t.Parallel()
+	panicked := fault.Guard("gate 2", func() error { panic("password=secret") })
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"what somebody wrote", errors.New("backups are switched off"), "backups are switched off"},
+		{"a panic without its value", panicked, "gate 2 panicked"},
+		{"a panic within another error", fmt.Errorf("checked with password=secret: %w", panicked), "gate 2 panicked"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, tt.want, fault.Reason(tt.err))
+		})
+	}
+}
