@@ -16,8 +16,9 @@ import (
 )
 
 // MemoryStore keeps requests and tasks in memory: for tests, and for trying the library. The zero value is empty and ready
-// to use; it is safe for concurrent use and must not be copied afterwards. A list's page costs as much as the reseller has
-// records, or the request where the query names one; a claim costs what it claims.
+// to use; it is safe for concurrent use and must not be copied afterwards. A page costs as many of the reseller's records
+// as are looked at for it, from TaskQuery.From on, or all tasks of the request where the query names one; Counts costs as
+// many as there are; a claim costs what it claims.
 type MemoryStore struct {
 	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
@@ -45,6 +46,7 @@ func (m *MemoryStore) tables() *tables {
 				Version: func(r *Request) *int64 { return &r.Version },
 				Group:   func(r *Request) uuid.UUID { return r.ResellerID },
 				Due:     func(r *Request) (time.Time, *time.Time) { return r.Due, &r.LeaseUntil },
+				Key:     func(r *Request) page.Key { return page.Key{Sort: r.ServerName, ID: r.ID} },
 			}),
 			tasks: memory.NewTable(memory.Spec[Task]{
 				Name:    "backup task",
@@ -53,12 +55,15 @@ func (m *MemoryStore) tables() *tables {
 				Version: func(t *Task) *int64 { return &t.Version },
 				Group:   func(t *Task) uuid.UUID { return t.ResellerID },
 				Unique:  uniqueKeys,
+				Key:     byDate,
 			}),
 			series: map[uuid.UUID][]uuid.UUID{},
 		}
 	}
 	return m.kept
 }
+
+func byDate(t *Task) page.Key { return page.Key{Sort: page.SortTime(t.At), ID: t.ID} }
 
 // uniqueKeys let a request have one planned task.
 func uniqueKeys(t *Task) []string {
@@ -85,10 +90,7 @@ func (m *MemoryStore) Requests(ctx context.Context, reseller uuid.UUID, q Reques
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := m.tables().requests
-	byName := func(r *Request) page.Key { return page.Key{Sort: r.ServerName, ID: r.ID} }
-	rows, next, err := page.Of("backup requests", t.Select(reseller, q.matches), byName, q.Limit, q.After)
-	return t.Copy(rows), next, err
+	return m.tables().requests.Page("backup requests", reseller, q.matches, q.Limit, q.After)
 }
 
 // Task implements Store.
@@ -103,24 +105,40 @@ func (m *MemoryStore) Task(ctx context.Context, id uuid.UUID) (Task, error) {
 
 // Tasks implements Store.
 func (m *MemoryStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) (items []Task, next string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	rows, err := m.selectTasks(ctx, reseller, q)
-	if err != nil {
+	const list = "backup tasks"
+	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	byDate := func(t *Task) page.Key { return page.Key{Sort: page.SortTime(t.At), ID: t.ID} }
-	rows, next, err = page.Of("backup tasks", rows, byDate, q.Limit, q.After)
-	return m.tables().tasks.Copy(rows), next, err
+	if err := q.validate("Tasks"); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.tables()
+	if q.RequestID != uuid.Nil {
+		rows, next, err := page.Of(list, kept.ofRequest(reseller, q), byDate, q.Limit, q.After)
+		return kept.tasks.Copy(rows), next, err
+	}
+	if q.After == "" && !q.From.IsZero() { // what is before From need not be looked at
+		q.After = page.Key{Sort: page.SortTime(q.From)}.Cursor(list)
+	}
+	return kept.tasks.Page(list, reseller, q.matches, q.Limit, q.After)
 }
 
 // Counts implements Store.
 func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuery) (map[State]int, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := q.validate("Counts"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rows, err := m.selectTasks(ctx, reseller, q)
-	if err != nil {
-		return nil, err
+	kept := m.tables()
+	rows := kept.ofRequest(reseller, q)
+	if q.RequestID == uuid.Nil {
+		rows = kept.tasks.Select(reseller, q.matches)
 	}
 	counts := map[State]int{}
 	for _, t := range rows {
@@ -129,25 +147,15 @@ func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuer
 	return counts, nil
 }
 
-// selectTasks is called under the lock.
-func (m *MemoryStore) selectTasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) ([]*Task, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := q.validate("Tasks"); err != nil {
-		return nil, err
-	}
-	kept := m.tables()
-	if q.RequestID == uuid.Nil {
-		return kept.tasks.Select(reseller, q.matches), nil
-	}
+// ofRequest are those tasks of a query's request that it asks for.
+func (k *tables) ofRequest(reseller uuid.UUID, q TaskQuery) []*Task {
 	var rows []*Task
-	for _, id := range kept.series[q.RequestID] {
-		if t, err := kept.tasks.Get(id); err == nil && t.ResellerID == reseller && q.matches(&t) {
+	for _, id := range k.series[q.RequestID] {
+		if t, err := k.tasks.Get(id); err == nil && t.ResellerID == reseller && q.matches(&t) {
 			rows = append(rows, &t)
 		}
 	}
-	return rows, nil
+	return rows
 }
 
 // ClaimDue implements Store.
