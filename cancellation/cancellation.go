@@ -34,7 +34,7 @@ type Cancellation struct {
 	Reason string
 
 	Steps     []Step    // of the execution, in order; empty before it
-	Attempts  int       // failures in a row, of the step that is not done or of the beginning; above 0: stuck
+	Attempts  int       // failures in a row, of the step that is not done or of the beginning, one for a death; above 0: stuck
 	LastError string    // of the last failure; after an end as failed, why
 	RetryAt   time.Time // not before then is it tried again; zero: nothing has failed
 	Postponed time.Time // Settings.HoldUnwarned has moved the execution to then, once; zero: it has not

@@ -32,7 +32,12 @@ func steps() []step {
 // goOn goes on with an execution that has begun.
 func (m *Manager) goOn(ctx context.Context, c Cancellation, now time.Time) error {
 	// What was claimed with many others may have waited for them: whoever has it now must have it long enough.
-	if c.LeaseUntil.Before(now.Add(m.config.Lease / 2)) {
+	late := c.LeaseUntil.Before(now.Add(m.config.Lease / 2))
+	died := c.Attempts == 0 && !c.Abandoned // else a lease would not have ended
+	if died {
+		c.Attempts, c.LastError, c.RetryAt = 1, "whoever was at it did not finish: it died, or hangs", now
+	}
+	if late || died {
 		m.lease(&c, now)
 		if err := m.commit(ctx, now, c); err != nil {
 			return unlessLost(err)

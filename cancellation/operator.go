@@ -72,7 +72,8 @@ func (m *Manager) giveUp(ctx context.Context, c Cancellation) error {
 	return unlessLost(m.commit(ctx, now, next, next.complain(KindFailed)))
 }
 
-// operable says whether an operator may act: the reseller, on what is stuck and rests.
+// operable says whether an operator may act: the reseller, on what is stuck and rests. An execution under no lease is stuck
+// without a failure too: whoever was at it died, or hangs.
 func (c Cancellation) operable(op string, a dedicated.Actor, now time.Time) error {
 	refuse := &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State}
 	if !a.Manages(c.ResellerID) {
@@ -84,7 +85,7 @@ func (c Cancellation) operable(op string, a dedicated.Actor, now time.Time) erro
 	}
 	refuse.Err = ErrConflict
 	switch {
-	case c.Attempts == 0:
+	case c.Attempts == 0 && c.State == Scheduled:
 		refuse.Msg = fmt.Sprintf("the cancellation of server %s (%s) is not stuck: nothing has failed", c.ServerName, c.ID)
 		return refuse
 	case c.LeaseUntil.After(now):

@@ -197,3 +197,34 @@ func abandonWith(t *testing.T, w *world, f *fuse, id uuid.UUID) {
 		require.ErrorIs(t, err, errCrash)
 	}
 }
+
+// TestHangingHook: a step that never answers is seen by the reseller, who can give it up; when it answers, it is too late.
+func TestHangingHook(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var c cancellation.Cancellation
+	calls := 0
+	w = setup(t, func(config *cancellation.Config) {
+		config.Hooks.Deprovision = append(config.Hooks.Deprovision, func(ctx context.Context, _ cancellation.Cancellation, _ dedicated.Server) error {
+			calls++
+			w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease))
+			if calls == 1 {
+				_, err := w.Tick(ctx) // another one that hangs
+				return err
+			}
+			got := w.get(t, c.ID)
+			assert.Equal(t, 1, got.Attempts)
+			assert.Contains(t, got.LastError, "hangs")
+			stuck, _, err := w.Cancellations(ctx, w.reseller, cancellation.Query{Stuck: true})
+			require.NoError(t, err)
+			assert.Len(t, stuck, 1)
+			_, err = w.Abandon(ctx, w.reseller, c.ID, "it hangs")
+			return err
+		})
+	})
+	c = w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+	w.tick(t)
+	assert.Equal(t, 2, calls)
+	assert.Equal(t, cancellation.Failed, w.get(t, c.ID).State)
+	assert.Empty(t, w.biller.refunds())
+}

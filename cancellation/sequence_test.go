@@ -340,13 +340,13 @@ func (p *play) operate(m move) error {
 	leased := c.LeaseUntil.After(p.model.now)
 	if m.y%2 == 0 {
 		_, err := p.Retry(p.t.Context(), p.reseller, c.ID)
-		if c.State.Active() && c.Attempts > 0 && !leased {
+		if c.State.Active() && (c.Attempts > 0 || c.State == cancellation.Executing) && !leased {
 			return err
 		}
 		return answered("Retry", cancellation.ErrConflict, err)
 	}
 	_, err := p.Abandon(p.t.Context(), p.reseller, c.ID, "")
-	if c.State == cancellation.Executing && c.Attempts > 0 && !leased {
+	if c.State == cancellation.Executing && !leased {
 		return err
 	}
 	return answered("Abandon", cancellation.ErrConflict, err)
