@@ -56,3 +56,42 @@ func FuzzTexts(f *testing.F) {
 		}
 	})
 }
+
+// frame is how many tags, and so "<", WithHTML puts around a text.
+const frame = 10
+
+// FuzzWithHTML: the HTML made of a text works where the text does, and lets no markup of a payload in.
+func FuzzWithHTML(f *testing.F) {
+	for _, source := range []string{
+		"{{.server}}", "a < b & c\n{{if .last}}<i>{{else if .note}}&{{else}}\"{{end}}", "{{range .lines}}- {{.label}}\n{{else}}none{{end}}",
+		"{{with .contact}}{{.name}}{{- end -}} x", "{{`}}<b>`}}", "{{/* <b> */}}x", "<script>{{.server}}</script>", "{{range .lines}}{{break}}{{end}}",
+	} {
+		f.Add(source, "<script>alert(1)</script>")
+	}
+	f.Fuzz(func(t *testing.T, source, server string) {
+		s := specWith(func(s *notify.Spec) {
+			s.Text, s.HTML = map[string]string{"en": source}, nil
+			s.Subject = map[string]string{"en": "s"}
+		})
+		if _, err := notify.NewCatalog([]notify.Spec{s}); err != nil {
+			return // the text does not work
+		}
+		c, err := notify.NewCatalog(notify.WithHTML([]notify.Spec{s}))
+		var wrong *notify.TextError
+		if errors.As(err, &wrong) && (strings.Contains(wrong.Reason, "at most") || strings.Contains(wrong.Reason, "more than")) {
+			return // escaped it is longer than it may be
+		}
+		if err != nil {
+			t.Fatalf("%q works as a text, not as HTML: %v", source, err)
+		}
+		p := sample()
+		p.Server = server
+		m, err := mails(t, c, warned(t, p))
+		if err != nil {
+			return // this payload makes it too long, or fails
+		}
+		if strings.Count(m.HTML, "<") != frame {
+			t.Errorf("%q for %q has other markup than its frame: %q", source, server, m.HTML)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"text/template/parse"
 )
 
 // Wording is the built-in text of a kind in one language: templates, as in Text. HTML may be "".
@@ -63,17 +64,34 @@ func WithHTML(specs []Spec) []Spec {
 
 // htmlOf escapes what stands between the actions of a template; what they print is escaped by html/template.
 func htmlOf(language, text string) string {
-	var b strings.Builder
-	b.WriteString("<!DOCTYPE html>\n<html lang=\"" + html.EscapeString(language) + "\"><head><meta charset=\"utf-8\"></head>\n" +
-		"<body><div style=\"white-space: pre-wrap; font-family: sans-serif\">")
-	for rest := strings.TrimSpace(text); rest != ""; {
-		plain, action, found := strings.Cut(rest, "{{")
-		b.WriteString(html.EscapeString(plain))
-		if rest = ""; found {
-			action, rest, _ = strings.Cut(action, "}}")
-			b.WriteString("{{" + action + "}}")
+	t := parse.New("text")
+	t.Mode = parse.SkipFuncCheck
+	if t, err := t.Parse(text, "", "", map[string]*parse.Tree{}); err == nil {
+		escapeText(t.Root)
+		text = t.Root.String()
+	} // else NewCatalog refuses the text itself
+	return "<!DOCTYPE html>\n<html lang=\"" + html.EscapeString(language) + "\"><head><meta charset=\"utf-8\"></head>\n" +
+		"<body><div style=\"white-space: pre-wrap; font-family: sans-serif\">" + strings.TrimSpace(text) + "</div></body></html>\n"
+}
+
+// escapeText escapes the plain text in a list of nodes and within their branches.
+func escapeText(list *parse.ListNode) {
+	if list == nil {
+		return
+	}
+	for _, n := range list.Nodes {
+		switch n := n.(type) {
+		case *parse.TextNode:
+			n.Text = []byte(html.EscapeString(string(n.Text)))
+		case *parse.IfNode:
+			escapeText(n.List)
+			escapeText(n.ElseList)
+		case *parse.WithNode:
+			escapeText(n.List)
+			escapeText(n.ElseList)
+		case *parse.RangeNode:
+			escapeText(n.List)
+			escapeText(n.ElseList)
 		}
 	}
-	b.WriteString("</div></body></html>\n")
-	return b.String()
 }

@@ -44,8 +44,9 @@ func TestWithHTML(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, m.HTML, `<html lang="de">`)
 	assert.Contains(t, m.HTML, "Fertig &amp; &#34;gut&#34; &lt;a\nb&lt;script&gt;&gt;\nTage</div>")
-	open := notify.WithHTML([]notify.Spec{{Kind: "x", Text: map[string]string{"en": "a {{.b"}, Subject: map[string]string{"en": "s"}}})
-	assert.Contains(t, open[0].HTML["en"], "{{.b}}", "NewCatalog says what is wrong with the text")
+	open := notify.WithHTML([]notify.Spec{specWith(func(s *notify.Spec) { s.Text["de"] = "a {{.b" })})
+	_, err = notify.NewCatalog(open)
+	require.ErrorContains(t, err, "text of test.warned in de: text, line 1", "it is the text that is wrong")
 }
 
 // TestMoney: an amount keeps its decimals, and is written as the language of the text has it.
