@@ -33,7 +33,7 @@ func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error 
 // close is CloseServer. Tick calls it for the client of a request too, in case the host's servers have no assignments.
 func (m *Manager) close(ctx context.Context, d dedicated.Departure, now time.Time) error {
 	d.Reason = cmp.Or(text.Clean(d.Reason, MaxReason), "the use of the server has ended")
-	return fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func() error {
 		c, err := m.closing(ctx, d, now)
 		if err != nil || len(c.Requests) == 0 {
 			return err

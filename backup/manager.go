@@ -102,8 +102,9 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 		}
 	}
 	var result Request
-	err := fault.Retry(ctx, func(first bool) error {
-		if !fresh || !first {
+	asked := false
+	err := fault.Retry(ctx, func() error {
+		if !fresh || asked { // what was committed may have been stored all the same
 			stored, err := m.conf.Store.Request(ctx, f.ID)
 			if !errors.Is(err, ErrNotFound) {
 				result = stored
@@ -114,10 +115,11 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 		if err != nil {
 			return err
 		}
-		if first {
+		if !asked {
 			if err := m.conf.Hooks.ask(ctx, op, a, s.r); err != nil {
 				return err
 			}
+			asked = true
 		}
 		err = m.commit(ctx, s, now)
 		result = s.r
@@ -204,7 +206,8 @@ func (m *Manager) checkEnd(ctx context.Context, op string, r Request) error {
 // else it is the present.
 func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f Form) (Request, error) {
 	const op = "Revise"
-	return m.onRequest(ctx, a, op, id, needs{server: true, revising: true}, func(s *series, now time.Time, first bool) error {
+	asked := false
+	return m.onRequest(ctx, a, op, id, needs{server: true, revising: true}, func(s *series, now time.Time) error {
 		if err := s.mustLive(op); err != nil {
 			return err
 		}
@@ -230,9 +233,10 @@ func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f
 			return err
 		}
 		s.tellRequested()
-		if !first {
+		if asked {
 			return nil
 		}
+		asked = true
 		return m.conf.Hooks.ask(ctx, op, a, s.r)
 	})
 }
@@ -241,7 +245,7 @@ func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f
 // at most MaxReason bytes, or "".
 func (m *Manager) Withdraw(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Request, error) {
 	const op = "Withdraw"
-	return m.onRequest(ctx, a, op, id, needs{}, func(s *series, now time.Time, _ bool) error {
+	return m.onRequest(ctx, a, op, id, needs{}, func(s *series, now time.Time) error {
 		if err := checkLine(op, "reason", reason); err != nil {
 			return err
 		}
@@ -281,13 +285,13 @@ type needs struct {
 }
 
 // onRequest reads a request, lets do decide what becomes of its series and commits; after a conflict it reads and decides
-// again. first is true in the first round alone, for the gates.
+// again.
 func (m *Manager) onRequest(
-	ctx context.Context, a dedicated.Actor, op string, id uuid.UUID, n needs, do func(s *series, now time.Time, first bool) error,
+	ctx context.Context, a dedicated.Actor, op string, id uuid.UUID, n needs, do func(s *series, now time.Time) error,
 ) (Request, error) {
 	now := m.now()
 	var result Request
-	err := fault.Retry(ctx, func(first bool) error {
+	err := fault.Retry(ctx, func() error {
 		r, err := m.seen(ctx, a, op, id)
 		if err != nil {
 			return err
@@ -299,7 +303,7 @@ func (m *Manager) onRequest(
 		if err != nil {
 			return err
 		}
-		if err := do(s, now, first); err != nil {
+		if err := do(s, now); err != nil {
 			return err
 		}
 		if len(s.facts) == 0 {

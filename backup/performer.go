@@ -202,7 +202,7 @@ func (w *work) perform(ctx context.Context) outcome {
 // extend renews the lease. false: it was lost, or the task was settled otherwise.
 func (w *work) extend(ctx context.Context) (ours bool, err error) {
 	now := w.m.now()
-	err = fault.Retry(ctx, func(bool) error {
+	err = fault.Retry(ctx, func() error {
 		r, err := w.m.conf.Store.Request(ctx, w.task.RequestID)
 		if err != nil {
 			return err
@@ -234,7 +234,7 @@ func (w *work) pending(t *Task) bool { return t.State == Pending && t.Attempt ==
 // this result is dropped.
 func (w *work) record(ctx context.Context, o outcome) error {
 	now := w.m.now()
-	return fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func() error {
 		r, err := w.m.conf.Store.Request(ctx, w.task.RequestID)
 		if err != nil {
 			return err

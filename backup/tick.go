@@ -119,7 +119,7 @@ func (s *series) remind(now time.Time) {
 // a Performer it returns the task to be performed next, if one is due, and keeps the lease for it.
 func (m *Manager) tend(ctx context.Context, id uuid.UUID, held, now time.Time) (next *Task, err error) {
 	var r Request
-	err = fault.Retry(ctx, func(bool) error {
+	err = fault.Retry(ctx, func() error {
 		next = nil
 		if r, err = m.conf.Store.Request(ctx, id); err != nil || !r.LeaseUntil.Equal(held) {
 			return err

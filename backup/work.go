@@ -95,7 +95,7 @@ func (m *Manager) onTask(
 ) (Task, error) {
 	now := m.now()
 	var result Task
-	err := fault.Retry(ctx, func(bool) error {
+	err := fault.Retry(ctx, func() error {
 		stored, r, err := m.seenTask(ctx, a, op, id)
 		if err != nil {
 			return err

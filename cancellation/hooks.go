@@ -33,7 +33,7 @@ func (h Hooks) ask(ctx context.Context, op string, c Cancellation) error {
 		if err != nil {
 			return &Error{
 				Op: op, CancellationID: c.ID, ServerID: c.ServerID,
-				Msg: fmt.Sprintf("%s of the cancellation of server %s was refused: %v", op, c.ServerName, err),
+				Msg: fmt.Sprintf("%s of the cancellation of server %s was refused: %s", op, c.ServerName, fault.Reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}

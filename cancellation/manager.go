@@ -107,7 +107,7 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 	now := m.now()
 	var result Cancellation
 	asked := false
-	err := fault.Retry(ctx, func(bool) error {
+	err := fault.Retry(ctx, func() error {
 		if o.ID != uuid.Nil {
 			var found bool
 			var err error
@@ -276,7 +276,7 @@ func (m *Manager) change(
 ) (Cancellation, error) {
 	now := m.now()
 	var result Cancellation
-	err := fault.Retry(ctx, func(bool) error {
+	err := fault.Retry(ctx, func() error {
 		c, err := m.seen(ctx, a, op, id)
 		if err != nil {
 			return err

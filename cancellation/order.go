@@ -179,7 +179,7 @@ func (m *Manager) choose(op string, a dedicated.Actor, s dedicated.Server, w Whe
 			return w, time.Time{}, noPeriod(op, s, err)
 		}
 		return w, time.Time{}, &Error{Op: op, ServerID: s.ID, Field: "When.At", PeriodEnd: end, Err: ErrForbidden,
-			Msg: "a client may only cancel at the end of the billing period, " + date(end, place(s.Billing.Zone))}
+			Msg: "client may only cancel at the end of the billing period, " + date(end, place(s.Billing.Zone))}
 	}
 	if !w.EndOfPeriod && w.At.Before(now) {
 		return w, time.Time{}, invalid(op, "When.At", "%s is past: it is %s, and now is the earliest that is possible",

@@ -101,7 +101,7 @@ func TestScheduleNow(t *testing.T) {
 
 func TestClientsDateNamesThePeriodsEnd(t *testing.T) {
 	t.Parallel()
-	const words = "cancellation: a client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
+	const words = "cancellation: client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
 	w := setup(t)
 	w.save(t, cancellation.Settings{ClientMayWithdraw: true})
 	s := w.server(t)
@@ -340,6 +340,6 @@ func TestGatePanics(t *testing.T) {
 	})
 	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
 	assertProblem(t, err, cancellation.ErrForbidden)
-	assert.Contains(t, err.Error(), "boom")
+	assert.NotContains(t, err.Error(), "boom", "the value is nobody's to read")
 	w.assertNothing(t)
 }

@@ -120,7 +120,7 @@ func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Setting
 	}
 	now := m.now()
 	next := s.clone()
-	err := fault.Retry(ctx, func(bool) error {
+	err := fault.Retry(ctx, func() error {
 		stored, err := m.settings(ctx, a.ResellerID)
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 
 // rearmOne reads a cancellation that changed under the batch, and reckons it.
 func (m *Manager) rearmOne(ctx context.Context, s Settings, id uuid.UUID) error {
-	return fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func() error {
 		now := m.now()
 		c, err := m.config.Store.Cancellation(ctx, id)
 		if err != nil || c.State != Scheduled || c.SettingsVersion == s.Saved {

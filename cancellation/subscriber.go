@@ -52,7 +52,7 @@ func (m *Manager) each(
 	ctx context.Context, reseller, server, assignment uuid.UUID, do func(Cancellation, time.Time) (*outcome, error),
 ) error {
 	now := m.now()
-	return fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func() error {
 		active, err := m.config.Store.Active(ctx, []uuid.UUID{server})
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
 func TestGates(t *testing.T) {
@@ -92,5 +93,9 @@ func TestGateThatPanicsRefuses(t *testing.T) {
 	})
 	_, err := w.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01"})
 	require.ErrorIs(t, err, dedicated.ErrForbidden)
-	assert.ErrorContains(t, err, "gate 1 panicked: oh")
+	assert.ErrorContains(t, err, "refused: gate 1 panicked")
+	assert.NotContains(t, err.Error(), "oh", "the value is nobody's to read")
+	var p *fault.PanicError
+	require.ErrorAs(t, err, &p)
+	assert.Equal(t, "oh", p.Value)
 }

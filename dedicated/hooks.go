@@ -21,7 +21,7 @@ func (h *Hooks) ask(ctx context.Context, op string, a Actor, s Server) error {
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, s) })
 		if err != nil {
 			return &Error{
-				Op: op, ServerID: s.ID, Msg: fmt.Sprintf("%s of server %s (%s) was refused: %v", op, s.Name, s.ID, err),
+				Op: op, ServerID: s.ID, Msg: fmt.Sprintf("%s of server %s (%s) was refused: %s", op, s.Name, s.ID, fault.Reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}

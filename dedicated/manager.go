@@ -270,7 +270,7 @@ func (m *Manager) change(
 	now := zone.Instant(m.clock.Now())
 	var result Server
 	asked := false
-	err := fault.Retry(ctx, func(bool) error {
+	err := fault.Retry(ctx, func() error {
 		s, err := m.managed(ctx, a, op, id)
 		if err != nil {
 			return err

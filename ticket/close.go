@@ -35,7 +35,7 @@ func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error 
 
 // depart closes one ticket whose server has left its client.
 func (m *Manager) depart(ctx context.Context, id uuid.UUID, reason string, now time.Time) error {
-	return fault.Retry(ctx, func(bool) error {
+	return fault.Retry(ctx, func() error {
 		t, err := m.store.Ticket(ctx, id)
 		if err != nil || t.Status == Closed {
 			return err

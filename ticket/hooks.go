@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/metalkeep/metalkeep/dedicated"
@@ -25,19 +24,10 @@ func (h Hooks) ask(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.S
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, k, s) })
 		if err != nil {
 			return &Error{
-				Op: "Open", ServerID: s.ID, Field: "Kind", Msg: fmt.Sprintf("a ticket of the kind %s was refused: %s", k, reason(err)),
+				Op: "Open", ServerID: s.ID, Field: "Kind", Msg: fmt.Sprintf("a ticket of the kind %s was refused: %s", k, fault.Reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}
 	}
 	return nil
-}
-
-// reason is what the actor reads of a refusal. Of a panic it is who panicked: nobody wrote its value for a client.
-func reason(err error) string {
-	var p *fault.PanicError
-	if errors.As(err, &p) {
-		return p.What + " panicked"
-	}
-	return err.Error()
 }

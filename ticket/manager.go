@@ -158,7 +158,7 @@ func (m *Manager) do(ctx context.Context, a dedicated.Actor, op string, id uuid.
 	now := m.now()
 	fresh, err := uuid.NewRandom()
 	if err == nil {
-		err = fault.Retry(ctx, func(bool) error {
+		err = fault.Retry(ctx, func() error {
 			s := step{op: op, by: a, now: now, note: n.clone(), fresh: fresh}
 			if err := m.decide(ctx, &s, id, w); err != nil {
 				return err

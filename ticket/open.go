@@ -81,8 +81,9 @@ func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 		t.Thread = []Comment{{ID: uuid.NewSHA1(t.ID, []byte(op)), By: a, At: now, Op: op, Text: f.Text}}
 	}
 	var stored Ticket
-	err = fault.Retry(ctx, func(first bool) (err error) {
-		stored, err = m.create(ctx, a, t, s, first)
+	asked := false
+	err = fault.Retry(ctx, func() (err error) {
+		stored, err = m.create(ctx, a, t, s, &asked)
 		return err
 	})
 	if err != nil {
@@ -121,7 +122,7 @@ func (m *Manager) fill(op string, f Form) (Ticket, error) {
 }
 
 // create stores a new ticket, or finds that it is there. The gates are asked the first time.
-func (m *Manager) create(ctx context.Context, a dedicated.Actor, t Ticket, server dedicated.Server, first bool) (Ticket, error) {
+func (m *Manager) create(ctx context.Context, a dedicated.Actor, t Ticket, server dedicated.Server, asked *bool) (Ticket, error) {
 	stored, err := m.store.Ticket(ctx, t.ID)
 	switch {
 	case err == nil && stored.openedLike(t):
@@ -136,10 +137,11 @@ func (m *Manager) create(ctx context.Context, a dedicated.Actor, t Ticket, serve
 		return Ticket{}, &Error{Op: "Open", ServerID: server.ID, Err: ErrConflict,
 			Msg: fmt.Sprintf("server %s (%s) is %s: a ticket is for one that a client uses", t.ServerName, server.ID, server.State)}
 	}
-	if first {
+	if !*asked {
 		if err := m.offered(ctx, a, t.Kind, server); err != nil {
 			return Ticket{}, err
 		}
+		*asked = true
 	}
 	s := step{op: "Open", by: a, now: t.OpenedAt, after: t}
 	if err := m.keepUnique(ctx, &s); err != nil {

@@ -22,16 +22,16 @@ var (
 const Attempts = 5
 
 // Retry calls decide until it returns anything but an ErrConflict of a Store's Commit, Attempts times at most, and
-// returns its last error. decide reads again what it decides on; first is true in the first call alone. Gates, which must
-// be asked once, are no matter for first: where a Store answers a read with ErrConflict, the first call ends before them.
-// An error that errors.As finds a Final in is returned at once, whatever it wraps.
-func Retry(ctx context.Context, decide func(first bool) error) error {
+// returns its last error. decide reads again what it decides on, and itself remembers what must be done once, such as
+// asking gates: a Store may answer a read with ErrConflict, too, so that a call ends before them. An error that errors.As
+// finds a Final in is returned at once, whatever it wraps.
+func Retry(ctx context.Context, decide func() error) error {
 	var err error
-	for n := range Attempts {
+	for range Attempts {
 		if err = ctx.Err(); err != nil {
 			return err
 		}
-		if err = decide(n == 0); !errors.Is(err, ErrConflict) {
+		if err = decide(); !errors.Is(err, ErrConflict) {
 			return err
 		}
 		var final Final
