@@ -267,10 +267,7 @@ func writeForEver(db *sqlstore.DB) error {
 // TestKilledWriter kills a process that writes to SQLite at random moments. The file is sound then, and nothing is missing
 // that was said to be stored.
 func TestKilledWriter(t *testing.T) {
-	rounds := 60
-	if long() {
-		rounds = 200
-	}
+	const rounds = 200
 	var dsn string
 	all := 0
 	for round := range rounds {

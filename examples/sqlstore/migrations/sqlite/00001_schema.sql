@@ -244,3 +244,46 @@ CREATE INDEX deliveries_of_subject ON deliveries (subscriber, subject_id, seq) W
 CREATE INDEX deliveries_by_time ON deliveries (at, event_id, subscriber);
 CREATE INDEX deliveries_of_reseller ON deliveries (reseller_id, at, event_id, subscriber);
 CREATE INDEX deliveries_dead ON deliveries (at, event_id, subscriber) WHERE dead;
+
+-- What SQLite takes for the sizes of things until somebody runs ANALYZE: without, it prefers the index with the most columns
+-- over the one that finds the least. The first number is the rows of an index, the n-th after it how many of them have the
+-- same first n columns. https://www.sqlite.org/fileformat2.html#stat1tab
+ANALYZE;
+DELETE FROM sqlite_stat1;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('servers', 'servers_by_name', '100000 5000 2 1'),
+	('servers', 'servers_of_client', '100000 5000 10 2 1'),
+	('backup_requests', 'backup_requests_by_name', '100000 5000 4 1'),
+	('backup_requests', 'backup_requests_of_server', '100000 5000 4 4 1'),
+	('backup_requests', 'backup_requests_of_client', '100000 5000 20 4 1'),
+	('backup_requests', 'backup_requests_due', '50000 2 1'),
+	('backup_tasks', 'backup_tasks_planned', '50000 1'),
+	('backup_tasks', 'backup_tasks_of_request', '1000000 20 1 1'),
+	('backup_tasks', 'backup_tasks_by_date', '1000000 50000 10 1'),
+	('backup_tasks', 'backup_tasks_of_state', '1000000 50000 10000 5 1'),
+	('backup_tasks', 'backup_tasks_of_client', '1000000 50000 200 2 1'),
+	('backup_tasks', 'backup_tasks_of_server', '1000000 50000 50 2 1'),
+	('tickets', 'tickets_unique', '10000 1'),
+	('tickets', 'tickets_by_urgency', '100000 5000 2 1'),
+	('tickets', 'tickets_by_age', '100000 5000 2 1'),
+	('tickets', 'tickets_of_client_by_urgency', '100000 5000 20 1 1'),
+	('tickets', 'tickets_of_client_by_age', '100000 5000 20 1 1'),
+	('tickets', 'tickets_of_server_by_urgency', '100000 5000 10 1 1'),
+	('tickets', 'tickets_of_server_by_age', '100000 5000 10 1 1'),
+	('tickets', 'tickets_of_assignee_by_urgency', '100000 5000 500 1 1'),
+	('tickets', 'tickets_of_assignee_by_age', '100000 5000 500 1 1'),
+	('tickets', 'tickets_due', '10000 2 1'),
+	('cancellations', 'cancellations_active', '10000 1'),
+	('cancellations', 'cancellations_active_of_server', '10000 1'),
+	('cancellations', 'cancellations_stuck', '100 10 2 1'),
+	('cancellations', 'cancellations_by_date', '100000 5000 2 1'),
+	('cancellations', 'cancellations_of_state', '100000 5000 1000 2 1'),
+	('cancellations', 'cancellations_of_client', '100000 5000 10 1 1'),
+	('cancellations', 'cancellations_of_server', '100000 5000 3 1 1'),
+	('cancellations', 'cancellations_due', '10000 2 1'),
+	('deliveries', 'deliveries_due', '1000 500 2 1'),
+	('deliveries', 'deliveries_of_subject', '1000 500 2 1'),
+	('deliveries', 'deliveries_by_time', '1000000 10 3 1'),
+	('deliveries', 'deliveries_of_reseller', '1000000 50000 10 3 1'),
+	('deliveries', 'deliveries_dead', '100 2 1 1');
+ANALYZE sqlite_schema;
