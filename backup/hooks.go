@@ -32,7 +32,8 @@ func (h *Hooks) ask(ctx context.Context, op string, a dedicated.Actor, r Request
 		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, r.clone()) })
 		if err != nil {
 			return &Error{
-				Op: op, RequestID: r.ID, ServerID: r.ServerID, Msg: fmt.Sprintf("%s of backups of %s was refused: %s", op, r.ServerName, fault.Reason(err)),
+				Op: op, RequestID: r.ID, ServerID: r.ServerID,
+				Msg: fmt.Sprintf("%s of backups of %s was refused: %s", op, r.ServerName, fault.Reason(err)),
 				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
 			}
 		}
