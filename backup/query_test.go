@@ -49,7 +49,7 @@ func TestTasks(t *testing.T) {
 		{"client", backup.TaskQuery{ClientID: other.ID}, []string{"mail 2"}},
 		{"server", backup.TaskQuery{ServerID: db.ID}, []string{"DB-01 2", "DB-01 3"}},
 		{"request", backup.TaskQuery{RequestID: ofDB.ID}, []string{"DB-01 2", "DB-01 3"}},
-		{"text", backup.TaskQuery{Text: "b-0"}, []string{"web-07 2", "DB-01 2", "DB-01 3"}},
+		{"text", backup.TaskQuery{Text: "WEB"}, []string{"web-07 2"}},
 		{"text in the ID", backup.TaskQuery{Text: mail.ID.String()[3:20]}, []string{"mail 2"}},
 		{"own", backup.TaskQuery{Owner: "own"}, []string{"web-07 2", "mail 2"}},
 		{"provider's", backup.TaskQuery{Owner: "provider"}, []string{"DB-01 2", "DB-01 3"}},
