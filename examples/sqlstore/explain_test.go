@@ -30,7 +30,7 @@ func TestPlans(t *testing.T) {
 		dsn := fresh(t)
 		rows := 100_000
 		if isSQLite(dsn) && raceDetector {
-			rows = 10_000 // it works within the program and so at a tenth of its speed; the number means nothing to its plans
+			rows = 2_000 // it works within the program and so at a tenth of its speed; the number means nothing to its plans
 		}
 		reseller := fill(t, open(t, dsn), raw(t, dsn), isSQLite(dsn), rows)
 		db, recorder, err := sqlstore.OpenRecorded(dsn)
