@@ -3,7 +3,6 @@ package cancellation
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +10,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // batch is how many records are claimed and committed at once.
@@ -207,7 +207,7 @@ const maxError = 1000 // bytes of LastError that are kept
 // the failure.
 func (o outcome) stumbled(next Cancellation, failure error, now time.Time) outcome {
 	next.Attempts = o.before.Attempts + 1
-	next.LastError = strings.ToValidUTF8(failure.Error()[:min(maxError, len(failure.Error()))], "")
+	next.LastError = text.Clean(failure.Error(), maxError)
 	next.RetryAt = now.Add(retry().Delay(next.Attempts)).Truncate(time.Microsecond)
 	next.Due, next.LeaseUntil = next.due(Settings{}, now), time.Time{}
 	o.after = next
