@@ -3,7 +3,8 @@ package cancellation
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // State is where a cancellation stands.
@@ -95,13 +96,9 @@ func (c Cancellation) moved(op string) (Cancellation, error) {
 }
 
 func (c Cancellation) refuse(op string, want []State) error {
-	names := make([]string, len(want))
-	for i, state := range want {
-		names[i] = string(state)
-	}
 	return &Error{
 		Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State, Want: want, Err: ErrConflict,
 		Msg: fmt.Sprintf("the cancellation of server %s (%s) is %s: %s takes one that is %s",
-			c.ServerName, c.ID, c.State, op, strings.Join(names, " or ")),
+			c.ServerName, c.ID, c.State, op, text.Or(want)),
 	}
 }

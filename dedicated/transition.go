@@ -3,7 +3,8 @@ package dedicated
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // State is where a server stands.
@@ -56,12 +57,8 @@ func (s Server) moved(op string) (Server, error) {
 }
 
 func (s Server) refuse(op string, want []State) error {
-	names := make([]string, len(want))
-	for i, state := range want {
-		names[i] = string(state)
-	}
 	return &Error{
 		Op: op, ServerID: s.ID, State: s.State, Want: want, Err: ErrConflict,
-		Msg: fmt.Sprintf("server %s (%s) is %s: %s takes one that is %s", s.Name, s.ID, s.State, op, strings.Join(names, " or ")),
+		Msg: fmt.Sprintf("server %s (%s) is %s: %s takes one that is %s", s.Name, s.ID, s.State, op, text.Or(want)),
 	}
 }

@@ -3,9 +3,9 @@ package ticket
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/text"
 )
 
 // Status is where a ticket stands.
@@ -91,14 +91,10 @@ func (t Ticket) to(op string, a dedicated.Actor) (Status, error) {
 
 func (t Ticket) refuse(op string, a dedicated.Actor, want []Status) error {
 	want = seenBy(a, want...)
-	names := make([]string, len(want))
-	for i, status := range want {
-		names[i] = string(status)
-	}
 	status := seenBy(a, t.Status)[0]
 	return &Error{
 		Op: op, TicketID: t.ID, Status: status, Want: want, Err: ErrConflict,
-		Msg: fmt.Sprintf("ticket %s (%s) is %s: %s takes one that is %s", t.Ref, t.ID, status, op, strings.Join(names, " or ")),
+		Msg: fmt.Sprintf("ticket %s (%s) is %s: %s takes one that is %s", t.Ref, t.ID, status, op, text.Or(want)),
 	}
 }
 

@@ -86,6 +86,15 @@ func hostile(r rune) bool {
 	return false
 }
 
+// Or lists alternatives for a person: "in_use or on_hold".
+func Or[T ~string](words []T) string {
+	names := make([]string, len(words))
+	for i, word := range words {
+		names[i] = string(word)
+	}
+	return strings.Join(names, " or ")
+}
+
 // Contains says whether s contains part, whatever the case of their letters. An empty part is in every text.
 func Contains(s, part string) bool {
 	return strings.Contains(strings.ToLower(s), strings.ToLower(part))

@@ -76,3 +76,11 @@ func TestCleanBlock(t *testing.T) {
 	assert.Equal(t, "one\r\n\ttwo [31m  ", got)
 	assert.NoError(t, text.Block("cleaned", got, 100))
 }
+
+func TestOr(t *testing.T) {
+	t.Parallel()
+	type state string
+	assert.Equal(t, "in_use or on_hold", text.Or([]state{"in_use", "on_hold"}))
+	assert.Equal(t, "in_use", text.Or([]state{"in_use"}))
+	assert.Empty(t, text.Or[state](nil))
+}
