@@ -27,12 +27,13 @@ type MemoryStore struct {
 	kept *tables
 }
 
-var _ Store = (*MemoryStore)(nil)
+var _ BulkStore = (*MemoryStore)(nil)
 
 type tables struct {
 	requests *memory.Table[Request]
 	tasks    *memory.Table[Task]
 	series   map[uuid.UUID][]uuid.UUID // the tasks of each request
+	pending  map[uuid.UUID][]uuid.UUID // those that are pending
 }
 
 // tables returns what is kept; mu must be held.
@@ -57,7 +58,8 @@ func (m *MemoryStore) tables() *tables {
 				Unique:  uniqueKeys,
 				Key:     byDate,
 			}),
-			series: map[uuid.UUID][]uuid.UUID{},
+			series:  map[uuid.UUID][]uuid.UUID{},
+			pending: map[uuid.UUID][]uuid.UUID{},
 		}
 	}
 	return m.kept
@@ -147,6 +149,20 @@ func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuer
 	return counts, nil
 }
 
+// file notes whose task it is, and whether it is still to be done.
+func (k *tables) file(t Task) {
+	if t.Version == 0 {
+		k.series[t.RequestID] = append(k.series[t.RequestID], t.ID)
+	}
+	pending := slices.DeleteFunc(k.pending[t.RequestID], func(id uuid.UUID) bool { return id == t.ID })
+	if t.State == Pending {
+		pending = append(pending, t.ID)
+	}
+	if k.pending[t.RequestID] = pending; len(pending) == 0 {
+		delete(k.pending, t.RequestID)
+	}
+}
+
 // ofRequest are those tasks of a query's request that it asks for.
 func (k *tables) ofRequest(reseller uuid.UUID, q TaskQuery) []*Task {
 	var rows []*Task
@@ -156,6 +172,21 @@ func (k *tables) ofRequest(reseller uuid.UUID, q TaskQuery) []*Task {
 		}
 	}
 	return rows
+}
+
+// OpenTasks implements BulkStore.
+func (m *MemoryStore) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]Task, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.tables()
+	wanted := slices.Clone(ids)
+	for _, r := range requests {
+		wanted = append(wanted, kept.pending[r]...)
+	}
+	return kept.tasks.Several(wanted), nil
 }
 
 // ClaimDue implements Store.
@@ -194,9 +225,7 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 			m.Outbox.Append(c.Events...)
 		}
 		for _, t := range c.Tasks {
-			if t.Version == 0 {
-				kept.series[t.RequestID] = append(kept.series[t.RequestID], t.ID)
-			}
+			kept.file(t)
 		}
 	}
 	requests.Apply()

@@ -90,3 +90,13 @@ type Store interface {
 	// Commit stores all changes with their events, or nothing.
 	Commit(ctx context.Context, changes ...Change) error
 }
+
+// BulkStore is a Store that can read the tasks of many requests with one question. It is optional: over any other a Manager
+// reads them request by request, with the same outcome. Whoever wraps a Store that is one should be one, too.
+type BulkStore interface {
+	Store
+	// OpenTasks returns the pending tasks of these requests and the tasks with these IDs, where there are any: of any
+	// reseller, each once and in any order. Lines 1, 5, 6 and 9 of Store's contract hold for it. What it costs follows what
+	// is pending, not what the requests have had before.
+	OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]Task, error)
+}

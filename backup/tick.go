@@ -53,8 +53,9 @@ func (m *Manager) Tick(ctx context.Context) (time.Time, error) {
 func (m *Manager) tendAll(ctx context.Context, claimed []Request, now time.Time) error {
 	var changes []Change
 	var errs []error
+	ahead := m.readAhead(ctx, claimed)
 	for _, r := range claimed {
-		s, left, err := m.look(ctx, r, now)
+		s, left, err := m.look(ctx, r, ahead, now)
 		if err == nil && left {
 			if err = m.close(ctx, departure(r, now), now); err == nil {
 				continue
@@ -82,13 +83,18 @@ func (m *Manager) tendAll(ctx context.Context, claimed []Request, now time.Time)
 }
 
 // look decides what is due of a claimed request. left: its server is not the client's any more.
-func (m *Manager) look(ctx context.Context, r Request, now time.Time) (s *series, left bool, err error) {
-	server, left, err := m.server(ctx, r.ResellerID, r.ServerID)
+func (m *Manager) look(ctx context.Context, r Request, ahead ahead, now time.Time) (s *series, left bool, err error) {
+	server, left, err := serverOf(ctx, ahead.servers, r.ResellerID, r.ServerID)
 	if err != nil || left || server.Assignment != r.Assignment || server.ClientID != r.ClientID {
 		return nil, err == nil, err
 	}
-	s, err = m.load(ctx, r, now, false)
-	if err != nil {
+	open, ok := ahead.tasks[r.ID]
+	if !ok {
+		if open, err = m.open(ctx, r); err != nil {
+			return nil, false, err
+		}
+	}
+	if s, err = m.loaded(ctx, r, open, now, false); err != nil {
 		return nil, false, err
 	}
 	s.rename(server.Name)
@@ -124,7 +130,7 @@ func (m *Manager) tend(ctx context.Context, id uuid.UUID, held, now time.Time) (
 		if r, err = m.conf.Store.Request(ctx, id); err != nil || !r.LeaseUntil.Equal(held) {
 			return err
 		}
-		s, left, err := m.look(ctx, r, now)
+		s, left, err := m.look(ctx, r, ahead{servers: m.conf.Servers}, now)
 		if err != nil {
 			return err
 		}

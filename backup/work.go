@@ -183,11 +183,15 @@ func (m *Manager) allow(ctx context.Context, a dedicated.Actor, op string, r Req
 
 // server asks the host's inventory. left: nobody uses it, or there is no such server any more.
 func (m *Manager) server(ctx context.Context, reseller, id uuid.UUID) (s dedicated.Server, left bool, err error) {
+	return serverOf(ctx, m.conf.Servers, reseller, id)
+}
+
+func serverOf(ctx context.Context, inventory Servers, reseller, id uuid.UUID) (s dedicated.Server, left bool, err error) {
 	if id == uuid.Nil {
 		return s, true, nil
 	}
 	err = fault.Guard("Config.Servers", func() error {
-		s, err = m.conf.Servers.Server(ctx, dedicated.Actor{Role: dedicated.System, ResellerID: reseller}, id)
+		s, err = inventory.Server(ctx, dedicated.Actor{Role: dedicated.System, ResellerID: reseller}, id)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -210,16 +214,31 @@ func (m *Manager) ends(ctx context.Context, servers []uuid.UUID) (ends map[uuid.
 // load reads what of a request's tasks a change may touch, and catches up until an instant. revising: also which
 // occurrences to come have their task already, which a schedule that was never changed does not meet again.
 func (m *Manager) load(ctx context.Context, r Request, until time.Time, revising bool) (*series, error) {
-	s := &series{conf: m.conf, r: r, was: map[uuid.UUID]Task{}}
-	pending := TaskQuery{RequestID: r.ID, States: []State{Pending}}
-	if err := m.each(ctx, r.ResellerID, pending, func(t Task) { s.keep(t) }); err != nil {
+	open, err := m.open(ctx, r)
+	if err != nil {
 		return nil, err
 	}
-	if r.Skipped != uuid.Nil {
-		t, err := m.conf.Store.Task(ctx, r.Skipped)
-		if err != nil {
-			return nil, err
-		}
+	return m.loaded(ctx, r, open, until, revising)
+}
+
+// open reads a request's tasks that are pending, and the skipped one that still grows.
+func (m *Manager) open(ctx context.Context, r Request) ([]Task, error) {
+	var open []Task
+	pending := TaskQuery{RequestID: r.ID, States: []State{Pending}}
+	if err := m.each(ctx, r.ResellerID, pending, func(t Task) { open = append(open, t) }); err != nil {
+		return nil, err
+	}
+	if r.Skipped == uuid.Nil {
+		return open, nil
+	}
+	t, err := m.conf.Store.Task(ctx, r.Skipped)
+	return append(open, t), err
+}
+
+// loaded is load with the open tasks read.
+func (m *Manager) loaded(ctx context.Context, r Request, open []Task, until time.Time, revising bool) (*series, error) {
+	s := &series{conf: m.conf, r: r, was: map[uuid.UUID]Task{}}
+	for _, t := range open {
 		s.keep(t)
 	}
 	if revising || r.Revisions > 0 {

@@ -58,12 +58,13 @@ func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Tim
 	var records []outcome
 	var due []Cancellation
 	known := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
+	servers := m.readAhead(ctx, claimed, now)
 	for _, c := range claimed {
-		if c.State == Executing || !now.Before(c.planned()) {
+		if c.executable(now) {
 			due = append(due, c)
 			continue
 		}
-		e, err := m.judge(ctx, c, known, now)
+		e, err := m.judge(ctx, c, known, servers, now)
 		switch {
 		case err != nil:
 			errs = append(errs, c.about("Tick", err))
@@ -82,13 +83,27 @@ func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Tim
 	return errs
 }
 
+// executable says whether the execution has begun or may begin.
+func (c Cancellation) executable(now time.Time) bool { return c.State == Executing || !now.Before(c.planned()) }
+
+// readAhead reads the servers of those claimed cancellations that are only to be looked at.
+func (m *Manager) readAhead(ctx context.Context, claimed []Cancellation, now time.Time) dedicated.Inventory {
+	wanted := map[uuid.UUID][]uuid.UUID{}
+	for _, c := range claimed {
+		if !c.executable(now) {
+			wanted[c.ResellerID] = append(wanted[c.ResellerID], c.ServerID)
+		}
+	}
+	return dedicated.ReadAhead(ctx, m.config.Servers, wanted)
+}
+
 // act does what is due of one by itself. It looks at it right before: those before it may have taken hours.
 func (m *Manager) act(ctx context.Context, c Cancellation) error {
 	now := m.now()
 	if c.State == Executing {
 		return m.goOn(ctx, c, now)
 	}
-	e, err := m.judge(ctx, c, map[uuid.UUID]Settings{}, now)
+	e, err := m.judge(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
 	switch {
 	case err != nil:
 		return m.stumble(ctx, c, err, now)
@@ -101,7 +116,9 @@ func (m *Manager) act(ctx context.Context, c Cancellation) error {
 
 // judge says what becomes of a claimed cancellation that is scheduled. Where its state is executing, that is still to be
 // done; everything else is only to be stored.
-func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, now time.Time) (e *execution, err error) {
+func (m *Manager) judge(
+	ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, servers dedicated.Inventory, now time.Time,
+) (e *execution, err error) {
 	settings, ok := known[c.ResellerID]
 	if !ok {
 		if settings, err = m.settings(ctx, c.ResellerID); err != nil {
@@ -110,16 +127,16 @@ func (m *Manager) judge(ctx context.Context, c Cancellation, known map[uuid.UUID
 		known[c.ResellerID] = settings
 	}
 	err = fault.Guard("Servers", func() (err error) {
-		e, err = m.look(ctx, c, settings, now)
+		e, err = c.look(ctx, servers, settings, now)
 		return err
 	})
 	return e, err
 }
 
 // look is judge with the settings read: it asks what has become of the server.
-func (m *Manager) look(ctx context.Context, c Cancellation, settings Settings, now time.Time) (*execution, error) {
+func (c Cancellation) look(ctx context.Context, servers dedicated.Inventory, settings Settings, now time.Time) (*execution, error) {
 	by := system(c.ResellerID)
-	s, err := m.config.Servers.Server(ctx, by, c.ServerID)
+	s, err := servers.Server(ctx, by, c.ServerID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type MemoryStore struct {
 	servers *memory.Table[Server]
 }
 
-var _ Store = (*MemoryStore)(nil)
+var _ BulkStore = (*MemoryStore)(nil)
 
 // table returns the servers; mu must be held.
 func (m *MemoryStore) table() *memory.Table[Server] {
@@ -62,6 +62,16 @@ func (m *MemoryStore) Servers(ctx context.Context, reseller uuid.UUID, q Query) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.table().Page("servers", reseller, q.matches, q.Limit, q.After)
+}
+
+// ServersByID implements BulkStore.
+func (m *MemoryStore) ServersByID(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table().Several(ids), nil
 }
 
 // Commit implements Store.

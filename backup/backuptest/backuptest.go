@@ -19,7 +19,7 @@ import (
 
 // TestStore tests an implementation against the contract in backup.Store's comment. open returns a fresh, empty store and
 // the outbox in which the events of its Commit arrive; it is called once for each sub-test, and each sub-test is named
-// after the numbered line of the contract that it holds.
+// after the numbered line of the contract that it holds. A store that is no backup.BulkStore skips what is owed by one.
 //
 //	func TestStore(t *testing.T) {
 //		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {

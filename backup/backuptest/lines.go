@@ -33,6 +33,7 @@ func lines() []line {
 		{"8 order: the cursor of the other list is ErrInvalid", otherCursor},
 		{"8 order: counts under criteria", counts},
 		{"9 context: counting under a cancelled one", cancelledCounts},
+		{"BulkStore: open tasks as Task returns them", openTasks},
 	}
 }
 

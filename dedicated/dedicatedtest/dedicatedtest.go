@@ -20,7 +20,8 @@ import (
 
 // TestStore tests an implementation against the contract in dedicated.Store's comment. open returns a fresh, empty store
 // and the outbox in which the events of its Commit arrive; it is called once for each sub-test, and each sub-test is
-// named after the numbered line of the contract that it holds.
+// named after the numbered line of the contract that it holds. A store that is no dedicated.BulkStore skips what is owed by
+// one.
 //
 //	func TestStore(t *testing.T) {
 //		dedicatedtest.TestStore(t, func(t *testing.T) (dedicated.Store, notify.Outbox) {
@@ -32,6 +33,7 @@ func TestStore(t *testing.T, open func(*testing.T) (dedicated.Store, notify.Outb
 	storetest.Test(t, servers(open))
 	t.Run("8 order: criteria", func(t *testing.T) { testCriteria(t, open) })
 	t.Run("8 order: an unknown owner is ErrInvalid", func(t *testing.T) { testOwner(t, open) })
+	t.Run("BulkStore: servers as Server returns them", func(t *testing.T) { testBulk(t, open) })
 }
 
 func servers(open func(*testing.T) (dedicated.Store, notify.Outbox)) storetest.Kind[dedicated.Server] {
@@ -143,5 +145,27 @@ func testOwner(t *testing.T, open func(*testing.T) (dedicated.Store, notify.Outb
 	store, _ := open(t)
 	if _, _, err := store.Servers(t.Context(), uuid.New(), dedicated.Query{Owner: "mine"}); !errors.Is(err, dedicated.ErrInvalid) {
 		t.Errorf("the owner %q gave %v, want ErrInvalid", "mine", err)
+	}
+}
+
+func testBulk(t *testing.T, open func(*testing.T) (dedicated.Store, notify.Outbox)) {
+	store, _ := open(t)
+	bulk, ok := store.(dedicated.BulkStore)
+	if !ok {
+		t.Skip("the store is no dedicated.BulkStore, nor need it be")
+	}
+	a, b, unasked := makeServer(uuid.New(), 1), makeServer(uuid.New(), 2), makeServer(uuid.New(), 3)
+	if err := store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{a, b, unasked}}); err != nil {
+		t.Fatalf("Commit: %v", err)
+	}
+	for name, ids := range map[string][]uuid.UUID{"nothing": nil, "servers": {b.ID, uuid.New(), a.ID, b.ID}} {
+		t.Run(name, func(t *testing.T) {
+			var want []uuid.UUID
+			if ids != nil {
+				want = []uuid.UUID{a.ID, b.ID}
+			}
+			storetest.TestBulk(t, func(s dedicated.Server) uuid.UUID { return s.ID }, store.Server,
+				func(ctx context.Context) ([]dedicated.Server, error) { return bulk.ServersByID(ctx, ids) }, want...)
+		})
 	}
 }

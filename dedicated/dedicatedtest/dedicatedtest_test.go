@@ -82,6 +82,27 @@ func mangled(change func(*dedicated.Server)) func(context.Context, dedicated.Sto
 	}
 }
 
+// bulk is a store that reads many servers in a way of its own.
+type bulk struct {
+	dedicated.BulkStore
+	servers func(context.Context, dedicated.BulkStore, []uuid.UUID) ([]dedicated.Server, error)
+}
+
+func (b bulk) ServersByID(ctx context.Context, ids []uuid.UUID) ([]dedicated.Server, error) {
+	return b.servers(ctx, b.BulkStore, ids)
+}
+
+func bulky(
+	name string, servers func(context.Context, dedicated.BulkStore, []uuid.UUID) ([]dedicated.Server, error),
+) storetest.Broken {
+	return storetest.Broken{Name: name, Line: "BulkStore", Run: func(t *testing.T) {
+		dedicatedtest.TestStore(t, func(t *testing.T) (dedicated.Store, notify.Outbox) {
+			good, outbox := open(t)
+			return bulk{good.(dedicated.BulkStore), servers}, outbox
+		})
+	}}
+}
+
 func TestSuiteFindsBrokenStores(t *testing.T) {
 	t.Parallel()
 	aliased := storetest.Broken{Name: "keeps the data of events", Line: "5 ownership: keeps", Run: func(t *testing.T) {
@@ -103,6 +124,36 @@ func TestSuiteFindsBrokenStores(t *testing.T) {
 	var racy sync.Mutex
 	storetest.Fails(t,
 		aliased,
+		bulky("asked for many, returns who was asked for twice twice",
+			func(ctx context.Context, s dedicated.BulkStore, ids []uuid.UUID) ([]dedicated.Server, error) {
+				var all []dedicated.Server
+				for _, id := range ids {
+					if server, err := s.Server(ctx, id); err == nil {
+						all = append(all, server)
+					}
+				}
+				return all, ctx.Err()
+			}),
+		bulky("asked for many, fails for one that there is not",
+			func(ctx context.Context, s dedicated.BulkStore, ids []uuid.UUID) ([]dedicated.Server, error) {
+				all, err := s.ServersByID(ctx, ids)
+				if len(all) < len(ids) {
+					err = errors.Join(err, dedicated.ErrNotFound)
+				}
+				return all, err
+			}),
+		bulky("asked for many, forgets the time",
+			func(ctx context.Context, s dedicated.BulkStore, ids []uuid.UUID) ([]dedicated.Server, error) {
+				all, err := s.ServersByID(ctx, ids)
+				for i := range all {
+					all[i].BilledAt = time.Time{}
+				}
+				return all, err
+			}),
+		bulky("asked for many, heeds no context",
+			func(_ context.Context, s dedicated.BulkStore, ids []uuid.UUID) ([]dedicated.Server, error) {
+				return s.ServersByID(context.Background(), ids)
+			}),
 		broken("checks versions before it writes", "1 concurrency", altered{
 			commit: func(ctx context.Context, s dedicated.Store, changes ...dedicated.Change) error {
 				for _, c := range changes {

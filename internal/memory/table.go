@@ -53,6 +53,19 @@ func (t *Table[E]) Get(id uuid.UUID) (E, error) {
 	return t.spec.Clone(*row), nil
 }
 
+// Several returns copies of those of the records that there are, each once.
+func (t *Table[E]) Several(ids []uuid.UUID) []E {
+	var found []E
+	seen := map[uuid.UUID]bool{}
+	for _, id := range ids {
+		if row, ok := t.rows[id]; ok && !seen[id] {
+			seen[id] = true
+			found = append(found, t.spec.Clone(*row))
+		}
+	}
+	return found
+}
+
 // Holder returns a copy of the record that has the unique key.
 func (t *Table[E]) Holder(key string) (E, bool) {
 	id, ok := t.unique[key]
