@@ -15,7 +15,9 @@ type backups struct {
 	tasks    *table[backup.Task]
 }
 
-// Backups is the store for backup.Config.
+var _ backup.BulkStore = backups{}
+
+// Backups is the store for backup.Config. It is a backup.BulkStore.
 func (db *DB) Backups() backup.Store {
 	return backups{
 		db: db,
@@ -131,6 +133,12 @@ func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) (query, err
 	found.match("request_id", q.RequestID)
 	found.contains("search", q.Text)
 	return found, found.owner(q.Owner)
+}
+
+// OpenTasks implements backup.BulkStore.
+func (b backups) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]backup.Task, error) {
+	in := b.db.dialect.isIn
+	return b.tasks.several(ctx, b.db, in("request_id", "$1")+" AND state = 'pending' OR "+in("id", "$2"), requests, ids)
 }
 
 // ClaimDue implements backup.Store.

@@ -118,9 +118,7 @@ func active() string {
 
 // Active implements cancellation.Store.
 func (s cancellations) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
-	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND %s", s.table.columns, s.table.name, s.db.dialect.isIn("server_id", "$1"), active())
-	found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{s.db.dialect.list(ids(servers))})
-	return found, s.db.explain(ctx, err, false)
+	return s.table.several(ctx, s.db, s.db.dialect.isIn("server_id", "$1")+" AND "+active(), servers)
 }
 
 // Settings implements cancellation.Store.

@@ -116,6 +116,12 @@ func questions(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Cont
 		"active": func(ctx context.Context) error {
 			return second(db.Cancellations().Active(ctx, []uuid.UUID{any1, uuid.New()}))
 		},
+		"servers by ID": func(ctx context.Context) error {
+			return second(db.Servers().(dedicated.BulkStore).ServersByID(ctx, []uuid.UUID{any1, uuid.New()}))
+		},
+		"open tasks": func(ctx context.Context) error {
+			return second(db.Backups().(backup.BulkStore).OpenTasks(ctx, []uuid.UUID{any1, uuid.New()}, []uuid.UUID{uuid.New()}))
+		},
 		"texts": func(ctx context.Context) error { return second(db.Texts().Texts(ctx, reseller)) },
 	}
 	twice := func(name string, list func(ctx context.Context, after string) (string, error)) {

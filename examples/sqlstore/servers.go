@@ -14,7 +14,9 @@ type servers struct {
 	table *table[dedicated.Server]
 }
 
-// Servers is the store for dedicated.Config.
+var _ dedicated.BulkStore = servers{}
+
+// Servers is the store for dedicated.Config. It is a dedicated.BulkStore.
 func (db *DB) Servers() dedicated.Store {
 	return servers{db, table[dedicated.Server]{name: "servers", record: "server", keys: 1, fields: serverFields}.prepared()}
 }
@@ -64,6 +66,11 @@ func (s servers) Servers(ctx context.Context, reseller uuid.UUID, q dedicated.Qu
 	found.contains("search", q.Text)
 	byName := order[dedicated.Server]{"servers", "name", func(s *dedicated.Server) (any, uuid.UUID) { return s.Name, s.ID }}
 	return s.table.list(ctx, s.db, found, byName, q.Limit, q.After)
+}
+
+// ServersByID implements dedicated.BulkStore.
+func (s servers) ServersByID(ctx context.Context, ids []uuid.UUID) ([]dedicated.Server, error) {
+	return s.table.several(ctx, s.db, s.db.dialect.isIn("id", "$1"), ids)
 }
 
 // Commit implements dedicated.Store.

@@ -97,6 +97,16 @@ func (t *table[E]) get(ctx context.Context, db *DB, key ...any) (E, error) {
 	return found[0], nil
 }
 
+// several returns, in no order, the records that a condition over lists of IDs finds.
+func (t *table[E]) several(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
+	args := make([]any, len(lists))
+	for i, list := range lists {
+		args[i] = db.dialect.list(ids(list))
+	}
+	found, err := t.all(ctx, db, db.pool, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.name, condition), args)
+	return found, db.explain(ctx, err, false)
+}
+
 // put is the statement that stores a record: a new one where its version is 0, else what is stored at that version.
 func (t *table[E]) put(e E) (statement, error) {
 	all := t.fields(&e)

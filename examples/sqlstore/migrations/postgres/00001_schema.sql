@@ -78,6 +78,7 @@ CREATE TABLE backup_tasks (
 	search      TEXT NOT NULL
 );
 CREATE UNIQUE INDEX backup_tasks_planned ON backup_tasks (request_id) WHERE state = 'pending' AND attempt = 0;
+CREATE INDEX backup_tasks_pending ON backup_tasks (request_id, at, id) WHERE state = 'pending';
 CREATE INDEX backup_tasks_of_request ON backup_tasks (request_id, at, id);
 CREATE INDEX backup_tasks_by_date ON backup_tasks (reseller_id, at, id);
 CREATE INDEX backup_tasks_of_state ON backup_tasks (reseller_id, state, at, id);

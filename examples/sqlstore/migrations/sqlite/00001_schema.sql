@@ -78,6 +78,7 @@ CREATE TABLE backup_tasks (
 	search      TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX backup_tasks_planned ON backup_tasks (request_id) WHERE state = 'pending' AND attempt = 0;
+CREATE INDEX backup_tasks_pending ON backup_tasks (request_id, at, id) WHERE state = 'pending';
 CREATE INDEX backup_tasks_of_request ON backup_tasks (request_id, at, id);
 CREATE INDEX backup_tasks_by_date ON backup_tasks (reseller_id, at, id);
 CREATE INDEX backup_tasks_of_state ON backup_tasks (reseller_id, state, at, id);
@@ -258,6 +259,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('backup_requests', 'backup_requests_of_client', '100000 5000 20 4 1'),
 	('backup_requests', 'backup_requests_due', '50000 2 1'),
 	('backup_tasks', 'backup_tasks_planned', '50000 1'),
+	('backup_tasks', 'backup_tasks_pending', '50000 1 1 1'),
 	('backup_tasks', 'backup_tasks_of_request', '1000000 20 1 1'),
 	('backup_tasks', 'backup_tasks_by_date', '1000000 50000 10 1'),
 	('backup_tasks', 'backup_tasks_of_state', '1000000 50000 10000 5 1'),
