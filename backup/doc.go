@@ -38,14 +38,16 @@
 //	Tick         (new)    -> skipped
 //
 // A task that is retried keeps its ID and its date, and is pending as its next attempt beside the one made ahead.
-// Completing, failing or cancelling the task made ahead plans its successor in the
-// same commit. A series ends when its schedule has no further occurrence, when it is withdrawn, or when the server leaves
-// its client.
+// Completing, failing or cancelling the task made ahead plans its successor in the same commit. A series ends when its
+// schedule has no further occurrence, when it is withdrawn, or when the server leaves its client.
 //
 // Three ways lead to the last, and all may be wired: [Manager.CloseServer] fits the hook in which a cancellation closes
 // down what hangs on a server, [Manager.Subscriber] hears of every release, and a Tick looks at the server whenever a task
 // of it is due. A cancellation that is merely scheduled ([Config].Ends) refuses requests that would start after it, and
 // marks later tasks: they will not run.
+//
+// A Tick reads what a hundred due requests need with one question where the Store is a [BulkStore] and Servers is a
+// dedicated.BulkInventory, and request by request where they are not.
 //
 // With a [Performer] in its [Config] the Manager makes due backups by itself, under a lease that is renewed while one runs.
 //
