@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if dsn := os.Getenv(workerEnv); dsn != "" {
 		os.Exit(work(dsn))
 	}
+	if job := os.Getenv(benchWorkerEnv); job != "" {
+		os.Exit(benchMain(job))
+	}
 	err := server.start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "starting PostgreSQL:", err)
