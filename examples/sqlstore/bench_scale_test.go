@@ -30,13 +30,17 @@ func benchScale(b *testing.B, dsn string, n int) {
 	db := opened(b, dsn)
 	p, err := benchPanel(storesOf(db), benchNow())
 	require.NoError(b, err)
-	fillForScale(b, db, dsn, n)
+	own, err := sql.Open(driverOf(dsn))
+	require.NoError(b, err)
+	defer func() { require.NoError(b, own.Close()) }()
+	fillForScale(b, db, own, isSQLite(dsn), n)
 	warnAWeekAhead(b, p)
 
 	const due = 100
 	b.Run("tick", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
+			forget(b, own)
 			prepareWarnings(b, p.stores, due)
 			b.StartTimer()
 			_, err := p.cancellations.Tick(b.Context())
@@ -46,6 +50,7 @@ func benchScale(b *testing.B, dsn string, n int) {
 	b.Run("claim", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
+			forget(b, own)
 			prepareWarnings(b, p.stores, due)
 			b.StartTimer()
 			claimed, err := db.Cancellations().ClaimDue(b.Context(), benchNow(), benchNow().Add(time.Hour), due)
@@ -59,16 +64,26 @@ func benchScale(b *testing.B, dsn string, n int) {
 }
 
 // fillForScale stores servers of the panel's reseller, and a cancellation for each, which is not due before day 400.
-func fillForScale(b *testing.B, db *sqlstore.DB, dsn string, n int) {
+func fillForScale(b *testing.B, db *sqlstore.DB, own *sql.DB, sqlite bool, n int) {
 	b.Helper()
-	own, err := sql.Open(driverOf(dsn))
+	fill(b, db, own, sqlite, n, "servers", "cancellations")
+	_, err := own.Exec("UPDATE servers SET reseller_id = $1", named("reseller").String())
 	require.NoError(b, err)
-	defer func() { require.NoError(b, own.Close()) }()
-	fill(b, db, own, isSQLite(dsn), n, "servers", "cancellations")
-	_, err = own.Exec("UPDATE servers SET reseller_id = $1", named("reseller").String())
-	require.NoError(b, err)
-	if !isSQLite(dsn) {
+	if !sqlite {
 		_, err = own.Exec("VACUUM ANALYZE")
+		require.NoError(b, err)
+	}
+}
+
+// forget removes what was due, so that no more is stored in the last round than in the first.
+func forget(b *testing.B, own *sql.DB) {
+	b.Helper()
+	prepared := fmt.Sprintf("FROM cancellations WHERE due > %s AND due < %d", forEver, day(400).UnixMicro())
+	for _, remove := range []string{
+		"DELETE FROM servers WHERE id IN (SELECT server_id " + prepared + ")", "DELETE " + prepared,
+		"DELETE FROM deliveries", "DELETE FROM events",
+	} {
+		_, err := own.Exec(remove)
 		require.NoError(b, err)
 	}
 }

@@ -49,7 +49,7 @@ func benchWorks() []benchWork {
 			"warnings", 4000, prepareWarnings, cancellations, floorWarnings, effect{done: 1, records: 2, events: 1, deliveries: 1},
 			"SELECT count(DISTINCT subject_id) FROM events WHERE kind = 'cancellation.warning'",
 		},
-		{ // commits: to begin, five for the steps, of which release and done are two each, and the end with the last
+		{ // eight commits: the beginning, four steps done, the end; and of the server, its release and that it is free again
 			"executions", 1000, prepareExecutions, cancellations, floorExecutions, effect{done: 1, records: 9, events: 4, deliveries: 7},
 			"SELECT count(*) FROM cancellations WHERE state = 'executed'",
 		},
