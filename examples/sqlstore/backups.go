@@ -23,9 +23,13 @@ func (db *DB) Backups() backup.Store {
 		db: db,
 		requests: table[backup.Request]{
 			name: "backup_requests", record: "backup request", keys: 1, fields: requestFields,
-			due: func(r *backup.Request) (uuid.UUID, time.Time) { return r.ID, r.Due },
+			due:    func(r *backup.Request) (uuid.UUID, time.Time) { return r.ID, r.Due },
+			steady: []string{"reseller_id", "client_id", "server_id", "server_name"},
 		}.prepared(),
-		tasks: table[backup.Task]{name: "backup_tasks", record: "backup task", keys: 1, fields: taskFields}.prepared(),
+		tasks: table[backup.Task]{
+			name: "backup_tasks", record: "backup task", keys: 1, fields: taskFields,
+			steady: []string{"request_id", "reseller_id", "client_id", "server_id", "at", "state", "attempt"},
+		}.prepared(),
 	}
 }
 

@@ -22,7 +22,8 @@ func (db *DB) Cancellations() cancellation.Store {
 		db: db,
 		table: table[cancellation.Cancellation]{
 			name: "cancellations", record: "cancellation", keys: 1, fields: cancellationFields,
-			due: func(c *cancellation.Cancellation) (uuid.UUID, time.Time) { return c.ID, c.Due },
+			due:    func(c *cancellation.Cancellation) (uuid.UUID, time.Time) { return c.ID, c.Due },
+			steady: []string{"reseller_id", "client_id", "server_id", "assignment", "state", "at", "attempts"},
 		}.prepared(),
 		settings: table[cancellation.Settings]{
 			name: "cancellation_settings", record: "settings of reseller", keys: 1, fields: settingsFields,

@@ -35,11 +35,7 @@ func (db *DB) commit(ctx context.Context, c commit) error {
 	if len(statements) == 0 {
 		return ctx.Err()
 	}
-	texts := make([]string, len(statements))
-	for i, s := range statements {
-		texts[i] = s.text
-	}
-	if err := db.prepare(ctx, texts...); err != nil {
+	if err := db.prepare(ctx, statements...); err != nil {
 		return err
 	}
 	return db.transact(ctx, func(t *tx) error { return t.write(ctx, statements) })

@@ -18,7 +18,7 @@ type dialect interface {
 	// are passed over.
 	picked(column, selection string) string
 	// prepare makes statements ready that are about to be run, once for all times.
-	prepare(ctx context.Context, write *sql.DB, texts []string) error
+	prepare(ctx context.Context, write *sql.DB, statements []statement) error
 	// run executes statements in their order within a transaction, and says how many rows each touched. It may stop at the
 	// first that touched none where one was required.
 	run(ctx context.Context, tx *tx, statements []statement) ([]int64, error)
@@ -31,6 +31,9 @@ type dialect interface {
 // statement is one that changes rows.
 type statement struct {
 	text string
+	// calm is text for the case that no column changes that indexes hold, and touches no row in any other; "": there is
+	// none. It may be tried before text.
+	calm string
 	args []any
 	// missed is the error when it touches no row; nil: it may.
 	missed error

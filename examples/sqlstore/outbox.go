@@ -189,7 +189,7 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 				d.Event.ID, d.Subscriber, d.Version, fault.ErrConflict),
 		}
 	}
-	if err := o.db.prepare(ctx, settle); err != nil {
+	if err := o.db.prepare(ctx, statements[0]); err != nil {
 		return err
 	}
 	return o.db.transact(ctx, func(t *tx) error {

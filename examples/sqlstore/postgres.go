@@ -48,7 +48,7 @@ func (postgres) picked(column, selection string) string {
 }
 
 // prepare does nothing: pgx prepares what it meets, and keeps it by connection.
-func (postgres) prepare(context.Context, *sql.DB, []string) error { return nil }
+func (postgres) prepare(context.Context, *sql.DB, []statement) error { return nil }
 
 // run sends all statements at once: a hundred cost one round trip.
 func (postgres) run(ctx context.Context, t *tx, statements []statement) (touched []int64, err error) {

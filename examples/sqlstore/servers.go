@@ -18,7 +18,9 @@ var _ dedicated.BulkStore = servers{}
 
 // Servers is the store for dedicated.Config. It is a dedicated.BulkStore.
 func (db *DB) Servers() dedicated.Store {
-	return servers{db, table[dedicated.Server]{name: "servers", record: "server", keys: 1, fields: serverFields}.prepared()}
+	return servers{db, table[dedicated.Server]{
+		name: "servers", record: "server", keys: 1, fields: serverFields, steady: []string{"reseller_id", "client_id", "name"},
+	}.prepared()}
 }
 
 func serverFields(s *dedicated.Server) fields {

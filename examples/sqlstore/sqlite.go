@@ -71,17 +71,10 @@ func (liteSQL) holds(column, parameter string) string {
 // picked locks nothing: the file has one writer.
 func (liteSQL) picked(column, selection string) string { return column + " IN (" + selection + ")" }
 
-func (d liteSQL) prepare(ctx context.Context, write *sql.DB, texts []string) error {
-	for _, text := range texts {
-		if _, ready := d.prepared.Load(text); ready {
-			continue
-		}
-		s, err := write.PrepareContext(ctx, d.sql(text))
-		if err != nil {
-			return err
-		}
-		if _, ready := d.prepared.LoadOrStore(text, s); ready {
-			if err := s.Close(); err != nil {
+func (d liteSQL) prepare(ctx context.Context, write *sql.DB, statements []statement) error {
+	for _, s := range statements {
+		for _, text := range []string{s.text, s.calm} {
+			if err := d.ready(ctx, write, text); err != nil {
 				return err
 			}
 		}
@@ -89,14 +82,34 @@ func (d liteSQL) prepare(ctx context.Context, write *sql.DB, texts []string) err
 	return nil
 }
 
+// ready prepares a statement that is not prepared yet.
+func (d liteSQL) ready(ctx context.Context, write *sql.DB, text string) error {
+	if _, ready := d.prepared.Load(text); ready || text == "" {
+		return nil
+	}
+	s, err := write.PrepareContext(ctx, d.sql(text))
+	if err != nil {
+		return err
+	}
+	if _, ready := d.prepared.LoadOrStore(text, s); ready {
+		return s.Close()
+	}
+	return nil
+}
+
+// run tries the calm statement first: SQLite writes every index anew that holds a column which an UPDATE names, whether its
+// value changes or not, and that takes longer than all the rest.
 func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int64, error) {
 	var touched []int64
 	for _, s := range statements {
-		result, err := d.execute(ctx, t, s)
-		if err != nil {
-			return nil, err
+		var rows int64
+		var err error
+		if s.calm != "" {
+			rows, err = d.execute(ctx, t, s.calm, s.args)
 		}
-		rows, err := result.RowsAffected()
+		if err == nil && rows == 0 {
+			rows, err = d.execute(ctx, t, s.text, s.args)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -108,11 +121,19 @@ func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int6
 	return touched, nil
 }
 
-func (d liteSQL) execute(ctx context.Context, t *tx, s statement) (sql.Result, error) {
-	if ready, ok := d.prepared.Load(s.text); ok {
-		return t.StmtContext(ctx, ready.(*sql.Stmt)).ExecContext(ctx, s.args...)
+// execute says how many rows a statement touched.
+func (d liteSQL) execute(ctx context.Context, t *tx, text string, args []any) (int64, error) {
+	var result sql.Result
+	var err error
+	if ready, ok := d.prepared.Load(text); ok {
+		result, err = t.StmtContext(ctx, ready.(*sql.Stmt)).ExecContext(ctx, args...)
+	} else {
+		result, err = t.ExecContext(ctx, d.sql(text), args...)
 	}
-	return t.ExecContext(ctx, d.sql(s.text), s.args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func (liteSQL) judge(err error) failure {

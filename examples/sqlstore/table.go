@@ -25,15 +25,20 @@ type table[E any] struct {
 	fields func(*E) fields
 	// due points at what a claim asks and sets; nil: records are never claimed.
 	due func(*E) (id uuid.UUID, due time.Time)
+	// steady are columns that indexes hold and that most updates leave as they are.
+	steady []string
 
 	columns        string // that are read
 	insert, update string
+	calm           string // update where the steady columns stay as they are
 }
+
+const raise = "version = version + 1"
 
 // prepared returns the table with its statements.
 func (t table[E]) prepared() *table[E] {
 	var none E
-	var read, all, values, set, where []string
+	var read, all, values, set, where, calm, still []string
 	for i, f := range t.fields(&none) {
 		p := "$" + strconv.Itoa(i+1)
 		all, values = append(all, f.column), append(values, p)
@@ -45,15 +50,26 @@ func (t table[E]) prepared() *table[E] {
 			where = append(where, f.column+" = "+p)
 		case i == t.keys:
 			where = append(where, "version = "+p)
-			set = append(set, "version = version + 1")
+			set, calm = append(set, raise), append(calm, raise)
 			values[i] = p + " + 1"
 		default:
 			set = append(set, f.column+" = "+p)
+			if slices.Contains(t.steady, f.column) {
+				still = append(still, f.column+" IS "+p)
+			} else {
+				calm = append(calm, f.column+" = "+p)
+			}
 		}
 	}
 	t.columns = strings.Join(read, ", ")
 	t.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.name, strings.Join(all, ", "), strings.Join(values, ", "))
-	t.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, strings.Join(set, ", "), strings.Join(where, " AND "))
+	update := func(set, where []string) string {
+		return fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, strings.Join(set, ", "), strings.Join(where, " AND "))
+	}
+	t.update = update(set, where)
+	if len(still) > 0 {
+		t.calm = update(calm, slices.Concat(where, still))
+	}
 	return &t
 }
 
@@ -110,7 +126,7 @@ func (t *table[E]) several(ctx context.Context, db *DB, condition string, lists 
 // put is the statement that stores a record: a new one where its version is 0, else what is stored at that version.
 func (t *table[E]) put(e E) (statement, error) {
 	all := t.fields(&e)
-	s := statement{text: t.update, args: make([]any, len(all))}
+	s := statement{text: t.update, calm: t.calm, args: make([]any, len(all))}
 	for i, f := range all {
 		var err error
 		if s.args[i], err = f.value(); err != nil {
@@ -118,7 +134,7 @@ func (t *table[E]) put(e E) (statement, error) {
 		}
 	}
 	if s.args[t.keys] == int64(0) {
-		s.text = t.insert
+		s.text, s.calm = t.insert, ""
 	}
 	s.missed = fmt.Errorf("%s %v is not stored at version %d: %w", t.record, s.args[0], s.args[t.keys], fault.ErrConflict)
 	return s, nil

@@ -21,7 +21,8 @@ type tickets struct {
 func (db *DB) Tickets() ticket.Store {
 	return tickets{db, table[ticket.Ticket]{
 		name: "tickets", record: "ticket", keys: 1, fields: ticketFields,
-		due: func(t *ticket.Ticket) (uuid.UUID, time.Time) { return t.ID, t.Due },
+		due:    func(t *ticket.Ticket) (uuid.UUID, time.Time) { return t.ID, t.Due },
+		steady: []string{"reseller_id", "client_id", "server_id", "assignee", "urgent_at", "opened_at", "unique_key"},
 	}.prepared()}
 }
 

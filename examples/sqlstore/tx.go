@@ -54,8 +54,8 @@ func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing boo
 }
 
 // prepare comes before the transaction: what it prepares outlives that.
-func (db *DB) prepare(ctx context.Context, texts ...string) error {
-	return db.explain(ctx, db.dialect.prepare(ctx, db.write, texts), false)
+func (db *DB) prepare(ctx context.Context, statements ...statement) error {
+	return db.explain(ctx, db.dialect.prepare(ctx, db.write, statements), false)
 }
 
 // write executes statements in order. The first that touches no row though it must is the error.
