@@ -17,7 +17,7 @@ import (
 // PostgreSQL that the tests start does not wait at all.
 func onBoth(b *testing.B, run func(b *testing.B, dsn string)) {
 	b.Run("sqlite", func(b *testing.B) { run(b, "sqlite:"+b.TempDir()+"/panel.db?_pragma=synchronous(normal)") })
-	b.Run("postgres", func(b *testing.B) { run(b, server.schema(b)) })
+	b.Run("postgres", func(b *testing.B) { run(b, server.Schema(b)) })
 }
 
 func opened(b *testing.B, dsn string) *sqlstore.DB {

@@ -30,7 +30,7 @@ func commitServers(ctx context.Context, db *sqlstore.DB, servers ...dedicated.Se
 // begins again.
 func TestDeadlock(t *testing.T) {
 	t.Parallel()
-	dsn := server.fresh(t)
+	dsn := server.Schema(t)
 	db, other := open(t, dsn), begin(t, raw(t, dsn))
 	a, b := server1(uuid.New()), server1(uuid.New())
 	require.NoError(t, commitServers(t.Context(), db, a, b))
@@ -90,7 +90,7 @@ func TestBusy(t *testing.T) {
 // TestLostConnection ends the connection of a Commit before its end: nothing is written, and the error says so.
 func TestLostConnection(t *testing.T) {
 	t.Parallel()
-	dsn := server.fresh(t)
+	dsn := server.Schema(t)
 	db, other := open(t, dsn), begin(t, raw(t, dsn))
 	s := server1(uuid.New())
 	require.NoError(t, commitServers(t.Context(), db, s))
@@ -115,7 +115,7 @@ func TestLostCommit(t *testing.T) {
 	for name, heard := range map[string]bool{"before": false, "after": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dsn := server.fresh(t)
+			dsn := server.Schema(t)
 			open(t, dsn) // migrates without the proxy
 			cable := &proxy{heard: heard}
 			db := open(t, cable.start(t, dsn))

@@ -33,7 +33,7 @@ func TestStoresAgree(t *testing.T) {
 			now.Set(day(10))
 			names := []string{"memory", "sqlite", "postgres"}
 			panels := make([]*panel, len(names))
-			for i, s := range []stores{storesInMemory(), storesOf(open(t, freshSQLite(t))), storesOf(open(t, server.fresh(t)))} {
+			for i, s := range []stores{storesInMemory(), storesOf(open(t, freshSQLite(t))), storesOf(open(t, server.Schema(t)))} {
 				var err error
 				panels[i], err = newPanel(s, host{
 					clock: now, biller: monthsPaid{func(context.Context, cancellation.Refund) error { return nil }}, parallel: 1,

@@ -148,7 +148,7 @@ func TestKilledWorkers(t *testing.T) {
 		every         time.Duration // one is killed
 		usual, atMost int           // cancellations, and as many backups
 	}{
-		"postgres": {server.fresh, 6, time.Second, 300, 3000},
+		"postgres": {freshPostgres, 6, time.Second, 300, 3000},
 		"sqlite":   {freshSQLite, 1, 2 * time.Second, 200, 3000},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -320,4 +320,13 @@ func readIDs(out io.Reader, first chan<- struct{}) []uuid.UUID {
 			close(first)
 		}
 	}
+}
+
+// exitOf waits for the end of a process, whatever its exit code.
+func exitOf(c *exec.Cmd) error {
+	err := c.Wait()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return nil
+	}
+	return err
 }

@@ -1,0 +1,176 @@
+// Package postgrestest gives tests a PostgreSQL: the one that $METALKEEP_POSTGRES names by its URL, or else one that is
+// started for them from the installed programs, under a folder and a port of its own.
+package postgrestest
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+	"github.com/stretchr/testify/require"
+)
+
+// Server is a PostgreSQL for tests, safe for concurrent use. The zero value starts when it is first asked for a schema; run
+// the tests by Main, which stops it.
+type Server struct {
+	start   sync.Once
+	failed  error  // to start
+	dsn     string // "": there is none
+	missing string // why there is none
+	folder  string
+	process *exec.Cmd
+	schemas atomic.Int64
+}
+
+// Main runs a package's tests and then stops the server. It returns the exit code for TestMain.
+func (s *Server) Main(m *testing.M) int {
+	code := m.Run()
+	if err := s.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// Schema makes a new, empty schema, which goes when the test ends, and returns the URL under which its tables are. Without
+// a server it skips the test.
+func (s *Server) Schema(t testing.TB) string {
+	t.Helper()
+	s.start.Do(func() { s.failed = s.run() })
+	require.NoError(t, s.failed, "starting PostgreSQL")
+	if s.dsn == "" {
+		t.Skip("no PostgreSQL: " + s.missing + "; set METALKEEP_POSTGRES to the URL of an empty database")
+	}
+	db, err := sql.Open("pgx", s.dsn)
+	require.NoError(t, err)
+	defer func() { _ = db.Close() }()
+	name := fmt.Sprintf("metalkeep_%d_%d", os.Getpid(), s.schemas.Add(1))
+	_, err = db.ExecContext(t.Context(), "CREATE SCHEMA "+name)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		db, err := sql.Open("pgx", s.dsn)
+		require.NoError(t, err)
+		defer func() { _ = db.Close() }()
+		_, err = db.Exec("SET client_min_messages = warning; DROP SCHEMA " + name + " CASCADE")
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(s.dsn)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// run starts the server, unless the environment names one. That there is nothing to start is no error.
+func (s *Server) run() error {
+	if s.dsn = os.Getenv("METALKEEP_POSTGRES"); s.dsn != "" {
+		return nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		s.missing = "no initdb in /usr/lib/postgresql/*/bin"
+		return err
+	}
+	bin := filepath.Dir(found[len(found)-1])
+	if s.folder, err = os.MkdirTemp("", "metalkeep-postgres-"); err != nil {
+		return err
+	}
+	owner, err := s.give()
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(s.folder, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata", data, "--username", "metalkeep", "--auth", "trust", "--encoding", "UTF8",
+		"--locale", "C", "--no-sync")
+	initdb.SysProcAttr = owner
+	initdb.Dir = s.folder
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	s.process = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, "-k", s.folder,
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "log_min_messages=fatal")
+	s.process.SysProcAttr = owner
+	s.process.Dir = s.folder
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	s.dsn = "postgres://metalkeep@127.0.0.1:" + port + "/postgres?sslmode=disable"
+	return s.await()
+}
+
+// give hands the folder to somebody else where the tests run as root, whom PostgreSQL refuses.
+func (s *Server) give() (*syscall.SysProcAttr, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	other, err := user.Lookup("postgres")
+	if err != nil {
+		if other, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, err := strconv.ParseUint(other.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(other.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGTERM}, os.Chown(s.folder, int(uid), int(gid))
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// await returns when the server answers.
+func (s *Server) await() error {
+	db, err := sql.Open("pgx", s.dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	for range 300 {
+		if err = db.Ping(); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+// stop ends the server as quickly as it can be (SIGQUIT): nothing of it is kept.
+func (s *Server) stop() error {
+	if s.process == nil {
+		return nil
+	}
+	err := s.process.Process.Signal(syscall.SIGQUIT)
+	_ = s.process.Wait() // says only that it was told to
+	return errors.Join(err, os.RemoveAll(s.folder))
+}
