@@ -19,9 +19,10 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// host is a reseller's panel: the library's parts, wired. With stores over a database instead of the MemoryStores, a mail
-// server instead of the collector and real time instead of the mock, this is what a real one does.
+// host is a reseller's panel: the library's parts, wired. With a mail server instead of the collector and real time instead
+// of the mock, this is what a real one does.
 type host struct {
+	stores        stores
 	clock         *clock.Mock
 	reseller      dedicated.Actor
 	servers       *dedicated.Manager
@@ -29,22 +30,22 @@ type host struct {
 	tickets       *ticket.Manager
 	cancellations *cancellation.Manager
 	dispatcher    *notify.Dispatcher
-	outbox        *notify.MemoryOutbox
 	ledger        *ledger
 	people        directory
 	sent          collector[notify.Message] // what the mail server got
 	facts         collector[notify.Event]   // what a plug-in saw
 }
 
-// newHost makes a panel with the servers of an inventory, each assigned when its first billing period began.
-func newHost(ctx context.Context, inv inventory) (*host, error) {
+// newHost makes a panel over empty stores, with the servers of an inventory, each assigned when its first billing period
+// began.
+func newHost(ctx context.Context, inv inventory, s stores) (*host, error) {
 	now := clock.NewMock()
 	h := &host{
+		stores:   s,
 		clock:    now,
-		outbox:   &notify.MemoryOutbox{},
 		ledger:   newLedger(now),
 		people:   newDirectory(inv),
-		reseller: dedicated.Actor{Role: dedicated.Reseller, ID: idOf("staff", "Robin"), ResellerID: idOf("reseller", resellerName)},
+		reseller: robin(),
 	}
 	if err := h.makeManagers(); err != nil {
 		return nil, err
@@ -58,14 +59,14 @@ func newHost(ctx context.Context, inv inventory) (*host, error) {
 
 func (h *host) makeManagers() (err error) {
 	h.servers, err = dedicated.New(dedicated.Config{
-		Store: &dedicated.MemoryStore{Outbox: h.outbox},
+		Store: h.stores.servers,
 		Clock: h.clock,
 	})
 	if err != nil {
 		return err
 	}
 	h.tickets, err = ticket.New(ticket.Config{
-		Store:         &ticket.MemoryStore{Outbox: h.outbox},
+		Store:         h.stores.tickets,
 		Servers:       h.servers,
 		Clock:         h.clock,
 		AutoClose:     7 * 24 * time.Hour,
@@ -75,7 +76,7 @@ func (h *host) makeManagers() (err error) {
 		return err
 	}
 	h.backups, err = backup.New(backup.Config{
-		Store:   &backup.MemoryStore{Outbox: h.outbox},
+		Store:   h.stores.backups,
 		Servers: h.servers,
 		Clock:   h.clock,
 		Grace:   24 * time.Hour,
@@ -88,7 +89,7 @@ func (h *host) makeManagers() (err error) {
 		return err
 	}
 	h.cancellations, err = cancellation.New(cancellation.Config{
-		Store:         &cancellation.MemoryStore{Outbox: h.outbox},
+		Store:         h.stores.cancellations,
 		Servers:       h.servers,
 		Clock:         h.clock,
 		Biller:        h.ledger,
@@ -113,7 +114,7 @@ func (h *host) makeDispatcher() error {
 	catalog.Directory = h.people
 	mail := notify.NotifierFunc(func(_ context.Context, m notify.Message) error { return h.sent.add(m) })
 	h.dispatcher, err = notify.New(
-		notify.Config{Outbox: h.outbox, Clock: h.clock},
+		notify.Config{Outbox: h.stores.outbox, Clock: h.clock},
 		catalog.Mail("mail to clients", notify.ToClient, mail),
 		catalog.Mail("mail to the reseller", notify.ToReseller, mail),
 		catalog.Mail("mail to providers", notify.ToProvider, mail),
@@ -145,6 +146,11 @@ func (h *host) stock(ctx context.Context, inv inventory) error {
 
 func (h *host) client(p person) dedicated.Actor {
 	return dedicated.Actor{Role: dedicated.Client, ID: p.id(), ResellerID: h.reseller.ResellerID}
+}
+
+// robin does the reseller's work.
+func robin() dedicated.Actor {
+	return dedicated.Actor{Role: dedicated.Reseller, ID: idOf("staff", "Robin"), ResellerID: idOf("reseller", resellerName)}
 }
 
 const resellerName = "Keep & Rack Hosting"

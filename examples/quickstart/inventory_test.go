@@ -249,7 +249,7 @@ func FuzzReadInventory(f *testing.F) {
 				t.Fatal("no server and no error")
 			}
 			inv.servers = inv.servers[:min(len(inv.servers), 3)]
-			if _, err := newHost(context.Background(), inv); err != nil {
+			if _, err := newHost(context.Background(), inv, inMemory()); err != nil {
 				t.Fatalf("the library does not take what was read: %v", err)
 			}
 			return

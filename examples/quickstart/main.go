@@ -1,12 +1,14 @@
 // Command quickstart plays two months of a reseller's life with metalkeep, on a clock of its own: backups, tickets and
 // cancellations, and the mail that goes out about them.
 //
-//	go run ./examples/quickstart [-json] [-inventory FILE]
+//	go run ./examples/quickstart [-json] [-inventory FILE] [-db DSN]
 //
-// It is wired as a host would wire the library, with everything in memory; host.go is the place to start reading.
+// It is wired as a host would wire the library; host.go is the place to start reading. Everything is kept in memory, or,
+// with -db, in an SQL database.
 package main
 
 import (
+	"context"
 	_ "embed" // the inventory
 	"errors"
 	"flag"
@@ -20,12 +22,15 @@ import (
 //go:embed inventory.csv
 var embedded string
 
-const usage = `Usage: quickstart [-json] [-inventory FILE]
+const usage = `Usage: quickstart [-json] [-inventory FILE] [-db DSN]
 
 Plays two months of a reseller's life with the library metalkeep, on a clock of its own, and prints what happens when. The
 times are in UTC. Two runs print the same.
 
   -inventory FILE  the servers to play with, as CSV; without it, 40 servers that the program brings along
+  -db DSN          keep everything in a database, which must be empty; without it, in memory. DSN is one of
+                     sqlite:panel.db                 a file, which is made if there is none
+                     postgres://user@host/database   as libpq takes it
   -json            print a JSON object a line: time, kind, who (acts, or gets the mail), server, text and data
   -h               print this
 
@@ -44,7 +49,8 @@ The first line of FILE names its columns, in any order:
 
 The story begins with the month after the latest anchor. Scenes whose server the inventory lacks are named and left out.
 
-Exit codes: 0 played, 1 not played (the inventory is wrong, or the output cannot be written), 2 wrong usage.
+Exit codes: 0 played; 1 not played, or not to the end (the inventory is wrong, the database is not empty or fails, the
+output cannot be written); 2 wrong usage.
 `
 
 func main() {
@@ -63,6 +69,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	file := flags.String("inventory", "", "")
+	dsn := flags.String("db", "", "")
 	asJSON := flags.Bool("json", false, "")
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
@@ -79,7 +86,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return report(stderr, err)
 	}
-	events, failure := play(inv)
+	ctx := context.Background()
+	kept, done, err := openStores(ctx, *dsn)
+	if err != nil {
+		return report(stderr, err)
+	}
+	events, failure := play(ctx, inv, kept)
+	failure = errors.Join(failure, done())
 	printer := asText
 	if *asJSON {
 		printer = asLines

@@ -63,6 +63,9 @@ func TestUsage(t *testing.T) {
 		"unknown flag":   {[]string{"-fast"}, exitUsage, "", "not defined: -fast"},
 		"flag alone":     {[]string{"-inventory"}, exitUsage, "", "needs an argument: -inventory"},
 		"argument":       {[]string{"servers.csv"}, exitUsage, "", `found the argument "servers.csv", expected none`},
+		"no database":    {[]string{"-db", "mysql:panel"}, exitFailed, "", `neither "sqlite:" nor "postgres:"`},
+		"no such folder": {[]string{"-db", "sqlite:testdata/none/panel.db"}, exitFailed, "", "unable to open database file"},
+		"nobody there":   {[]string{"-db", "postgres://127.0.0.1:1/panel"}, exitFailed, "", "connection"},
 		"no such file":   {[]string{"-inventory", "testdata/none.csv"}, exitFailed, "", "testdata/none.csv"},
 		"no file at all": {[]string{"-inventory", "testdata"}, exitFailed, "", "testdata"},
 	} {
@@ -89,7 +92,7 @@ func says(t *testing.T, output, words string) {
 // TestUsageIsComplete: every flag and every column is explained.
 func TestUsageIsComplete(t *testing.T) {
 	t.Parallel()
-	for _, word := range append(columns(), "-inventory FILE", "-json", "-h") {
+	for _, word := range append(columns(), "-inventory FILE", "-db DSN", "-json", "-h") {
 		assert.Contains(t, usage, "\n  "+word+" ")
 	}
 }

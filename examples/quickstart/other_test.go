@@ -42,7 +42,7 @@ func TestAnyServerPlays(t *testing.T) {
 	var all sync.WaitGroup
 	for i, line := range lines[1:] {
 		inv := read(t, lines[0]+"\n"+line+"\n")
-		all.Go(func() { plays[i].events, plays[i].err = play(inv) })
+		all.Go(func() { plays[i].events, plays[i].err = play(t.Context(), inv, inMemory()) })
 	}
 	all.Wait()
 	for i, line := range lines[1:] {
@@ -61,7 +61,7 @@ func TestRandomInventoriesPlay(t *testing.T) {
 	for n := range rounds {
 		sources[n] = randomInventory(rand.New(rand.NewPCG(uint64(n), 1)))
 		inv := read(t, sources[n])
-		all.Go(func() { plays[n], errs[n] = play(inv) })
+		all.Go(func() { plays[n], errs[n] = play(t.Context(), inv, inMemory()) })
 	}
 	all.Wait()
 	for n, events := range plays {

@@ -270,7 +270,7 @@ func (s *stage) epilogue() error {
 	for _, t := range skipped {
 		missed += t.Missed
 	}
-	waiting, dead, _, err := s.outbox.Depth(s.ctx)
+	waiting, dead, _, err := s.stores.outbox.Depth(s.ctx)
 	if err != nil {
 		return err
 	}

@@ -31,10 +31,10 @@ type part struct {
 	client person
 }
 
-// play plays the story with the servers of an inventory. Where it fails, the events are those before that.
-func play(inv inventory) ([]event, error) {
-	ctx := context.Background()
-	h, err := newHost(ctx, inv)
+// play plays the story with the servers of an inventory, over empty stores. Where it fails, the events are those before
+// that.
+func play(ctx context.Context, inv inventory, empty stores) ([]event, error) {
+	h, err := newHost(ctx, inv, empty)
 	if err != nil {
 		return nil, err
 	}
