@@ -30,7 +30,7 @@ times are in UTC. Two runs print the same.
   -inventory FILE  the servers to play with, as CSV; without it, 40 servers that the program brings along
   -db DSN          keep everything in a database, which must be empty; without it, in memory. DSN is one of
                      sqlite:panel.db                 a file, which is made if there is none
-                     postgres://user@host/database   as libpq takes it
+                     postgres://user@host/database   as libpq takes it; also postgres:host=/run/postgresql dbname=panel
   -json            print a JSON object a line: time, kind, who (acts, or gets the mail), server, text and data
   -h               print this
 

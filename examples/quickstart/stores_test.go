@@ -1,8 +1,12 @@
 package main
 
 import (
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,6 +33,7 @@ func TestStoryInADatabase(t *testing.T) {
 			require.Equal(t, exitPlayed, code, stderr)
 			require.Equal(t, embeddedText(), stdout)
 
+			played := contents(t, dsn)
 			for range 2 {
 				code, stdout, stderr = program("-db", dsn)
 				assert.Equal(t, exitFailed, code)
@@ -36,8 +41,53 @@ func TestStoryInADatabase(t *testing.T) {
 				assert.Equal(t, "quickstart: the database is in use: found servers or events, expected none; "+
 					"name another file, or make another database\n", stderr)
 			}
+			assert.Equal(t, played, contents(t, dsn), "what is refused changes nothing")
 		})
 	}
+}
+
+// contents are all rows of a database's tables.
+func contents(t *testing.T, dsn string) map[string][]string {
+	t.Helper()
+	driver, name, tables := "pgx", dsn, "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		driver, name, tables = "sqlite", file, "SELECT name FROM sqlite_schema WHERE type = 'table'"
+	}
+	db, err := sql.Open(driver, name)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	all := map[string][]string{}
+	for _, row := range rows(t, db, tables) {
+		table := row[0].(string)
+		for _, row := range rows(t, db, "SELECT * FROM "+table) {
+			all[table] = append(all[table], fmt.Sprint(row...))
+		}
+		slices.Sort(all[table])
+	}
+	for _, table := range []string{"servers", "backup_tasks", "tickets", "cancellations", "deliveries"} {
+		require.NotEmpty(t, all[table], table)
+	}
+	return all
+}
+
+func rows(t *testing.T, db *sql.DB, query string) [][]any {
+	t.Helper()
+	found, err := db.QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, found.Close()) }()
+	columns, err := found.Columns()
+	require.NoError(t, err)
+	var all [][]any
+	for found.Next() {
+		row, places := make([]any, len(columns)), make([]any, len(columns))
+		for i := range row {
+			places[i] = &row[i]
+		}
+		require.NoError(t, found.Scan(places...))
+		all = append(all, row)
+	}
+	require.NoError(t, found.Err())
+	return all
 }
 
 // TestDatabaseOfAStoryThatBrokeOff: whoever is stopped in the middle leaves servers.

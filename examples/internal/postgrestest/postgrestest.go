@@ -31,7 +31,7 @@ type Server struct {
 	dsn     string // "": there is none
 	missing string // why there is none
 	folder  string
-	process *exec.Cmd
+	process *exec.Cmd // nil: it does not run, or not by us
 	schemas atomic.Int64
 }
 
@@ -105,13 +105,14 @@ func (s *Server) run() error {
 	if err != nil {
 		return err
 	}
-	s.process = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, "-k", s.folder,
+	postgres := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, "-k", s.folder,
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "log_min_messages=fatal")
-	s.process.SysProcAttr = owner
-	s.process.Dir = s.folder
-	if err := s.process.Start(); err != nil {
+	postgres.SysProcAttr = owner
+	postgres.Dir = s.folder
+	if err := postgres.Start(); err != nil {
 		return err
 	}
+	s.process = postgres
 	s.dsn = "postgres://metalkeep@127.0.0.1:" + port + "/postgres?sslmode=disable"
 	return s.await()
 }
@@ -165,12 +166,15 @@ func (s *Server) await() error {
 	return err
 }
 
-// stop ends the server as quickly as it can be (SIGQUIT): nothing of it is kept.
+// stop ends the server as quickly as it can be (SIGQUIT): nothing of it is kept, nor of one that failed to start.
 func (s *Server) stop() error {
-	if s.process == nil {
-		return nil
+	var err error
+	if s.process != nil {
+		err = s.process.Process.Signal(syscall.SIGQUIT)
+		_ = s.process.Wait() // says only that it was told to
 	}
-	err := s.process.Process.Signal(syscall.SIGQUIT)
-	_ = s.process.Wait() // says only that it was told to
+	if s.folder == "" {
+		return err
+	}
 	return errors.Join(err, os.RemoveAll(s.folder))
 }
