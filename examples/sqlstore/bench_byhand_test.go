@@ -179,8 +179,8 @@ const addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, serv
 
 // fanOut makes deliveries of events for those who want them.
 func (h *byHand) fanOut(events []string) line {
-	return line{`INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, lease_until,
+	return line{`INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, ready, lease_until,
 			delivered, dead, last_error)
-		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, ` + forEver + `, FALSE, FALSE, ''
+		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, e.at, ` + forEver + `, FALSE, FALSE, ''
 		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '') WHERE ` + h.isIn("e.id", "$1"), []any{h.list(events)}}
 }

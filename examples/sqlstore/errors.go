@@ -30,10 +30,11 @@ func (e *LostError) Unwrap() error { return e.Err }
 // explain makes of a driver's error what the stores promise: the context's error where that has ended, ErrConflict where
 // something is not unique, a LostError where the connection broke.
 func (db *DB) explain(ctx context.Context, err error, committing bool) error {
-	if err == nil {
-		return nil
-	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+	ended := ctx.Err()
+	switch {
+	case err == nil, errors.Is(err, ended): // whoever gave up must not be told to repeat
+		return err
+	case ended != nil:
 		return fmt.Errorf("%w: %w", ended, err)
 	}
 	switch db.dialect.judge(err) {

@@ -264,8 +264,8 @@ func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tabl
 	}
 	if many("deliveries") {
 		_, err := to.ExecContext(ctx, `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id,
-				attempts, due, lease_until, delivered, dead, last_error)
-			SELECT id, 'mail', 1, seq, at, reseller_id, subject_id, 0, at, at - 1, seq % 10 > 0, seq % 1000 = 1, '' FROM events WHERE seq > 1`)
+				attempts, due, ready, lease_until, delivered, dead, last_error)
+			SELECT id, 'mail', 1, seq, at, reseller_id, subject_id, 0, at, at, at - 1, seq % 10 > 0, seq % 1000 = 1, '' FROM events WHERE seq > 1`)
 		require.NoError(t, err)
 	}
 	if !sqlite { // whose schema brings its own statistics

@@ -240,6 +240,7 @@ func TestCancelledContexts(t *testing.T) {
 			cancel()
 			if err != nil {
 				require.ErrorIs(t, err, context.DeadlineExceeded, fmt.Sprint("round ", round))
+				require.NotErrorAs(t, err, new(*sqlstore.LostError), fmt.Sprint("round ", round))
 			}
 			servers, _, err1 := db.Servers().Servers(t.Context(), reseller, dedicated.Query{})
 			deliveries, _, err2 := db.Outbox().Deliveries(t.Context(), notify.DeliveryQuery{ResellerID: reseller})

@@ -13,13 +13,16 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// versions is the table of the migrations that were applied. It is not goose's own: a host that uses goose has that.
+const versions = "metalkeep_migrations"
+
 // migrate applies the migrations that a database lacks. They go forward only.
 func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string, options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations/"+folder)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, db, files, append(options, goose.WithDisableGlobalRegistry(true))...)
+	provider, err := goose.NewProvider(dialect, db, files, append(options, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true))...)
 	if err != nil {
 		return err
 	}

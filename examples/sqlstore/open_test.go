@@ -65,7 +65,7 @@ func TestOpenByManyAtOnce(t *testing.T) {
 			require.NoError(t, <-results)
 		}
 		var applied int
-		require.NoError(t, raw(t, dsn).QueryRow("SELECT count(*) FROM goose_db_version WHERE version_id = 1").Scan(&applied))
+		require.NoError(t, raw(t, dsn).QueryRow("SELECT count(*) FROM metalkeep_migrations WHERE version_id = 1").Scan(&applied))
 		assert.Equal(t, 1, applied, "the first migration is applied once")
 	})
 }
@@ -75,11 +75,26 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn := fresh(t)
 		open(t, dsn)
-		insert := "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)"
+		insert := "INSERT INTO metalkeep_migrations (version_id, is_applied) VALUES (99, TRUE)"
 		_, err := raw(t, dsn).Exec(insert)
 		require.NoError(t, err)
 		_, err = sqlstore.Open(t.Context(), dsn)
 		require.ErrorContains(t, err, "the database has schema 99, this program knows 1 at the most: a newer program is wanted")
+	})
+}
+
+// TestHostsOwnMigrations: a host that keeps its own tables beside ours, under goose, too, is another thing.
+func TestHostsOwnMigrations(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn := fresh(t)
+		_, err := raw(t, dsn).Exec(`CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY, version_id BIGINT NOT NULL, is_applied BOOLEAN NOT NULL,
+			tstamp TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)`)
+		require.NoError(t, err)
+		_, err = raw(t, dsn).Exec(`INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (1, 0, TRUE), (2, 1, TRUE), (3, 7, TRUE)`)
+		require.NoError(t, err)
+		_, _, err = open(t, dsn).Servers().Servers(t.Context(), uuid.New(), dedicated.Query{})
+		require.NoError(t, err)
 	})
 }
 
@@ -90,6 +105,7 @@ func TestOpenRefuses(t *testing.T) {
 		"another database":     {"mysql://localhost/panel", "neither"},
 		"no file":              {"sqlite:", "the name of a file is wanted"},
 		"memory":               {"sqlite::memory:", "the name of a file is wanted"},
+		"memory, by option":    {"sqlite:panel?mode=memory", "the name of a file is wanted"},
 		"a folder that is not": {"sqlite:" + t.TempDir() + "/none/panel.db", "unable to open"},
 		"a port that is not":   {"postgres://localhost:none/panel", "port"},
 		"nobody there":         {"postgres://127.0.0.1:1/panel?connect_timeout=2", "connect"},
@@ -114,6 +130,6 @@ func TestSQLiteSettings(t *testing.T) {
 	require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&check))
 	assert.Equal(t, "ok", check)
 	var loose int
-	require.NoError(t, db.QueryRow("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%'").Scan(&loose))
+	require.NoError(t, db.QueryRow("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name <> 'metalkeep_migrations'").Scan(&loose))
 	assert.Zero(t, loose, "every table of ours is strict")
 }

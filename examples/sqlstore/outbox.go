@@ -32,8 +32,8 @@ const (
 	// fanOut makes a delivery for every subscriber that wants an event, under no lease. Of the events that the condition
 	// finds, those that were known before are left out.
 	fanOut = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id,
-			attempts, due, lease_until, delivered, dead, last_error)
-		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, %d, FALSE, FALSE, ''
+			attempts, due, ready, lease_until, delivered, dead, last_error)
+		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, e.at, %d, FALSE, FALSE, ''
 		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '')
 		WHERE %s AND e.brought_by = $2`
 
@@ -43,8 +43,9 @@ const (
 		AND (d.subject_id IS NULL OR d.seq <= (SELECT min(b.seq) FROM deliveries b
 			WHERE b.subscriber = $1 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
 
-	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.due <= $2 ORDER BY d.due, d.seq LIMIT $4`
-	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.due, d.seq LIMIT 1`
+	// What is claimable is ready when it is due. What waits behind another of its subject is ready later, see hold.
+	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.ready <= $2 ORDER BY d.ready, d.seq LIMIT $4`
+	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.ready, d.seq LIMIT 1`
 
 	// lease takes what dueDeliveries finds; which events follows it.
 	lease = `UPDATE deliveries SET lease_until = $3, version = version + 1 WHERE subscriber = $1 AND `
@@ -53,8 +54,19 @@ const (
 			e.id, e.kind, e.at, e.reseller_id, e.client_id, e.server_id, e.subject_id, e.data
 		FROM deliveries d JOIN events e ON e.id = d.event_id WHERE `
 
-	settle = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, lease_until = $6, delivered = $7, dead = $8,
+	settle = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, ready = $5, lease_until = $6, delivered = $7, dead = $8,
 		last_error = $9 WHERE event_id = $1 AND subscriber = $2 AND version = $3`
+
+	// hold puts off what waits behind a delivery to when that is tried again, so that no claim looks at it before. It is a
+	// hint: whoever is ready too early is looked at in vain. Nobody is ready too late: a delivery that goes lets the next in
+	// line go on, which is all that can be claimed.
+	hold = `UPDATE deliveries SET ready = $3 WHERE subscriber = $1 AND subject_id = $2 AND NOT delivered AND NOT dead AND ready < $3
+		AND seq > (SELECT d.seq FROM deliveries d WHERE d.event_id = $4 AND d.subscriber = $1)`
+
+	letGo = `UPDATE deliveries SET ready = due WHERE subscriber = $1 AND ready > due AND event_id IN (
+		SELECT (SELECT n.event_id FROM deliveries n WHERE n.subscriber = $1 AND n.subject_id = d.subject_id AND n.seq > d.seq
+			AND NOT n.delivered AND NOT n.dead ORDER BY n.seq LIMIT 1)
+		FROM deliveries d WHERE d.subscriber = $1 AND %s)`
 )
 
 // announce is the statements that add events in their order, but those that are known, and make their deliveries.
@@ -83,8 +95,8 @@ const everyKind notify.Kind = ""
 
 // Register implements notify.Outbox.
 func (o outbox) Register(ctx context.Context, subscriber string, kinds []notify.Kind) error {
-	if subscriber == "" {
-		return fmt.Errorf("%w: a subscriber without a name", fault.ErrInvalid)
+	if subscriber == "" || subscriber != storable(subscriber) {
+		return fmt.Errorf("%w: the subscriber's name %q: some text in UTF-8 is wanted", fault.ErrInvalid, subscriber)
 	}
 	if kinds == nil {
 		kinds = []notify.Kind{everyKind}
@@ -114,7 +126,7 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 		if due.Deliveries, err = o.lease(ctx, t, subscriber, now, until, limit); err != nil {
 			return err
 		}
-		return o.db.each(ctx, t, nextDelivery, []any{subscriber, now.UnixMicro()},
+		return o.db.each(ctx, t, nextDelivery, []any{plain(subscriber), now.UnixMicro()},
 			func(rows *sql.Rows) error { return rows.Scan(instant{&due.Next}) })
 	})
 	return due, err
@@ -124,7 +136,7 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]notify.Delivery, error) {
 	places := map[uuid.UUID]int64{} // seq by event
 	text := lease + o.db.dialect.picked("event_id", dueDeliveries) + " RETURNING event_id, seq"
-	err := o.db.each(ctx, t, text, []any{subscriber, now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
+	err := o.db.each(ctx, t, text, []any{plain(subscriber), now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
 		var id uuid.UUID
 		var place int64
 		err := rows.Scan(&id, &place)
@@ -148,7 +160,7 @@ func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until 
 // known is nil when the subscriber was registered, or ErrNotFound.
 func (o outbox) known(ctx context.Context, t *tx, subscriber string) error {
 	found := false
-	err := o.db.each(ctx, t, `SELECT 1 FROM subscribers WHERE name = $1`, []any{subscriber}, func(*sql.Rows) error {
+	err := o.db.each(ctx, t, `SELECT 1 FROM subscribers WHERE name = $1`, []any{plain(subscriber)}, func(*sql.Rows) error {
 		found = true
 		return nil
 	})
@@ -182,14 +194,15 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 		statements[i] = statement{
 			text: settle,
 			args: []any{
-				plain(d.Event.ID), d.Subscriber, d.Version, d.Attempts, plain(d.Due), plain(d.LeaseUntil), d.Delivered, d.Dead,
+				plain(d.Event.ID), plain(d.Subscriber), d.Version, d.Attempts, plain(d.Due), plain(d.LeaseUntil), d.Delivered, d.Dead,
 				plain(d.LastError),
 			},
 			missed: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
 				d.Event.ID, d.Subscriber, d.Version, fault.ErrConflict),
 		}
 	}
-	if err := o.db.prepare(ctx, statements[0]); err != nil {
+	statements = append(statements, o.followers(deliveries)...)
+	if err := o.db.prepare(ctx, statements...); err != nil {
 		return err
 	}
 	return o.db.transact(ctx, func(t *tx) error {
@@ -197,16 +210,40 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 		if err != nil {
 			return err
 		}
-		if missed := slices.Index(touched, 0); missed >= 0 {
+		if missed := slices.Index(touched[:min(len(touched), len(deliveries))], 0); missed >= 0 {
 			return o.missed(ctx, t, deliveries[missed], statements[missed].missed)
 		}
 		return nil
 	})
 }
 
+// followers is what happens to those that wait behind deliveries.
+func (o outbox) followers(settled []notify.Delivery) []statement {
+	var statements []statement
+	gone := map[string][]uuid.UUID{} // by subscriber
+	for _, d := range settled {
+		switch {
+		case d.Event.SubjectID == uuid.Nil:
+		case d.Delivered || d.Dead:
+			gone[d.Subscriber] = append(gone[d.Subscriber], d.Event.ID)
+		default:
+			statements = append(statements, statement{text: hold, args: []any{
+				plain(d.Subscriber), plain(d.Event.SubjectID), plain(d.Due), plain(d.Event.ID),
+			}})
+		}
+	}
+	for _, subscriber := range slices.Sorted(maps.Keys(gone)) {
+		statements = append(statements, statement{
+			text: fmt.Sprintf(letGo, o.db.dialect.isIn("d.event_id", "$2")),
+			args: []any{plain(subscriber), o.db.dialect.list(ids(gone[subscriber]))},
+		})
+	}
+	return statements
+}
+
 // missed is why a delivery was not settled: it is not there, or it has another version.
 func (o outbox) missed(ctx context.Context, t *tx, d notify.Delivery, otherwise error) error {
-	found, err := o.read(ctx, t, "d.event_id = $1 AND d.subscriber = $2", []any{plain(d.Event.ID), d.Subscriber})
+	found, err := o.read(ctx, t, "d.event_id = $1 AND d.subscriber = $2", []any{plain(d.Event.ID), plain(d.Subscriber)})
 	switch {
 	case err != nil:
 		return err

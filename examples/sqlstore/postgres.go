@@ -23,10 +23,15 @@ func openPostgres(dsn string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	var options []stdlib.OptionOpenDB
 	if config.RuntimeParams["jit"] == "" {
-		config.RuntimeParams["jit"] = "off" // compiling a statement takes a thousand times what ours take
+		// Compiling a statement takes a thousand times what ours take. Said later: PgBouncer refuses it at the start.
+		options = append(options, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, "SET jit = off")
+			return err
+		}))
 	}
-	pool := stdlib.OpenDB(*config)
+	pool := stdlib.OpenDB(*config, options...)
 	pool.SetMaxOpenConns(maxConnections)
 	pool.SetMaxIdleConns(maxConnections)
 	return &DB{dialect: postgres{}, write: pool, pool: pool}, nil
@@ -58,7 +63,11 @@ func (postgres) run(ctx context.Context, t *tx, statements []statement) (touched
 	}
 	err = t.conn.Raw(func(conn any) (err error) {
 		results := conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch)
-		defer func() { err = errors.Join(err, results.Close()) }()
+		defer func() {
+			if closing := results.Close(); err == nil { // else it says the same again
+				err = closing
+			}
+		}()
 		for range statements {
 			tag, err := results.Exec()
 			if err != nil {
@@ -80,6 +89,8 @@ func (postgres) judge(err error) failure {
 			return conflict
 		case e.Code == "40001", e.Code == "40P01":
 			return again
+		case e.Code == "08P01": // the two don't understand each other, nor will they the next time
+			return other
 		case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "57P"):
 			return lost
 		}

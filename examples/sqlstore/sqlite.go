@@ -24,14 +24,16 @@ type liteSQL struct{ prepared *sync.Map } // from the statement's text to *sql.S
 // the last commits when the power fails, and is faster.
 func openSQLite(dsn string) (*DB, error) {
 	path, given, _ := strings.Cut(dsn, "?")
-	if path == "" || strings.Contains(path, ":memory:") {
-		return nil, fmt.Errorf("sqlite:%s: the name of a file is wanted", dsn)
-	}
 	options, err := url.ParseQuery(given)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite:%s: %w", dsn, err)
 	}
-	pragmas := []string{"busy_timeout(10000)", "journal_mode(wal)", "foreign_keys(1)", "synchronous(full)"}
+	if path == "" || strings.Contains(path, ":memory:") || options.Get("mode") == "memory" {
+		return nil, fmt.Errorf("sqlite:%s: the name of a file is wanted", dsn)
+	}
+	pragmas := []string{
+		"busy_timeout(10000)", "journal_mode(wal)", "foreign_keys(1)", "synchronous(full)", "journal_size_limit(67108864)",
+	}
 	options["_pragma"] = append(pragmas, options["_pragma"]...)
 	open := func(extra url.Values) (*sql.DB, error) {
 		for name, values := range options {

@@ -54,7 +54,7 @@ func (s mailTexts) Reset(ctx context.Context, reseller uuid.UUID, k notify.Kind,
 	return s.db.transact(ctx, func(t *tx) error {
 		return t.write(ctx, []statement{{
 			text: "DELETE FROM texts WHERE reseller_id = $1 AND kind = $2 AND locale = $3",
-			args: []any{plain(reseller), plain(k), locale},
+			args: []any{plain(reseller), plain(k), plain(locale)},
 		}})
 	})
 }

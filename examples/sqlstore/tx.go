@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
 )
 
 // tx is a transaction that writes. The connection is at hand for what database/sql has no word for.
@@ -20,7 +23,10 @@ const attempts = 10
 // for want of a serial order, it is run again, so work must begin anew each time.
 func (db *DB) transact(ctx context.Context, work func(*tx) error) error {
 	var err error
-	for range attempts {
+	for n := range attempts {
+		if err := pause(ctx, n); err != nil {
+			return err
+		}
 		var committing bool
 		committing, err = db.attempt(ctx, work)
 		if err == nil {
@@ -30,7 +36,23 @@ func (db *DB) transact(ctx context.Context, work func(*tx) error) error {
 			return db.explain(ctx, err, committing)
 		}
 	}
-	return err
+	return fmt.Errorf("given up %d times for the sake of others, nothing was written: repeat: %w", attempts, err)
+}
+
+// pause waits before all attempts but the first, the longer the more there were, and each for another time: whoever met at
+// the first is not to meet again.
+func pause(ctx context.Context, attempt int) error {
+	if attempt == 0 {
+		return nil
+	}
+	timer := time.NewTimer(rand.N(time.Millisecond << attempt))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // attempt runs work once. committing: the error is that of the commit.

@@ -234,13 +234,14 @@ CREATE TABLE deliveries (
 	subject_id  UUID,
 	attempts    BIGINT NOT NULL,
 	due         BIGINT NOT NULL,
+	ready       BIGINT NOT NULL, -- not before due; a claim need not look at it before
 	lease_until BIGINT NOT NULL,
 	delivered   BOOLEAN NOT NULL,
 	dead        BOOLEAN NOT NULL,
 	last_error  TEXT NOT NULL,
 	PRIMARY KEY (event_id, subscriber)
 );
-CREATE INDEX deliveries_due ON deliveries (subscriber, due, seq) WHERE NOT delivered AND NOT dead;
+CREATE INDEX deliveries_due ON deliveries (subscriber, ready, seq) WHERE NOT delivered AND NOT dead;
 CREATE INDEX deliveries_of_subject ON deliveries (subscriber, subject_id, seq) WHERE NOT delivered AND NOT dead;
 CREATE INDEX deliveries_by_time ON deliveries (at, event_id, subscriber);
 CREATE INDEX deliveries_of_reseller ON deliveries (reseller_id, at, event_id, subscriber);

@@ -234,13 +234,14 @@ CREATE TABLE deliveries (
 	subject_id  TEXT,
 	attempts    INTEGER NOT NULL,
 	due         INTEGER NOT NULL,
+	ready       INTEGER NOT NULL, -- not before due; a claim need not look at it before
 	lease_until INTEGER NOT NULL,
 	delivered   INTEGER NOT NULL,
 	dead        INTEGER NOT NULL,
 	last_error  TEXT NOT NULL,
 	PRIMARY KEY (event_id, subscriber)
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (subscriber, due, seq) WHERE NOT delivered AND NOT dead;
+CREATE INDEX deliveries_due ON deliveries (subscriber, ready, seq) WHERE NOT delivered AND NOT dead;
 CREATE INDEX deliveries_of_subject ON deliveries (subscriber, subject_id, seq) WHERE NOT delivered AND NOT dead;
 CREATE INDEX deliveries_by_time ON deliveries (at, event_id, subscriber);
 CREATE INDEX deliveries_of_reseller ON deliveries (reseller_id, at, event_id, subscriber);
