@@ -6,8 +6,8 @@
 //	servers, err := dedicated.New(dedicated.Config{Store: db.Servers()})
 //	dispatcher, err := notify.New(notify.Config{Outbox: db.Outbox()}, subscribers...)
 //
-// It is an example: use it as it is, or as a pattern for a store of your own. Every store passes the suite of its package,
-// on both databases.
+// It is an example: use it as it is, or copy the folder and make it a store of your own; it imports nothing that a host may
+// not. Every store passes the suite of its package, on both databases.
 //
 // # How it is made
 //
@@ -20,8 +20,8 @@
 // trip, whether it is one record or a hundred.
 //
 // A claim is one UPDATE, which on PostgreSQL passes over rows that others are claiming (FOR UPDATE SKIP LOCKED). Of a
-// subject's events the first that waits is found when deliveries are claimed, not kept beside them: there is nothing that
-// could get out of step.
+// subject's events the first that waits is found when deliveries are claimed. What is kept beside them, in the column ready,
+// only spares a claim to look at those that wait behind one that is tried again later.
 //
 // Times are integers in microseconds, decimals are text with their scale, what is nested and never searched is JSON. Text is
 // searched in a column of its own that holds it in small letters. Every list has an index that serves its order; a filter
@@ -35,5 +35,24 @@
 // # Operation
 //
 // Migrations are embedded and applied by Open; they go forward only, and a schema that is newer than the program is
-// refused. Nothing is ever deleted: prune delivered events with DELETE FROM events WHERE …, and their deliveries follow.
+// refused: start the new programs after the old ones have stopped. Give it a file, or a schema, of its own: the names of the
+// tables are plain ones, and of a file it sets SQLite's statistics. What was applied is in metalkeep_migrations.
+//
+// Back up a file by VACUUM INTO 'copy.db' or SQLite's .backup, while it works; a plain copy of panel.db lacks what is still in
+// panel.db-wal. That journal is emptied when no reader needs it any more: long reads without a pause let it grow. The file is
+// made as the process's umask says; it holds the names of customers. PostgreSQL is backed up as ever, by pg_dump or its
+// archive. Its encoding must be UTF8; a process takes 16 connections at the most. Behind a PgBouncer that pools transactions
+// add default_query_exec_mode=exec to the URL, and let the first Open of a new version go to PostgreSQL itself.
+//
+// Nothing is ever deleted. Prune what was delivered to everybody, and the deliveries follow their events:
+//
+//	DELETE FROM events WHERE at < $1 AND NOT EXISTS (
+//		SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND NOT d.delivered)
+//
+// A subscriber that was registered gets deliveries for ever, which wait if nobody works through them. When a program gives
+// one up, or another name, retire the old one by its name:
+//
+//	DELETE FROM subscriptions WHERE subscriber = $1;
+//	DELETE FROM subscribers WHERE name = $1;
+//	DELETE FROM deliveries WHERE subscriber = $1 AND NOT delivered;
 package sqlstore

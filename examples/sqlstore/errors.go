@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 // LostError says that the connection to the database was lost, and whether the call may have had an effect. Repeating it
@@ -39,7 +39,7 @@ func (db *DB) explain(ctx context.Context, err error, committing bool) error {
 	}
 	switch db.dialect.judge(err) {
 	case conflict:
-		return fmt.Errorf("%w: %w", fault.ErrConflict, err)
+		return fmt.Errorf("%w: %w", dedicated.ErrConflict, err)
 	case lost:
 		return &LostError{Unknown: committing, Err: err}
 	}

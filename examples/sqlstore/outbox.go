@@ -13,8 +13,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
-	"github.com/metalkeep/metalkeep/internal/page"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
@@ -96,7 +94,7 @@ const everyKind notify.Kind = ""
 // Register implements notify.Outbox.
 func (o outbox) Register(ctx context.Context, subscriber string, kinds []notify.Kind) error {
 	if subscriber == "" || subscriber != storable(subscriber) {
-		return fmt.Errorf("%w: the subscriber's name %q: some text in UTF-8 is wanted", fault.ErrInvalid, subscriber)
+		return fmt.Errorf("%w: the subscriber's name %q: some text in UTF-8 is wanted", notify.ErrInvalid, subscriber)
 	}
 	if kinds == nil {
 		kinds = []notify.Kind{everyKind}
@@ -165,7 +163,7 @@ func (o outbox) known(ctx context.Context, t *tx, subscriber string) error {
 		return nil
 	})
 	if err == nil && !found {
-		return fmt.Errorf("subscriber %q: %w: it was never registered", subscriber, fault.ErrNotFound)
+		return fmt.Errorf("subscriber %q: %w: it was never registered", subscriber, notify.ErrNotFound)
 	}
 	return err
 }
@@ -198,7 +196,7 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 				plain(d.LastError),
 			},
 			missed: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
-				d.Event.ID, d.Subscriber, d.Version, fault.ErrConflict),
+				d.Event.ID, d.Subscriber, d.Version, notify.ErrConflict),
 		}
 	}
 	statements = append(statements, o.followers(deliveries)...)
@@ -248,7 +246,7 @@ func (o outbox) missed(ctx context.Context, t *tx, d notify.Delivery, otherwise 
 	case err != nil:
 		return err
 	case len(found) == 0:
-		return fmt.Errorf("delivery of event %s to %q: %w", d.Event.ID, d.Subscriber, fault.ErrNotFound)
+		return fmt.Errorf("delivery of event %s to %q: %w", d.Event.ID, d.Subscriber, notify.ErrNotFound)
 	}
 	return otherwise
 }
@@ -257,7 +255,7 @@ const deliveryList = "deliveries"
 
 // Deliveries implements notify.Outbox.
 func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
-	limit, err := page.Limit(q.Limit)
+	limit, err := pageSize(q.Limit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -269,13 +267,13 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 		found.where("d.dead")
 	}
 	if q.After != "" {
-		place, err := page.Parse(deliveryList, q.After)
-		at, subscriber, ok := strings.Cut(place.Sort, " ")
+		from, err := parsePlace(deliveryList, q.After)
+		at, subscriber, ok := strings.Cut(from.sort, " ")
 		micros, notNumber := strconv.ParseInt(at, 10, 64)
 		if err != nil || !ok || notNumber != nil {
-			return nil, "", fmt.Errorf("%w: the cursor is not one that this list returned", fault.ErrInvalid)
+			return nil, "", notOurs()
 		}
-		found.where("(d.at, d.event_id, d.subscriber) > (%s, %s, %s)", micros, place.ID, subscriber)
+		found.where("(d.at, d.event_id, d.subscriber) > (%s, %s, %s)", micros, from.id, subscriber)
 	}
 	sort := "d.at, d.event_id, d.subscriber"
 	if q.Event != uuid.Nil {
@@ -287,8 +285,8 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 		return items, "", o.db.explain(ctx, err, false)
 	}
 	last := items[limit-1]
-	place := page.Key{Sort: fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), ID: last.Event.ID}
-	return items[:limit], place.Cursor(deliveryList), nil
+	after := place{fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), last.Event.ID}
+	return items[:limit], after.cursor(deliveryList), nil
 }
 
 // Depth implements notify.Outbox.

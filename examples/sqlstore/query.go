@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 // query collects conditions that all must hold, and their arguments.
@@ -69,7 +69,7 @@ func (q *query) owner(owner string) error {
 	case "provider":
 		q.where("at_provider")
 	default:
-		return fmt.Errorf(`%w: the owner %.20q is none of "", "own", "provider"`, fault.ErrInvalid, owner)
+		return fmt.Errorf(`%w: the owner %.20q is none of "", "own", "provider"`, dedicated.ErrInvalid, owner)
 	}
 	return nil
 }

@@ -13,8 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
-	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 // table reads and writes the records of one kind. It is made once and then never changed.
@@ -108,7 +107,7 @@ func (t *table[E]) get(ctx context.Context, db *DB, key ...any) (E, error) {
 	case err != nil:
 		return none, db.explain(ctx, err, false)
 	case len(found) == 0:
-		return none, fmt.Errorf("%s %v: %w", t.record, key[0], fault.ErrNotFound)
+		return none, fmt.Errorf("%s %v: %w", t.record, key[0], dedicated.ErrNotFound)
 	}
 	return found[0], nil
 }
@@ -136,7 +135,7 @@ func (t *table[E]) put(e E) (statement, error) {
 	if s.args[t.keys] == int64(0) {
 		s.text, s.calm = t.insert, ""
 	}
-	s.missed = fmt.Errorf("%s %v is not stored at version %d: %w", t.record, s.args[0], s.args[t.keys], fault.ErrConflict)
+	s.missed = fmt.Errorf("%s %v is not stored at version %d: %w", t.record, s.args[0], s.args[t.keys], dedicated.ErrConflict)
 	return s, nil
 }
 
@@ -149,7 +148,7 @@ type order[E any] struct {
 
 // list returns a page of what the query finds.
 func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit int, after string) ([]E, string, error) {
-	limit, err := page.Limit(limit)
+	limit, err := pageSize(limit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -174,31 +173,31 @@ func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit
 // cursor is the place of a record in the order.
 func (o order[E]) cursor(e *E) string {
 	sort, id := o.at(e)
-	key := page.Key{ID: id}
+	key := place{id: id}
 	switch sort := sort.(type) {
 	case string:
-		key.Sort = sort
+		key.sort = sort
 	case time.Time:
-		key.Sort = strconv.FormatInt(sort.UnixMicro(), 10)
+		key.sort = strconv.FormatInt(sort.UnixMicro(), 10)
 	}
-	return key.Cursor(o.list)
+	return key.cursor(o.list)
 }
 
 // place reads a cursor.
 func (o order[E]) place(cursor string) (sort any, id uuid.UUID, err error) {
-	key, err := page.Parse(o.list, cursor)
+	key, err := parsePlace(o.list, cursor)
 	if err != nil {
 		return nil, uuid.Nil, err
 	}
 	var none E
 	if sort, _ = o.at(&none); sort == any("") {
-		return key.Sort, key.ID, nil
+		return key.sort, key.id, nil
 	}
-	micros, err := strconv.ParseInt(key.Sort, 10, 64)
+	micros, err := strconv.ParseInt(key.sort, 10, 64)
 	if err != nil {
-		return nil, uuid.Nil, fmt.Errorf("%w: the cursor is not one that this list returned", fault.ErrInvalid)
+		return nil, uuid.Nil, notOurs()
 	}
-	return micros, key.ID, nil
+	return micros, key.id, nil
 }
 
 // count counts what the query finds by the values of a column.
@@ -237,7 +236,7 @@ func (t *table[E]) claim(ctx context.Context, tx *tx, now, until time.Time, limi
 // checkClaim refuses a claim of nothing.
 func checkClaim(limit int) error {
 	if limit < 1 {
-		return fmt.Errorf("%w: a claim of %d: 1 or more are wanted", fault.ErrInvalid, limit)
+		return fmt.Errorf("%w: a claim of %d: 1 or more are wanted", dedicated.ErrInvalid, limit)
 	}
 	return nil
 }

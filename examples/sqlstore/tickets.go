@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
@@ -103,7 +102,7 @@ func (s tickets) Tickets(ctx context.Context, reseller uuid.UUID, q ticket.Query
 	case "age":
 		by = order[ticket.Ticket]{"tickets by age", "opened_at", func(t *ticket.Ticket) (any, uuid.UUID) { return t.OpenedAt, t.ID }}
 	default:
-		return nil, "", fmt.Errorf(`%w: the sort %.20q is none of "", "urgency", "age"`, fault.ErrInvalid, q.Sort)
+		return nil, "", fmt.Errorf(`%w: the sort %.20q is none of "", "urgency", "age"`, ticket.ErrInvalid, q.Sort)
 	}
 	return s.table.list(ctx, s.db, s.search(reseller, q), by, q.Limit, q.After)
 }
