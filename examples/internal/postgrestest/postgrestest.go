@@ -94,8 +94,8 @@ func (s *Server) run() error {
 		return err
 	}
 	data := filepath.Join(s.folder, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata", data, "--username", "metalkeep", "--auth", "trust", "--encoding", "UTF8",
-		"--locale", "C", "--no-sync")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), append(collation(bin), "--pgdata", data, "--username", "metalkeep",
+		"--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")...)
 	initdb.SysProcAttr = owner
 	initdb.Dir = s.folder
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -138,6 +138,16 @@ func (s *Server) give() (*syscall.SysProcAttr, error) {
 	}
 	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGTERM}, os.Chown(s.folder, int(uid), int(gid))
+}
+
+// collation has texts sorted as people do, where the server can (from version 15 on), so that whoever counts on the order of
+// bytes must say so.
+func collation(bin string) []string {
+	version, err := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+	if err != nil || version < 15 {
+		return nil
+	}
+	return []string{"--locale-provider", "icu", "--icu-locale", "de-DE"}
 }
 
 func freePort() (string, error) {
