@@ -41,7 +41,7 @@ type Text struct {
 //  2. missing: Text of what is not stored is ErrNotFound, by errors.Is. Reset of it does nothing.
 //  3. Save: Version must be the stored one, or 0 where none is stored, else ErrConflict; it is raised by one. Check and
 //     write are one step.
-//  4. Texts lists one reseller's, by kind, then by locale.
+//  4. Texts lists one reseller's, by kind, then by locale, both in the order of bytes.
 //  5. context: an ended one is its error, and nothing is written, or it is unknown whether it was.
 //  6. content: a text comes back as it was, and under its reseller, kind and locale alone.
 //

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +96,7 @@ func makeRequest(reseller uuid.UUID, n int) backup.Request {
 				Start: time.Date(2026, 1, 31, 23, 59, 59, 123456000, time.UTC), Until: time.Date(2031, 1, 31, 0, 0, 0, 1000, time.UTC),
 			},
 		},
-		ServerName: fmt.Sprintf("Wéb-%d", n%5), AtProvider: true,
+		ServerName: storetest.Name(n), AtProvider: true,
 		Planned: instant(1).Add(time.Microsecond), Recorded: instant(2), Skipped: uuid.New(), Revisions: 3,
 		Ended: instant(3), Ending: backup.Closed, EndReason: "the server's gone", Failures: 2,
 	}

@@ -244,6 +244,7 @@ func counts(t *testing.T, s backup.Store, _ notify.Outbox) {
 func requestCriteria(t *testing.T, s backup.Store, _ notify.Outbox) {
 	reseller, client := uuid.New(), uuid.New()
 	a, b, c := makeRequest(reseller, 1), makeRequest(reseller, 2), makeRequest(reseller, 3)
+	a.ServerName, b.ServerName, c.ServerName = "a", "b", "c"
 	a.ClientID, b.ClientID, b.ServerID = client, client, c.ServerID
 	a.Ended, c.Ended = time.Time{}, time.Time{}
 	other := makeRequest(uuid.New(), 1)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +69,7 @@ func adapt(store dedicated.Store, outbox notify.Outbox) storetest.Store[dedicate
 
 func makeServer(reseller uuid.UUID, n int) dedicated.Server {
 	return dedicated.Server{
-		ID: uuid.New(), ResellerID: reseller, ClientID: uuid.New(), Name: fmt.Sprintf("Wéb-%d", n%5),
+		ID: uuid.New(), ResellerID: reseller, ClientID: uuid.New(), Name: storetest.Name(n),
 		Owner: dedicated.Owner{Provider: "Upstream & Söhne", Reference: "srv'42\""},
 		State: dedicated.InUse,
 		Billing: dedicated.Billing{

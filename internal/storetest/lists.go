@@ -116,3 +116,8 @@ func (k Kind[E]) oneReseller(t *testing.T) {
 		t.Errorf("the nil reseller has %d records", len(got))
 	}
 }
+
+// Name returns one of five names, which repeat. In the order of bytes they are in another order than people have them.
+func Name(n int) string {
+	return []string{"Wéb-1", "web-2", "Zulu", "alpha", "Äther"}[n%5]
+}

@@ -186,8 +186,9 @@ func (s *shelf) list() {
 		return t
 	}
 	mine, other := uuid.New(), uuid.New()
-	want := []notify.Text{of(mine, "suite.a", "de"), of(mine, "suite.a", "en"), of(mine, "suite.a", "pt-BR"), of(mine, "suite.b", "de")}
-	s.save(want[3], want[1], of(other, "suite.a", "fr"), want[2], want[0])
+	want := []notify.Text{of(mine, "suite.Z", "de"), of(mine, "suite.a", "de"), of(mine, "suite.a", "en"), of(mine, "suite.a", "pt-BR"),
+		of(mine, "suite.b", "de")}
+	s.save(want[3], want[1], of(other, "suite.a", "fr"), want[2], want[0], want[4])
 	for i := range want {
 		want[i].Version = 1
 	}
