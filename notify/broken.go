@@ -60,7 +60,9 @@ func (t Text) brokenEvent(at time.Time, why error) (Event, error) {
 		payload.Part, payload.Line, payload.Column, payload.Reason = wrong.Part, wrong.Line, wrong.Column, wrong.Reason
 	}
 	id := uuid.NewSHA1(t.ResellerID, []byte("text "+string(t.Kind)+" "+t.Locale))
-	return Subject{ResellerID: t.ResellerID, ID: id, Version: t.Version}.Event(KindTextBroken, at, payload)
+	e, err := Subject{ResellerID: t.ResellerID, ID: id, Version: t.Version}.Event(KindTextBroken, at, payload)
+	e.ID = uuid.NewSHA1(e.ID, []byte(t.Subject+"\x00"+t.Text+"\x00"+t.HTML)) // versions start again after a reset
+	return e, err
 }
 
 // Kinds are this package's events, for NewCatalog: give it them where Catalog.Alarm is set.

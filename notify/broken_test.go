@@ -57,6 +57,10 @@ func TestBrokenTextTellsItsReseller(t *testing.T) {
 	send(1)
 	assert.Len(t, toReseller, 2)
 	assert.Len(t, toClient, 6)
+	own.Version, own.Text = 0, "{{.otherwise_wrong}}"
+	require.NoError(t, texts.Save(t.Context(), own))
+	send(1)
+	assert.Len(t, toReseller, 3, "versions start again after a reset")
 }
 
 // TestBrokenTextOfTheAlarmItself: the mail that says so goes out in the built-in words, and is not sent for ever.
