@@ -8,8 +8,12 @@ import (
 	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// mostRanges a text may have, none within another, so that what it costs to render follows the size of the event.
-const mostRanges = 16
+// What a text may have, so that what it costs to render follows the size of the event: ranges, none within another, and
+// variables of its own, among which a name is looked for one by one.
+const (
+	mostRanges    = 16
+	mostVariables = 32
+)
 
 // checkTree follows a template with the sample as its data. Other than rendering it, this sees the branches not taken.
 func checkTree(source string, tree *parse.Tree, sample map[string]any) error {
@@ -18,10 +22,11 @@ func checkTree(source string, tree *parse.Tree, sample map[string]any) error {
 }
 
 type checker struct {
-	source  string
-	vars    []variable // in scope, the innermost last
-	ranges  int
-	inRange bool
+	source   string
+	vars     []variable // in scope, the innermost last
+	declared int
+	ranges   int
+	inRange  bool
 }
 
 type variable struct {
@@ -115,7 +120,9 @@ func (c *checker) rangeOver(n *parse.BranchNode, dot any) (any, error) {
 		if i == 0 && len(declared) == 2 {
 			value = anything{}
 		}
-		c.vars = append(c.vars, variable{v.Ident[0], value})
+		if err := c.declare(v, value); err != nil {
+			return nil, err
+		}
 	}
 	return item, nil
 }
@@ -136,9 +143,19 @@ func (c *checker) pipe(p *parse.PipeNode, dot any) (any, error) {
 		value = anything{}
 	}
 	for _, v := range p.Decl {
-		c.vars = append(c.vars, variable{v.Ident[0], value})
+		if err := c.declare(v, value); err != nil {
+			return nil, err
+		}
 	}
 	return value, nil
+}
+
+func (c *checker) declare(v *parse.VariableNode, value any) error {
+	if c.declared++; c.declared > mostVariables {
+		return c.fail(v, "a text has at most %d variables of its own", mostVariables)
+	}
+	c.vars = append(c.vars, variable{v.Ident[0], value})
+	return nil
 }
 
 // command returns the value of a variable; what functions return is not known.

@@ -3,7 +3,6 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -40,10 +39,10 @@ func formatMoney(amount any, currency, locale string) (string, error) {
 	switch amount := amount.(type) {
 	case string:
 		s = amount
-	case int64:
-		s = strconv.FormatInt(amount, 10)
-	case json.Number:
-		s = amount.String()
+	case int, int64, json.Number:
+		s = fmt.Sprint(amount)
+	default:
+		return "", fmt.Errorf("%s is not an amount such as 12.50", typeName(amount))
 	}
 	if s == "" {
 		return "", nil
@@ -84,11 +83,16 @@ func decimalComma(locale string) bool {
 	return false
 }
 
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return one
+// plural takes a number of the payload, or what len returns.
+func plural(n any, one, many string) (string, error) {
+	switch n := n.(type) {
+	case int, int64, json.Number:
+		if fmt.Sprint(n) == "1" {
+			return one, nil
+		}
+		return many, nil
 	}
-	return many
+	return "", fmt.Errorf("%s is not a number", typeName(n))
 }
 
 // builtins are the functions of text/template that texts may call: none that builds a string, which could be made to grow

@@ -15,7 +15,8 @@ import (
 
 // Mail makes the subscriber that turns the events of one audience into messages and hands them to n. The text is the
 // reseller's own in the recipient's language, else its own in the catalog's language, else the built-in one. One that
-// cannot be rendered is logged, its reseller told through Catalog.Alarm, and the built-in one used instead.
+// cannot be rendered, or comes out empty, is logged, its reseller told through Catalog.Alarm, and the built-in one used instead.
+// What makes that longer than 256 KiB is left out: the end of the text, and all of the HTML.
 //
 // To a provider goes what its payload's field "provider" names. A recipient that the event does not name or the Directory
 // does not know (ErrNotFound) makes a dead letter that says so. Without a Notifier, and ToHost, the subscriber has no
@@ -125,14 +126,14 @@ func (c *Catalog) write(ctx context.Context, k *kind, m *Message, variables map[
 	}
 	if ok {
 		if err = k.checkSource(own); err == nil { // it may have been stored past Save, or for another version of the kind
-			err = k.render(m, own, variables, loc)
+			err = k.render(m, own, variables, loc, part.strict)
 		}
 		if err == nil {
 			return nil
 		}
 		c.broke(ctx, own, at, err)
 	}
-	return Permanent(k.render(m, c.builtin(k, m.Person.Locale), variables, loc))
+	return Permanent(k.render(m, c.builtin(k, m.Person.Locale), variables, loc, part.lenient))
 }
 
 func (c *Catalog) zoneOf(ctx context.Context, m *Message) *time.Location {

@@ -41,7 +41,7 @@ func (k *kind) check(t Text) error {
 		return err
 	}
 	var m Message
-	return k.render(&m, t, k.sample, time.UTC)
+	return k.render(&m, t, k.sample, time.UTC, part.strict)
 }
 
 func (k *kind) checkSource(t Text) error {
@@ -76,12 +76,14 @@ func (p part) check(sample map[string]any) error {
 	return checkTree(p.source, trees[p.name], sample)
 }
 
-// render fills a message's texts in. A nil location is UTC.
-func (k *kind) render(m *Message, t Text, variables map[string]any, loc *time.Location) error {
+// render fills a message's texts in. A nil location is UTC. judge has the last word on what a template has made.
+func (k *kind) render(
+	m *Message, t Text, variables map[string]any, loc *time.Location, judge func(p part, made string, err error) (string, error),
+) error {
 	made := map[string]string{}
 	for _, p := range t.parts() {
 		out, err := p.execute(variables, functions(loc, t.Locale))
-		if err != nil {
+		if out, err = judge(p, out, err); err != nil {
 			return k.wrong(t, p, err)
 		}
 		made[p.name] = out
@@ -92,7 +94,27 @@ func (k *kind) render(m *Message, t Text, variables map[string]any, loc *time.Lo
 	return nil
 }
 
-// execute renders one part. HTML is escaped for the place where each value stands.
+// strict is for the texts of resellers, which a built-in one can stand in for: what is empty tells nobody anything.
+func (p part) strict(made string, err error) (string, error) {
+	if err == nil && p.name != "html" && strings.TrimSpace(made) == "" {
+		err = errors.New("the template makes nothing but spaces")
+	}
+	return made, err
+}
+
+// lenient is for built-in texts: a mail that is cut short is better than none.
+func (p part) lenient(made string, err error) (string, error) {
+	switch {
+	case !errors.Is(err, errTooLong):
+		return made, err
+	case p.name == "html":
+		return "", nil // half of it would be broken markup; there is the text
+	}
+	return strings.ToValidUTF8(made, "") + "\n[…]\n", nil
+}
+
+// execute renders one part. HTML is escaped for the place where each value stands. What is too long is returned as far as it
+// may be, with errTooLong.
 func (p part) execute(variables map[string]any, functions map[string]any) (string, error) {
 	var out limited
 	var t interface {
@@ -100,27 +122,35 @@ func (p part) execute(variables map[string]any, functions map[string]any) (strin
 	}
 	var err error
 	if p.name == "html" {
-		t, err = htmltemplate.New(p.name).Option("missingkey=error").Funcs(functions).Parse(p.source)
+		t, err = p.parseHTML(functions)
 	} else {
 		t, err = template.New(p.name).Option("missingkey=error").Funcs(functions).Parse(p.source)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := t.Execute(&out, variables); err != nil {
-		return "", err
-	}
-	return out.made.String(), nil
+	err = t.Execute(&out, variables)
+	return out.made.String(), err
 }
 
-// limited is a writer that refuses more than longestOutput.
+// parseHTML divides plain text into pieces: what html/template does with one takes time by the square of its length.
+func (p part) parseHTML(functions map[string]any) (*htmltemplate.Template, error) {
+	t, err := htmltemplate.New(p.name).Option("missingkey=error").Funcs(functions).Parse(p.source)
+	if err == nil && t.Tree != nil {
+		eachList(t.Tree.Root, divideTexts)
+	}
+	return t, err
+}
+
+// limited is a writer that takes longestOutput and refuses the rest.
 type limited struct{ made strings.Builder }
 
 var errTooLong = fmt.Errorf("the template makes more than %d bytes", longestOutput)
 
 func (l *limited) Write(b []byte) (int, error) {
-	if l.made.Len()+len(b) > longestOutput {
-		return 0, errTooLong
+	if rest := longestOutput - l.made.Len(); len(b) > rest {
+		n, _ := l.made.Write(b[:rest]) // a Builder gives no error
+		return n, errTooLong
 	}
 	return l.made.Write(b)
 }

@@ -20,8 +20,8 @@ import (
 //	money .paid "EUR"    12.50 EUR, or 12,50 EUR where the text's language writes it so
 //	plural .n "a" "b"    a where n is 1, else b
 //
-// It has neither templates within templates nor functions that build strings of any length, so that no text is slow or
-// large.
+// It has neither templates within templates nor functions that build strings of any length, at most 16 ranges and 32
+// variables of its own, so that no text is slow or large.
 //
 // A text in the catalog's language applies to all languages that the reseller has not edited, whatever is built in.
 type Text struct {
@@ -82,7 +82,7 @@ func (e *TextError) Error() string {
 func (e *TextError) Unwrap() error { return ErrInvalid }
 
 // Check refuses, with a *TextError, a text that does not parse, names a variable that its kind does not have, cannot be
-// rendered with the sample, or is too large: 500 bytes of subject, 64 KiB of text and of HTML. A kind that the catalog does
+// rendered with the sample, makes nothing of it, or is too large: 500 bytes of subject, 64 KiB of text and of HTML. A kind that the catalog does
 // not have is ErrNotFound.
 func (c *Catalog) Check(t Text) error {
 	_, _, err := c.checked(t)
@@ -112,7 +112,7 @@ func (c *Catalog) Preview(t Text) (Message, error) {
 	m := Message{
 		ResellerID: t.ResellerID, Kind: t.Kind, To: Recipient{Audience: k.Audience}, Locale: t.Locale, Data: slices.Clone(k.data),
 	}
-	return m, k.render(&m, t, k.sample, nil)
+	return m, k.render(&m, t, k.sample, nil, part.strict)
 }
 
 // Save is Check, then Texts.Save. A text saved is used for what is still waiting to be delivered. The host makes sure that

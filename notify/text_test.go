@@ -121,6 +121,14 @@ func TestCheckRefuses(t *testing.T) {
 			func(x *notify.Text) { x.Text = strings.Repeat("{{range .lines}}{{end}}", 17) },
 			want{Part: "text", Line: 1, Column: 377, Reason: "at most 16 ranges"},
 		},
+		"variables": {
+			func(x *notify.Text) { x.Text = strings.Repeat("{{$x := 1}}", 33) },
+			want{Part: "text", Line: 1, Column: 355, Reason: "at most 32 variables of its own"},
+		},
+		"makes nothing": {
+			func(x *notify.Text) { x.Text = "{{if not .last}}x{{end}} " },
+			want{Part: "text", Reason: "makes nothing but spaces"},
+		},
 		"makes too much": {
 			func(x *notify.Text) { x.Text = "{{range .lines}}" + strings.Repeat("{{$.lines}}", 5900) + "{{end}}" },
 			want{Part: "text", Reason: "makes more than 262144 bytes"},

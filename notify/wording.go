@@ -67,31 +67,9 @@ func htmlOf(language, text string) string {
 	t := parse.New("text")
 	t.Mode = parse.SkipFuncCheck
 	if t, err := t.Parse(text, "", "", map[string]*parse.Tree{}); err == nil {
-		escapeText(t.Root)
+		eachList(t.Root, escapeTexts)
 		text = t.Root.String()
 	} // else NewCatalog refuses the text itself
 	return "<!DOCTYPE html>\n<html lang=\"" + html.EscapeString(language) + "\"><head><meta charset=\"utf-8\"></head>\n" +
 		"<body><div style=\"white-space: pre-wrap; font-family: sans-serif\">" + strings.TrimSpace(text) + "</div></body></html>\n"
-}
-
-// escapeText escapes the plain text in a list of nodes and within their branches.
-func escapeText(list *parse.ListNode) {
-	if list == nil {
-		return
-	}
-	for _, n := range list.Nodes {
-		switch n := n.(type) {
-		case *parse.TextNode:
-			n.Text = []byte(html.EscapeString(string(n.Text)))
-		case *parse.IfNode:
-			escapeText(n.List)
-			escapeText(n.ElseList)
-		case *parse.WithNode:
-			escapeText(n.List)
-			escapeText(n.ElseList)
-		case *parse.RangeNode:
-			escapeText(n.List)
-			escapeText(n.ElseList)
-		}
-	}
 }

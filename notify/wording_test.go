@@ -67,9 +67,9 @@ func TestMoney(t *testing.T) {
 			Kind: "test.warned", Audience: notify.ToClient, Sample: json.RawMessage(`{"x":` + amount + `}`),
 			Subject: map[string]string{"en": "s"}, Text: map[string]string{"en": "t"},
 		})
-		m, err := c.Preview(notify.Text{Kind: "test.warned", Locale: "de", Subject: "s", Text: "{{money .x `EUR`}}"})
+		m, err := c.Preview(notify.Text{Kind: "test.warned", Locale: "de", Subject: "s", Text: "{{money .x `EUR`}}."})
 		require.NoError(t, err, amount)
-		assert.Equal(t, want, m.Text, amount)
+		assert.Equal(t, want+".", m.Text, amount)
 	}
 	for _, bad := range []string{".5", "5.", "1,5", "1e9", "+1", "--1", "1.2.3", " 1", "١"} {
 		_, err := newCatalog(t).Preview(notify.Text{Kind: "test.warned", Subject: "s", Text: "{{money `" + bad + "` `EUR`}}"})
