@@ -19,13 +19,23 @@ type dialect interface {
 	picked(column, selection string) string
 	// prepare makes statements ready that are about to be run, once for all times.
 	prepare(ctx context.Context, write *sql.DB, statements []statement) error
-	// run executes statements in their order within a transaction, and says how many rows each touched. It may stop at the
-	// first that touched none where one was required.
-	run(ctx context.Context, tx *tx, statements []statement) ([]int64, error)
+	// begin begins a transaction on a connection that nobody else has.
+	begin(ctx context.Context, conn *sql.Conn) (transaction, error)
 	// judge says what kind of failure an error of the driver is.
 	judge(err error) failure
 	// migrate brings the schema up to date.
 	migrate(ctx context.Context, db *sql.DB) error
+}
+
+// transaction is what has been begun, for one goroutine.
+type transaction interface {
+	queryer
+	// run executes statements in their order, and says how many rows each touched. It may stop at the first that touched
+	// none where one was required.
+	run(ctx context.Context, statements []statement) ([]int64, error)
+	Commit() error
+	// Rollback also ends what a Commit that failed has left.
+	Rollback() error
 }
 
 // statement is one that changes rows.

@@ -257,6 +257,40 @@ func TestCancelledContexts(t *testing.T) {
 	})
 }
 
+// TestCancelledContextsLeaveNoTransaction: whatever moment a context ends at, its connection is fit for the next call, or
+// gone.
+func TestCancelledContextsLeaveNoTransaction(t *testing.T) {
+	t.Parallel()
+	dsn := server.Schema(t) + "&application_name=cancelled"
+	db := open(t, dsn)
+	require.NoError(t, db.Outbox().Register(t.Context(), "mail", nil))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				ctx, cancel := context.WithTimeout(t.Context(), rand.N(6*time.Millisecond))
+				err := db.Servers().Commit(ctx, twenty(uuid.New()))
+				if err == nil {
+					_, err = db.Outbox().ClaimDue(ctx, "mail", day(30), day(31), 5)
+				}
+				cancel()
+				if err != nil {
+					assert.ErrorIs(t, err, context.DeadlineExceeded)
+				}
+				assert.NoError(t, db.Servers().Commit(t.Context(), twenty(uuid.New())), "the next one")
+			}
+		})
+	}
+	all.Wait()
+	const open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cancelled' AND state LIKE 'idle in transaction%'"
+	by := raw(t, server.Schema(t))
+	require.Eventually(t, func() bool {
+		var left int
+		require.NoError(t, by.QueryRow(open).Scan(&left))
+		return left == 0
+	}, 10*time.Second, 20*time.Millisecond, "transactions are left open")
+}
+
 // twenty servers with an event each.
 func twenty(reseller uuid.UUID) (c dedicated.Change) {
 	for n := range 20 {

@@ -204,7 +204,7 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 		return err
 	}
 	return o.db.transact(ctx, func(t *tx) error {
-		touched, err := o.db.dialect.run(ctx, t, statements)
+		touched, err := t.run(ctx, statements)
 		if err != nil {
 			return err
 		}

@@ -55,31 +55,6 @@ func (postgres) picked(column, selection string) string {
 // prepare does nothing: pgx prepares what it meets, and keeps it by connection.
 func (postgres) prepare(context.Context, *sql.DB, []statement) error { return nil }
 
-// run sends all statements at once: a hundred cost one round trip.
-func (postgres) run(ctx context.Context, t *tx, statements []statement) (touched []int64, err error) {
-	var batch pgx.Batch
-	for _, s := range statements {
-		batch.Queue(s.text, s.args...)
-	}
-	err = t.conn.Raw(func(conn any) (err error) {
-		results := conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch)
-		defer func() {
-			if closing := results.Close(); err == nil { // else it says the same again
-				err = closing
-			}
-		}()
-		for range statements {
-			tag, err := results.Exec()
-			if err != nil {
-				return err
-			}
-			touched = append(touched, tag.RowsAffected())
-		}
-		return nil
-	})
-	return touched, err
-}
-
 // judge reads SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func (postgres) judge(err error) failure {
 	var e *pgconn.PgError

@@ -99,18 +99,37 @@ func (d liteSQL) ready(ctx context.Context, write *sql.DB, text string) error {
 	return nil
 }
 
+// liteTx is a transaction of SQLite.
+type liteTx struct {
+	*sql.Tx
+	dialect liteSQL
+}
+
+func (d liteSQL) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
+	t, err := conn.BeginTx(ctx, nil)
+	return liteTx{t, d}, err
+}
+
+// Rollback implements transaction.
+func (t liteTx) Rollback() error {
+	if err := t.Tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
+		return err
+	}
+	return nil
+}
+
 // run tries the calm statement first: SQLite writes every index anew that holds a column which an UPDATE names, whether its
 // value changes or not, and that takes longer than all the rest.
-func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int64, error) {
+func (t liteTx) run(ctx context.Context, statements []statement) ([]int64, error) {
 	var touched []int64
 	for _, s := range statements {
 		var rows int64
 		var err error
 		if s.calm != "" {
-			rows, err = d.execute(ctx, t, s.calm, s.args)
+			rows, err = t.execute(ctx, s.calm, s.args)
 		}
 		if err == nil && rows == 0 {
-			rows, err = d.execute(ctx, t, s.text, s.args)
+			rows, err = t.execute(ctx, s.text, s.args)
 		}
 		if err != nil {
 			return nil, err
@@ -124,13 +143,13 @@ func (d liteSQL) run(ctx context.Context, t *tx, statements []statement) ([]int6
 }
 
 // execute says how many rows a statement touched.
-func (d liteSQL) execute(ctx context.Context, t *tx, text string, args []any) (int64, error) {
+func (t liteTx) execute(ctx context.Context, text string, args []any) (int64, error) {
 	var result sql.Result
 	var err error
-	if ready, ok := d.prepared.Load(text); ok {
+	if ready, ok := t.dialect.prepared.Load(text); ok {
 		result, err = t.StmtContext(ctx, ready.(*sql.Stmt)).ExecContext(ctx, args...)
 	} else {
-		result, err = t.ExecContext(ctx, d.sql(text), args...)
+		result, err = t.ExecContext(ctx, t.dialect.sql(text), args...)
 	}
 	if err != nil {
 		return 0, err

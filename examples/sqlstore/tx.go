@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// tx is a transaction that writes. The connection is at hand for what database/sql has no word for.
+// tx is a transaction that writes.
 type tx struct {
-	*sql.Tx
-	conn *sql.Conn
-	db   *DB
+	transaction
+	db *DB
 }
 
 // attempts is how often a transaction is run that the database gives up for another's sake.
@@ -61,18 +60,22 @@ func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing boo
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	t, err := conn.BeginTx(ctx, nil)
+	defer func() {
+		if closing := conn.Close(); !errors.Is(closing, sql.ErrConnDone) {
+			err = errors.Join(err, closing)
+		}
+	}()
+	t, err := db.dialect.begin(ctx, conn)
 	if err != nil {
 		return false, err
 	}
-	if err := work(&tx{t, conn, db}); err != nil {
-		if undone := t.Rollback(); !errors.Is(undone, sql.ErrTxDone) {
-			err = errors.Join(err, undone)
-		}
-		return false, err
+	if err = work(&tx{t, db}); err == nil {
+		committing, err = true, t.Commit()
 	}
-	return true, t.Commit()
+	if err != nil {
+		err = errors.Join(err, t.Rollback())
+	}
+	return committing, err
 }
 
 // prepare comes before the transaction: what it prepares outlives that.
@@ -82,7 +85,7 @@ func (db *DB) prepare(ctx context.Context, statements ...statement) error {
 
 // write executes statements in order. The first that touches no row though it must is the error.
 func (t *tx) write(ctx context.Context, statements []statement) error {
-	touched, err := t.db.dialect.run(ctx, t, statements)
+	touched, err := t.run(ctx, statements)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,99 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// lazyTx is a transaction of PostgreSQL that begins with its first statement: a Commit of any number of records takes two
+// round trips, one for all of it and one to commit. database/sql, whose transactions take three, would not know of it.
+type lazyTx struct {
+	ctx   context.Context //nolint:containedctx // that of the whole transaction, as in sql.Tx
+	conn  *sql.Conn
+	begun bool
+}
+
+func (postgres) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
+	return &lazyTx{ctx: ctx, conn: conn}, nil
+}
+
+// QueryContext implements queryer.
+func (t *lazyTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if !t.begun {
+		t.begun = true
+		if _, err := t.conn.ExecContext(ctx, "begin"); err != nil {
+			return nil, err
+		}
+	}
+	return t.conn.QueryContext(ctx, query, args...)
+}
+
+// run sends all statements at once: a hundred cost one round trip.
+func (t *lazyTx) run(ctx context.Context, statements []statement) (touched []int64, err error) {
+	var batch pgx.Batch
+	if !t.begun {
+		batch.Queue("begin")
+		t.begun = true
+	}
+	before := batch.Len()
+	for _, s := range statements {
+		batch.Queue(s.text, s.args...)
+	}
+	err = t.conn.Raw(func(conn any) (err error) {
+		results := conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch)
+		defer func() {
+			if closing := results.Close(); err == nil { // else it says the same again
+				err = closing
+			}
+		}()
+		for range batch.Len() {
+			tag, err := results.Exec()
+			if err != nil {
+				return err
+			}
+			touched = append(touched, tag.RowsAffected())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return touched[before:], nil
+}
+
+// Commit implements transaction.
+func (t *lazyTx) Commit() error {
+	if !t.begun {
+		return nil
+	}
+	if _, err := t.conn.ExecContext(t.ctx, "commit"); err != nil {
+		return err
+	}
+	t.begun = false
+	return nil
+}
+
+// Rollback implements transaction. A connection on which that cannot be said within a few seconds is given up, and the
+// server ends the transaction with it.
+func (t *lazyTx) Rollback() error {
+	if !t.begun {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
+	defer cancel()
+	_, err := t.conn.ExecContext(ctx, "rollback")
+	if err == nil {
+		return nil
+	}
+	drop := t.conn.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(drop, driver.ErrBadConn) || errors.Is(drop, sql.ErrConnDone) {
+		return nil
+	}
+	return errors.Join(err, drop)
+}
