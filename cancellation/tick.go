@@ -84,7 +84,9 @@ func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Tim
 }
 
 // executable says whether the execution has begun or may begin.
-func (c Cancellation) executable(now time.Time) bool { return c.State == Executing || !now.Before(c.planned()) }
+func (c Cancellation) executable(now time.Time) bool {
+	return c.State == Executing || !now.Before(c.planned())
+}
 
 // readAhead reads the servers of those claimed cancellations that are only to be looked at.
 func (m *Manager) readAhead(ctx context.Context, claimed []Cancellation, now time.Time) dedicated.Inventory {

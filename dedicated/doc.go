@@ -32,7 +32,8 @@
 //
 // [Manager] enforces the rules, a [Store] remembers, and every change is committed together with the events it caused
 // (see package notify). A Store that is a [BulkStore], and a host's inventory that is a [BulkInventory], answer a tick for a
-// hundred due items with one question; they need not. [Runner] is the loop around everything in the library that has something to do by itself.
+// hundred due items with one question; they need not. [Runner] is the loop around everything in the library that has
+// something to do by itself.
 //
 // # Errors
 //

@@ -82,8 +82,8 @@ func (e *TextError) Error() string {
 func (e *TextError) Unwrap() error { return ErrInvalid }
 
 // Check refuses, with a *TextError, a text that does not parse, names a variable that its kind does not have, cannot be
-// rendered with the sample, makes nothing of it, or is too large: 500 bytes of subject, 64 KiB of text and of HTML. A kind that the catalog does
-// not have is ErrNotFound.
+// rendered with the sample, makes nothing of it, or is too large: 500 bytes of subject, 64 KiB of text and of HTML. A kind
+// that the catalog does not have is ErrNotFound.
 func (c *Catalog) Check(t Text) error {
 	_, _, err := c.checked(t)
 	return err

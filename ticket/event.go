@@ -230,7 +230,7 @@ func toReseller() []notify.Spec {
 func toProvider() []notify.Spec {
 	sample := Errand{
 		Provider: "Upstream Ltd", Ref: "U-7F3K9QXM2RTVWYZ4", Reference: "srv-42", ServerName: "web-07", Kind: "Reboot",
-		Text: "Server: web-07\nYour reference: srv-42\nRequest: Reboot\n\nPlease press the button.", Attachments: []Attachment{},
+		Text: "Server: web-07\nYour reference: srv-42\nRequest: Reboot\n\nPlease press the button.", Attachments: sampleNotice().Attachments,
 	}
 	return []notify.Spec{spec(KindForwarded, notify.ToProvider, sample, "The reseller forwarded a ticket to the provider.",
 		"[{{.ref}}] {{.kind}}: {{with .reference}}{{.}}{{else}}{{.server_name}}{{end}}",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -84,11 +85,16 @@ func refusal(e *gomail.SendError) bool {
 }
 
 // forGood: the server refuses this mail with a 5xx. One that says what is wrong with the session is not the mail's fault:
-// commands out of order, no encryption, no authentication (RFC 4954, section 6).
+// commands out of order, no encryption, no authentication (RFC 4954, section 6). An argument that it does not take (501) is
+// the mail's fault where it says that it is an address (RFC 3463, section 3.2).
 func forGood(e *gomail.SendError) bool {
 	switch e.ErrorCode() {
-	case 500, 501, 502, 503, 504, 530, 534, 535, 538:
+	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false
+	case 501:
+		if !strings.HasPrefix(e.EnhancedStatusCode(), "5.1.") {
+			return false
+		}
 	}
 	switch e.Reason {
 	case gomail.ErrSMTPMailFrom, gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:

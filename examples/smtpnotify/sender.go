@@ -31,7 +31,7 @@ type Config struct {
 	Host      string
 	Port      int // 0: 587, or 465 for Implicit
 	TLS       TLS
-	TLSConfig *tls.Config // nil: the system's certificates, for Host
+	TLSConfig *tls.Config // nil: the system's certificates; without a ServerName it is for Host
 	Username  string      // "": no authentication
 	Password  string
 	// From says in whose name a message goes out: that of Message.ResellerID, say. Its domain is also that of the Message-ID.
@@ -76,10 +76,11 @@ func New(c Config) (*Sender, error) {
 }
 
 func (c Config) options() []gomail.Option {
-	encryption := c.TLSConfig
-	if encryption == nil {
-		encryption = &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}
+	encryption := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLSConfig != nil {
+		encryption = c.TLSConfig.Clone()
 	}
+	encryption.ServerName = cmp.Or(encryption.ServerName, c.Host)
 	port, auth, policy := 587, gomail.SMTPAuthAutoDiscover, gomail.TLSMandatory
 	options := []gomail.Option{gomail.WithTLSConfig(encryption), gomail.WithTimeout(cmp.Or(c.Timeout, 20*time.Second))}
 	switch c.TLS {
