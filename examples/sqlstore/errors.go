@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/metalkeep/metalkeep/dedicated"
 )
@@ -30,7 +31,7 @@ func (e *LostError) Unwrap() error { return e.Err }
 // explain makes of a driver's error what the stores promise: the context's error where that has ended, ErrConflict where
 // something is not unique, a LostError where the connection broke.
 func (db *DB) explain(ctx context.Context, err error, committing bool) error {
-	ended := ctx.Err()
+	ended := endOf(ctx)
 	switch {
 	case err == nil, errors.Is(err, ended): // whoever gave up must not be told to repeat
 		return err
@@ -44,4 +45,13 @@ func (db *DB) explain(ctx context.Context, err error, committing bool) error {
 		return &LostError{Unknown: committing, Err: err}
 	}
 	return err
+}
+
+// endOf is why a context has ended, if it has. A connection knows the deadline, too, and may give up a moment before the
+// context says so.
+func endOf(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) && ctx.Err() == nil {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
