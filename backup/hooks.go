@@ -12,7 +12,8 @@ import (
 
 // Servers is all that this package needs of the host's inventory; *dedicated.Manager fits, and so does a host's own table.
 // It is asked as Actor{Role: System, ResellerID: …} and returns everything that it knows of the server, with its
-// ResellerID, ClientID, Assignment, State and Owner, or an error that is ErrNotFound. Many goroutines call it at once.
+// ResellerID, ClientID, Assignment, State and Owner, or an error that is ErrNotFound. Many goroutines call it at once. One
+// that is a dedicated.BulkInventory besides is asked for many servers at once.
 type Servers interface {
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 }

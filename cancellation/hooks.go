@@ -23,7 +23,8 @@ type Hooks struct {
 	// succeeded once in the same try: they must be idempotent, by c.ID.
 	Deprovision []func(ctx context.Context, c Cancellation, s dedicated.Server) error
 	// CloseDown functions are a step too, after the refund: what other packages keep for the server ends. Like those of
-	// Deprovision they run again until they succeed.
+	// Deprovision they run again until they succeed. Package backup wants this Manager's Ends, and this one its CloseServer:
+	// make the backups first, and let their Config.Ends be a function that asks a variable which is set afterwards.
 	CloseDown []func(ctx context.Context, d dedicated.Departure) error
 }
 

@@ -20,7 +20,8 @@ import (
 // Owner, which must never be read as "own".
 //
 // Release ends the assignment, marks the server as busy with the cancellation, and succeeds again when that is so
-// already. Done lifts the mark, and succeeds when there is none. Both must survive concurrent calls.
+// already. Done lifts the mark, and succeeds when there is none. Both must survive concurrent calls. One that is a
+// dedicated.BulkInventory besides is asked for many servers at once before warnings.
 type Servers interface {
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 	Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error)

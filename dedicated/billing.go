@@ -33,7 +33,7 @@ const MaxCount = 1000
 // 28 or 29 February, then 31 March. The Anchor's local time of day in Zone is kept; one that a change of clocks skips is
 // moved forward by the gap, one that it repeats is the first (RFC 5545, section 3.3.5).
 type Billing struct {
-	Anchor   time.Time // the start of period 0; years 1 to 9999
+	Anchor   time.Time // the start of period 0, years 1 to 9999; for midnight in Zone make it there, not in UTC
 	Cycle    Cycle
 	Zone     string // IANA name; "" is UTC
 	Currency string // ISO 4217: three capital letters

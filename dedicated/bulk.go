@@ -10,7 +10,8 @@ import (
 )
 
 // BulkStore is a Store that can read many servers with one question. It is optional: over any other a Manager reads them
-// one by one, with the same outcome. Whoever wraps a Store that is one should be one, too.
+// one by one, with the same outcome. Whoever wraps a Store that is one should be one, too: a struct that embeds a Store has
+// its three methods only.
 type BulkStore interface {
 	Store
 	// ServersByID returns those of the servers that there are, of any reseller, each once and in any order. Lines 1, 5, 6
@@ -80,11 +81,11 @@ func (m *Manager) stored(ctx context.Context, ids []uuid.UUID) ([]Server, error)
 	return servers, nil
 }
 
-// ReadAhead is for ticks that will ask for many servers: it reads those of each reseller with one question, as System, and
-// returns an Inventory that answers for them, as they were then, when asked as System of that reseller. Everything else it
-// leaves to from, which tells by itself what is wrong: all servers where from is no BulkInventory, those that a question
-// that failed or panicked was about, and those that were not found. The result is for one goroutine at a time, and for a
-// batch of work, not to be kept.
+// ReadAhead is for ticks that will ask for many servers, as those of packages backup and cancellation do: it reads those of
+// each reseller with one question, as System, and returns an Inventory that answers for them, as they were then, when asked
+// as System of that reseller. Everything else it leaves to from, which tells by itself what is wrong: all servers where from
+// is no BulkInventory, those that a question that failed or panicked was about, and those that were not found. The result is
+// for one goroutine at a time, and for a batch of work, not to be kept.
 func ReadAhead(ctx context.Context, from Inventory, wanted map[uuid.UUID][]uuid.UUID) Inventory {
 	bulk, ok := from.(BulkInventory)
 	if !ok {
