@@ -1,8 +1,10 @@
 package dedicated
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -42,7 +44,7 @@ func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]
 	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
 		return nil, nobody(op, a)
 	}
-	servers, err := m.stored(ctx, ids)
+	servers, err := m.stored(ctx, distinct(ids))
 	if err != nil {
 		return nil, asError(op, uuid.Nil, err)
 	}
@@ -58,18 +60,19 @@ func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]
 	return visible, nil
 }
 
+// distinct are the IDs that there may be a server with, each once.
+func distinct(ids []uuid.UUID) []uuid.UUID {
+	sorted := slices.SortedFunc(slices.Values(ids), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.DeleteFunc(slices.Compact(sorted), func(id uuid.UUID) bool { return id == uuid.Nil })
+}
+
 // stored reads many servers of any reseller.
 func (m *Manager) stored(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
 	if bulk, ok := m.store.(BulkStore); ok {
 		return bulk.ServersByID(ctx, ids)
 	}
 	var servers []Server
-	read := map[uuid.UUID]bool{uuid.Nil: true}
 	for _, id := range ids {
-		if read[id] {
-			continue
-		}
-		read[id] = true
 		s, err := m.store.Server(ctx, id)
 		switch {
 		case err == nil:
