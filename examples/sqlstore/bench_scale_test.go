@@ -37,22 +37,22 @@ func benchScale(b *testing.B, dsn string, n int) {
 	warnAWeekAhead(b, p)
 
 	const due = 100
+	renew := func(b *testing.B) {
+		b.StopTimer()
+		forget(b, own)
+		prepareWarnings(b, p.stores, due)
+		b.StartTimer()
+	}
 	b.Run("tick", func(b *testing.B) {
 		for b.Loop() {
-			b.StopTimer()
-			forget(b, own)
-			prepareWarnings(b, p.stores, due)
-			b.StartTimer()
+			renew(b)
 			_, err := p.cancellations.Tick(b.Context())
 			require.NoError(b, err)
 		}
 	})
 	b.Run("claim", func(b *testing.B) {
 		for b.Loop() {
-			b.StopTimer()
-			forget(b, own)
-			prepareWarnings(b, p.stores, due)
-			b.StartTimer()
+			renew(b)
 			claimed, err := db.Cancellations().ClaimDue(b.Context(), benchNow(), benchNow().Add(time.Hour), due)
 			require.NoError(b, err)
 			require.Len(b, claimed.Cancellations, due)

@@ -14,7 +14,7 @@ import (
 // lazyTx is a transaction of PostgreSQL that begins with its first statement: a Commit of any number of records takes two
 // round trips, one for all of it and one to commit. database/sql, whose transactions take three, would not know of it.
 type lazyTx struct {
-	ctx   context.Context //nolint:containedctx // that of the whole transaction, as in sql.Tx
+	ctx   context.Context // of the whole transaction, as in sql.Tx
 	conn  *sql.Conn
 	begun bool
 }
