@@ -41,11 +41,11 @@ func Example() {
 	reseller := dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: uuid.New()}
 	client := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller.ResellerID}
 	server := must(servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-1"}))
-	must(servers.Assign(ctx, reseller, server.ID, client.ID, dedicated.Billing{
+	must(servers.Assign(ctx, reseller, server.ID, dedicated.NewAssignment{ClientID: client.ID, Billing: dedicated.Billing{
 		Anchor:   time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC),
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
 		Currency: "EUR", Places: 2,
-	}))
+	}}))
 	must(dispatcher.Tick(ctx))
 	order := must(cancellations.Schedule(ctx, client, cancellation.Order{
 		ServerID: server.ID, When: cancellation.When{EndOfPeriod: true},

@@ -22,16 +22,16 @@ import (
 // ErrInvalid.
 //
 // Trusted: it asks no actor and no gate.
-func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error {
+func (m *Manager) CloseServer(ctx context.Context, d dedicated.Released) error {
 	const op = "CloseServer"
 	if d.ResellerID == uuid.Nil || d.ServerID == uuid.Nil || d.Assignment == uuid.Nil {
-		return invalid(op, "Departure", "it wants a ResellerID, a ServerID and an Assignment")
+		return invalid(op, "Released", "it wants a ResellerID, a ServerID and an Assignment")
 	}
 	return asError(op, m.close(ctx, d, m.now()))
 }
 
 // close is CloseServer. Tick calls it for the client of a request too, in case the host's servers have no assignments.
-func (m *Manager) close(ctx context.Context, d dedicated.Departure, now time.Time) error {
+func (m *Manager) close(ctx context.Context, d dedicated.Released, now time.Time) error {
 	d.Reason = cmp.Or(text.Clean(d.Reason, MaxReason), "the use of the server has ended")
 	return fault.Retry(ctx, func() error {
 		c, err := m.closing(ctx, d, now)
@@ -43,14 +43,14 @@ func (m *Manager) close(ctx context.Context, d dedicated.Departure, now time.Tim
 }
 
 // departure is what Tick makes of a server that it finds gone.
-func departure(r Request, now time.Time) dedicated.Departure {
-	return dedicated.Departure{
+func departure(r Request, now time.Time) dedicated.Released {
+	return dedicated.Released{
 		ResellerID: r.ResellerID, ServerID: r.ServerID, ClientID: r.ClientID, Assignment: r.Assignment, At: now,
 	}
 }
 
 // closing is the one change that ends what is bound to an assignment; empty if nothing is.
-func (m *Manager) closing(ctx context.Context, d dedicated.Departure, now time.Time) (Change, error) {
+func (m *Manager) closing(ctx context.Context, d dedicated.Released, now time.Time) (Change, error) {
 	ids, err := m.bound(ctx, d)
 	if err != nil {
 		return Change{}, err
@@ -95,7 +95,7 @@ func (m *Manager) closing(ctx context.Context, d dedicated.Departure, now time.T
 }
 
 // bound are the requests of an assignment that are live or have a pending task, in the order of their IDs.
-func (m *Manager) bound(ctx context.Context, d dedicated.Departure) ([]uuid.UUID, error) {
+func (m *Manager) bound(ctx context.Context, d dedicated.Released) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	q := RequestQuery{ServerID: d.ServerID, Live: true}
 	for {
@@ -122,7 +122,7 @@ func (m *Manager) bound(ctx context.Context, d dedicated.Departure) ([]uuid.UUID
 }
 
 // departs says whether what is bound to an assignment to a client ends with a departure.
-func departs(d dedicated.Departure, assignment, client uuid.UUID) bool {
+func departs(d dedicated.Released, assignment, client uuid.UUID) bool {
 	return d.Assignment == assignment && (d.ClientID == uuid.Nil || d.ClientID == client)
 }
 
@@ -139,7 +139,7 @@ func (m *Manager) Subscriber() notify.Subscriber {
 		Name:  "backup",
 		Kinds: []notify.Kind{dedicated.KindReleased},
 		Handle: func(ctx context.Context, e notify.Event) error {
-			d, err := dedicated.ParseDeparture(e)
+			d, err := dedicated.ParseReleased(e)
 			if err != nil {
 				return notify.Permanent(err)
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-func (p *panel) departure() dedicated.Departure {
-	return dedicated.Departure{
+func (p *panel) departure() dedicated.Released {
+	return dedicated.Released{
 		ResellerID: p.server.ResellerID, ServerID: p.server.ID, ClientID: p.client.ID, Assignment: p.server.Assignment,
 		At: p.clock.Now(), Reason: "end of contract",
 	}
@@ -75,7 +75,7 @@ func TestCloseServerIsBoundToTheAssignment(t *testing.T) {
 	p.release(t, p.server)
 	_, err := p.servers.Restock(t.Context(), p.reseller, p.server.ID)
 	require.NoError(t, err)
-	p.server, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, p.client.ID, billing())
+	p.server, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: billing()})
 	require.NoError(t, err)
 	r := p.submit(t, daily(2))
 	require.NoError(t, p.CloseServer(t.Context(), late))
@@ -87,10 +87,10 @@ func TestCloseServerWithoutIDs(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	p.submit(t, daily(2))
-	for _, strip := range []func(*dedicated.Departure){
-		func(d *dedicated.Departure) { d.ResellerID = uuid.Nil },
-		func(d *dedicated.Departure) { d.ServerID = uuid.Nil },
-		func(d *dedicated.Departure) { d.Assignment = uuid.Nil },
+	for _, strip := range []func(*dedicated.Released){
+		func(d *dedicated.Released) { d.ResellerID = uuid.Nil },
+		func(d *dedicated.Released) { d.ServerID = uuid.Nil },
+		func(d *dedicated.Released) { d.Assignment = uuid.Nil },
 	} {
 		d := p.departure()
 		strip(&d)
@@ -116,6 +116,6 @@ func TestSubscriber(t *testing.T) {
 	assert.Equal(t, backup.Cancelled, p.list(t, backup.TaskQuery{})[0].State)
 	assert.Equal(t, 1, p.count(t, backup.KindClosed))
 
-	err = p.Subscriber().Handle(t.Context(), notify.Event{Kind: "dedicated.rebilled"})
+	err = p.Subscriber().Handle(t.Context(), notify.Event{Kind: "dedicated.billing_changed"})
 	require.ErrorIs(t, err, backup.ErrInvalid)
 }

@@ -91,7 +91,7 @@ func (m *Manager) now() time.Time { return zone.Instant(m.conf.Clock.Now()) }
 func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Request, error) {
 	const op = "Submit"
 	now := m.now()
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return Request{}, nobody(op)
 	}
 	fresh := f.ID == uuid.Nil
@@ -175,7 +175,7 @@ func repeated(a dedicated.Actor, f Form, stored Request) error {
 	taken := &Error{Op: "Submit", RequestID: f.ID, Field: "ID", Err: ErrConflict,
 		Msg: fmt.Sprintf("the ID %s is taken by another request", f.ID)}
 	switch {
-	case !a.Manages(stored.ResellerID) && !a.Is(stored.ResellerID, stored.ClientID):
+	case !a.Manages(stored.ResellerID) && !a.IsClient(stored.ResellerID, stored.ClientID):
 		return taken
 	case f.same(stored.Form):
 		return nil

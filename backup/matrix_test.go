@@ -31,7 +31,7 @@ func newScene(t *testing.T, owner dedicated.Owner) *scene {
 	p.release(t, p.server)
 	_, err = p.servers.Restock(t.Context(), p.reseller, p.server.ID)
 	require.NoError(t, err)
-	p.server, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, p.client.ID, billing())
+	p.server, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: billing()})
 	require.NoError(t, err)
 
 	r := p.submit(t, daily(2))

@@ -269,7 +269,7 @@ func (g *game) leave(now time.Time) {
 		return
 	}
 	for range 2 {
-		g.want(g.m.CloseServer(g.t.Context(), dedicated.Departure{
+		g.want(g.m.CloseServer(g.t.Context(), dedicated.Released{
 			ResellerID: g.server.ResellerID, ServerID: g.server.ID, Assignment: g.server.Assignment, At: now, Reason: "end of contract",
 		}), nil)
 	}

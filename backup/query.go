@@ -98,7 +98,7 @@ func narrowed(op string, a dedicated.Actor, client uuid.UUID) (uuid.UUID, bool, 
 	switch {
 	case a.Manages(a.ResellerID):
 		return client, true, nil
-	case !a.Is(a.ResellerID, a.ID):
+	case !a.IsClient(a.ResellerID, a.ID):
 		return client, false, nobody(op)
 	}
 	return a.ID, client == uuid.Nil || client == a.ID, nil

@@ -63,7 +63,7 @@ func (p *panel) rent(t *testing.T, name string, owner dedicated.Owner, client uu
 	t.Helper()
 	s, err := p.servers.Add(t.Context(), p.reseller, dedicated.NewServer{Name: name, Owner: owner})
 	require.NoError(t, err)
-	s, err = p.servers.Assign(t.Context(), p.reseller, s.ID, client, billing())
+	s, err = p.servers.Assign(t.Context(), p.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: billing()})
 	require.NoError(t, err)
 	return s
 }

@@ -3,7 +3,7 @@ package backup
 import "github.com/metalkeep/metalkeep/notify"
 
 // german are the built-in texts in German.
-func german() map[notify.Kind]notify.Wording {
+func german() map[notify.Kind]notify.Translation {
 	const (
 		ofTask = "Die für {{.date}} geplante Sicherung des Servers {{.server_name}} "
 		what   = "{{with .what}}\nUmfang: {{.}}\n{{end}}"
@@ -11,7 +11,7 @@ func german() map[notify.Kind]notify.Wording {
 		undone = "{{with .tasks}}\nFolgende Sicherungen werden nicht mehr ausgeführt:\n" +
 			"{{range .}}- {{.date}}{{with .what}}, {{.}}{{end}}\n{{end}}{{end}}"
 	)
-	return map[notify.Kind]notify.Wording{
+	return map[notify.Kind]notify.Translation{
 		KindCompleted: {
 			Subject: "Sicherung von {{.server_name}} abgeschlossen",
 			Text: ofTask + "ist abgeschlossen.\n" + what + "{{if .bytes}}\nGröße: {{.bytes}} {{plural .bytes \"Byte\" \"Bytes\"}}\n{{end}}" +

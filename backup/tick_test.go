@@ -113,14 +113,14 @@ func TestSafetyNet(t *testing.T) {
 			p.release(t, p.server)
 			_, err := p.servers.Restock(t.Context(), p.reseller, p.server.ID)
 			require.NoError(t, err)
-			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, uuid.New(), billing())
+			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: billing()})
 			require.NoError(t, err)
 		},
 		"given to the same client anew": func(t *testing.T, p *panel) {
 			p.release(t, p.server)
 			_, err := p.servers.Restock(t.Context(), p.reseller, p.server.ID)
 			require.NoError(t, err)
-			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, p.client.ID, billing())
+			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: billing()})
 			require.NoError(t, err)
 		},
 	}
@@ -187,7 +187,7 @@ func TestServerOnHold(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	r := p.submit(t, daily(2))
-	_, err := p.servers.Hold(t.Context(), p.reseller, p.server.ID, "invoice")
+	_, err := p.servers.Suspend(t.Context(), p.reseller, p.server.ID, "invoice")
 	require.NoError(t, err)
 	p.clock.Set(at("2026-01-02 02:00"))
 	p.tick(t)

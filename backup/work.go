@@ -134,7 +134,7 @@ func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uui
 		return Request{}, noRequest(op, id)
 	}
 	r, err := m.conf.Store.Request(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(r.ResellerID) && !a.Is(r.ResellerID, r.ClientID) {
+	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(r.ResellerID) && !a.IsClient(r.ResellerID, r.ClientID) {
 		return Request{}, noRequest(op, id)
 	}
 	return r, err
@@ -146,7 +146,7 @@ func (m *Manager) seenTask(ctx context.Context, a dedicated.Actor, op string, id
 		return Task{}, Request{}, noTask(op, id)
 	}
 	t, err := m.conf.Store.Task(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.Is(t.ResellerID, t.ClientID) {
+	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.IsClient(t.ResellerID, t.ClientID) {
 		return Task{}, Request{}, noTask(op, id)
 	}
 	if err != nil {

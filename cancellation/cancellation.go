@@ -37,7 +37,7 @@ type Cancellation struct {
 	Attempts  int       // failures in a row, of the step that is not done or of the beginning, one for a death; above 0: stuck
 	LastError string    // of the last failure; after an end as failed, why
 	RetryAt   time.Time // not before then is it tried again; zero: nothing has failed
-	Postponed time.Time // Settings.HoldUnwarned has moved the execution to then, once; zero: it has not
+	Postponed time.Time // Settings.MinWarningDays has moved the execution to then, once; zero: it has not
 	Abandoned bool      // an operator has given the execution up
 
 	Refund   refund.Result // fixed when the execution begins
@@ -106,7 +106,7 @@ func (c *Cancellation) recovered() {
 
 // ordered says whether the actor is the client who ordered it.
 func (c Cancellation) ordered(a dedicated.Actor) bool {
-	return c.By.Role == dedicated.Client && a.Is(c.ResellerID, c.By.ID)
+	return c.By.Role == dedicated.Client && a.IsClient(c.ResellerID, c.By.ID)
 }
 
 // known says whether the client knows of it: it has ordered it or was warned of it.
@@ -146,7 +146,7 @@ func (c Cancellation) forClient() Cancellation {
 
 // anonymous takes the ID from everybody but the client itself.
 func (c Cancellation) anonymous(a dedicated.Actor) dedicated.Actor {
-	if !a.Is(c.ResellerID, c.ClientID) {
+	if !a.IsClient(c.ResellerID, c.ClientID) {
 		a.ID = uuid.Nil
 	}
 	return a

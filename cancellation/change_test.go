@@ -47,7 +47,7 @@ func TestClientsAndWithdrawing(t *testing.T) {
 	t.Parallel()
 	for _, may := range []bool{false, true} {
 		w, ctx := setup(t), t.Context()
-		w.save(t, cancellation.Settings{ClientMayWithdraw: may})
+		w.save(t, cancellation.Settings{ClientMayDiscard: may})
 		own, resellers := w.endOfPeriod(t, w.server(t).ID), w.schedule(t, w.server(t).ID, endOfNovember())
 		_, err := w.Discard(ctx, w.client, resellers.ID, "")
 		assertProblem(t, err, cancellation.ErrForbidden)
@@ -61,8 +61,8 @@ func TestClientsAndWithdrawing(t *testing.T) {
 		assertProblem(t, dateErr, cancellation.ErrForbidden)
 		_, discardErr := w.Discard(ctx, w.client, own.ID, "we stay")
 		if !may {
-			assert.Equal(t, "Settings.ClientMayWithdraw", problem(t, moveErr, cancellation.ErrForbidden).Field)
-			assert.Equal(t, "Settings.ClientMayWithdraw", problem(t, discardErr, cancellation.ErrForbidden).Field)
+			assert.Equal(t, "Settings.ClientMayDiscard", problem(t, moveErr, cancellation.ErrForbidden).Field)
+			assert.Equal(t, "Settings.ClientMayDiscard", problem(t, discardErr, cancellation.ErrForbidden).Field)
 			continue
 		}
 		require.NoError(t, moveErr)
@@ -71,8 +71,8 @@ func TestClientsAndWithdrawing(t *testing.T) {
 		assert.Equal(t, cancellation.Discarded, c.State)
 		assert.Equal(t, []string{"scheduled", "rescheduled", "rescheduled", "discarded: we stay"}, history(c))
 		assert.Equal(t, map[notify.Kind]int{
-			cancellation.KindScheduled: 1, cancellation.KindOrdered: 1, cancellation.KindRescheduled: 2, cancellation.KindReordered: 1,
-			cancellation.KindDiscarded: 1, cancellation.KindWithdrawn: 1,
+			cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindRescheduled: 2, cancellation.KindRescheduledByClient: 1,
+			cancellation.KindDiscarded: 1, cancellation.KindDiscardedByClient: 1,
 		}, w.kinds(t, own.ID))
 	}
 }

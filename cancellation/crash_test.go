@@ -98,8 +98,8 @@ func (s fusedServers) Release(ctx context.Context, a dedicated.Actor, id, assign
 	})
 }
 
-func (s fusedServers) Done(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
-	return through(s.fuse, "Servers.Done", func() (dedicated.Server, error) { return s.Servers.Done(ctx, a, id, busy) })
+func (s fusedServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+	return through(s.fuse, "Servers.Unlock", func() (dedicated.Server, error) { return s.Servers.Unlock(ctx, a, id, busy) })
 }
 
 type fusedBiller struct {
@@ -131,7 +131,7 @@ func fused(c cancellation.Config, f *fuse) cancellation.Config {
 		})
 	}
 	for _, hook := range hooks.CloseDown {
-		c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(ctx context.Context, d dedicated.Departure) error {
+		c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(ctx context.Context, d dedicated.Released) error {
 			return throughErr(f, "close-down", func() error { return hook(ctx, d) })
 		})
 	}
@@ -210,7 +210,7 @@ func (k *crashing) assertOnce(t *testing.T, where string) {
 	assert.Len(t, released, 1, where)
 	s := k.serverNow(t, c.ServerID)
 	assert.Equal(t, dedicated.CleanUp, s.State, where)
-	assert.Equal(t, uuid.Nil, s.Busy, where)
+	assert.Equal(t, uuid.Nil, s.LockedBy, where)
 	assert.NotEmpty(t, k.plugins.wiped, where)
 	assert.NotEmpty(t, k.plugins.closed, where)
 	assert.Equal(t, []string{"scheduled", "rescheduled", "executing", "executed"}, history(c), where)

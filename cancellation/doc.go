@@ -33,7 +33,7 @@
 //
 // A client is warned as many days ahead as the reseller's [Settings] say, once for each date and lead: late rather than
 // never, and after an outage only of the nearest. A mail that cannot be delivered never holds a cancellation up; with
-// Settings.HoldUnwarned, a warning that was recorded too late does, once.
+// Settings.MinWarningDays, a warning that was recorded too late does, once.
 //
 // An execution is a row of steps. What will be done, with the refund to the cent, is committed first (executing); then the
 // server is released and marked as busy, deprovisioned, the refund paid, everything else closed down, and the mark lifted.

@@ -31,7 +31,7 @@ type Error struct {
 	Field          string    // the parameter or the setting that is the reason: "When.At", "Settings.NoticeDays"; or ""
 	State          State     // the state that the cancellation is in, where that is the reason
 	Want           []State   // the states that Op takes, with State
-	Existing       Sign      // the active cancellation that is there already; zero: that is not the reason
+	Existing       Badge     // the active cancellation that is there already; zero: that is not the reason
 	Earliest       time.Time // the earliest end of a billing period that the notice period leaves, where that is the reason
 	PeriodEnd      time.Time // the end of the billing period, which is all that a client may choose, where that is the reason
 	Provider       string    // whose machine it is, where that is the reason; "" for a client

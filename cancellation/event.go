@@ -20,24 +20,24 @@ const (
 	KindRescheduled notify.Kind = "cancellation.rescheduled"
 	// KindDiscarded tells the client that ordered it or was warned that nothing will happen. Payload: Notice.
 	KindDiscarded notify.Kind = "cancellation.discarded"
-	// KindExecuted tells the client that the server is cancelled, and what is paid back. Payload: Account.
+	// KindExecuted tells the client that the server is cancelled, and what is paid back. Payload: Statement.
 	KindExecuted notify.Kind = "cancellation.executed"
 
 	// KindOrdered tells the reseller that a client has ordered a cancellation. Payload: Notice.
-	KindOrdered notify.Kind = "cancellation.ordered"
+	KindScheduledByClient notify.Kind = "cancellation.scheduled_by_client"
 	// KindReordered tells the reseller that a client has moved its own. Payload: Notice.
-	KindReordered notify.Kind = "cancellation.reordered"
+	KindRescheduledByClient notify.Kind = "cancellation.rescheduled_by_client"
 	// KindWithdrawn tells the reseller that a client has called its own off. Payload: Notice.
-	KindWithdrawn notify.Kind = "cancellation.withdrawn"
+	KindDiscardedByClient notify.Kind = "cancellation.discarded_by_client"
 	// KindPostponed tells the reseller that an execution waits until its client was warned long enough. Payload: Notice.
 	KindPostponed notify.Kind = "cancellation.postponed"
-	// KindStuck tells the reseller that it has failed five times in a row. Payload: Problem.
+	// KindStuck tells the reseller that it has failed five times in a row. Payload: FailureNotice.
 	KindStuck notify.Kind = "cancellation.stuck"
 	// KindLeft tells the reseller that the server left its client before the date. Payload: Notice.
-	KindLeft notify.Kind = "cancellation.left"
-	// KindFailed tells the reseller that it was given up. Payload: Problem.
+	KindServerLeft notify.Kind = "cancellation.server_left"
+	// KindFailed tells the reseller that it was given up. Payload: FailureNotice.
 	KindFailed notify.Kind = "cancellation.failed"
-	// KindCompleted tells the reseller that the server waits in clean-up, and what is paid back. Payload: Account.
+	// KindCompleted tells the reseller that the server waits in clean-up, and what is paid back. Payload: Statement.
 	KindCompleted notify.Kind = "cancellation.completed"
 
 	// KindClosed tells plug-ins that a cancellation is executed. Payload: Closed.
@@ -59,8 +59,8 @@ type Notice struct {
 	Reason         string    `json:"reason"`
 }
 
-// Problem is the payload of what the reseller is told when a cancellation does not get on. Dates are as in Notice.
-type Problem struct {
+// FailureNotice is the payload of what the reseller is told when a cancellation does not get on. Dates are as in Notice.
+type FailureNotice struct {
 	CancellationID uuid.UUID `json:"cancellation_id"`
 	ServerID       uuid.UUID `json:"server_id"`
 	ServerName     string    `json:"server_name"`
@@ -72,22 +72,22 @@ type Problem struct {
 	RetryAt        string    `json:"retry_at"` // a local date; "" where it is over
 }
 
-// Account is the payload of what somebody is told about an executed cancellation. Amounts have the currency's decimals,
+// Statement is the payload of what somebody is told about an executed cancellation. Amounts have the currency's decimals,
 // dates are as in Notice.
-type Account struct {
-	CancellationID uuid.UUID     `json:"cancellation_id"`
-	ServerID       uuid.UUID     `json:"server_id"`
-	ServerName     string        `json:"server_name"`
-	Date           string        `json:"date"` // the planned one, by which the refund is reckoned
-	LocalDate      string        `json:"local_date"`
-	Reason         string        `json:"reason"`
-	Currency       string        `json:"currency"` // "" where nothing was to be refunded
-	Total          string        `json:"total"`    // "" where nothing was to be refunded
-	Lines          []AccountLine `json:"lines"`
+type Statement struct {
+	CancellationID uuid.UUID       `json:"cancellation_id"`
+	ServerID       uuid.UUID       `json:"server_id"`
+	ServerName     string          `json:"server_name"`
+	Date           string          `json:"date"` // the planned one, by which the refund is reckoned
+	LocalDate      string          `json:"local_date"`
+	Reason         string          `json:"reason"`
+	Currency       string          `json:"currency"` // "" where nothing was to be refunded
+	Total          string          `json:"total"`    // "" where nothing was to be refunded
+	Lines          []StatementLine `json:"lines"`
 }
 
 // AccountLine is what is paid back of one charge.
-type AccountLine struct {
+type StatementLine struct {
 	Label  string `json:"label"`
 	Paid   string `json:"paid"`
 	Amount string `json:"amount"`
@@ -146,7 +146,7 @@ func (c Cancellation) tellMoved(kind notify.Kind, now, from time.Time) fact {
 
 func (c Cancellation) complain(kind notify.Kind) fact {
 	loc := c.place()
-	p := Problem{
+	p := FailureNotice{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
 		Date: date(c.At, loc), LocalDate: localDate(c.At, loc), Attempts: c.Attempts, Error: c.LastError,
 	}
@@ -164,7 +164,7 @@ func (c Cancellation) complain(kind notify.Kind) fact {
 
 // closing is what everybody is told of an executed cancellation.
 func (c Cancellation) closing(now time.Time) []fact {
-	account := Account{
+	account := Statement{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
 		Date: date(c.At, c.place()), LocalDate: localDate(c.At, c.place()), Reason: c.Reason,
 	}
@@ -172,7 +172,7 @@ func (c Cancellation) closing(now time.Time) []fact {
 		account.Currency, account.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)
 	}
 	for _, l := range c.Refund.Lines {
-		account.Lines = append(account.Lines, AccountLine{
+		account.Lines = append(account.Lines, StatementLine{
 			Label: l.Charge.Label, Paid: l.Charge.Paid.StringFixed(c.Places), Amount: l.Amount.StringFixed(c.Places), Note: l.Note,
 		})
 	}

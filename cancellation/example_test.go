@@ -40,9 +40,9 @@ func newShop(ctx context.Context) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = s.servers.Assign(ctx, s.reseller, added.ID, s.client.ID, dedicated.Billing{
+	s.server, err = s.servers.Assign(ctx, s.reseller, added.ID, dedicated.NewAssignment{ClientID: s.client.ID, Billing: dedicated.Billing{
 		Anchor: november, Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,
-	})
+	}})
 	return s, err
 }
 

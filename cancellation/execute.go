@@ -166,8 +166,8 @@ func (m *Manager) verified(ctx context.Context, c Cancellation) (dedicated.Serve
 		return s, err
 	case !c.holds(s) || !s.Used() && s.State != dedicated.CleanUp:
 		return s, fmt.Errorf("%w: it is %s, no longer under assignment %s", errLost, s.State, c.Assignment)
-	case s.Busy != c.ID && s.Busy != uuid.Nil:
-		return s, fmt.Errorf("%w: it is busy with cancellation %s", errLost, s.Busy)
+	case s.LockedBy != c.ID && s.LockedBy != uuid.Nil:
+		return s, fmt.Errorf("%w: it is busy with cancellation %s", errLost, s.LockedBy)
 	case !s.Owner.Own():
 		return s, fmt.Errorf("%w: it is a provider's by now", errLost)
 	}
@@ -201,7 +201,7 @@ func (m *Manager) pay(ctx context.Context, c Cancellation) error {
 }
 
 func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
-	d := dedicated.Departure{
+	d := dedicated.Released{
 		ResellerID: c.ResellerID, ServerID: c.ServerID, ClientID: c.ClientID, Assignment: c.Assignment,
 		CancellationID: c.ID, Reason: c.Reason,
 	}
@@ -215,12 +215,12 @@ func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
 
 // unlock lifts the mark. It may have been lifted before, and the server given to somebody else since.
 func (m *Manager) unlock(ctx context.Context, c Cancellation) error {
-	_, err := m.config.Servers.Done(ctx, system(c.ResellerID), c.ServerID, c.ID)
+	_, err := m.config.Servers.Unlock(ctx, system(c.ResellerID), c.ServerID, c.ID)
 	if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	s, readErr := m.config.Servers.Server(ctx, system(c.ResellerID), c.ServerID)
-	if errors.Is(readErr, ErrNotFound) || readErr == nil && s.Busy != c.ID {
+	if errors.Is(readErr, ErrNotFound) || readErr == nil && s.LockedBy != c.ID {
 		return nil
 	}
 	return err
@@ -231,7 +231,7 @@ func (m *Manager) unlock(ctx context.Context, c Cancellation) error {
 func (m *Manager) lose(ctx context.Context, c Cancellation, reason error) error {
 	err := fault.Guard("Servers", func() error {
 		s, err := m.config.Servers.Server(ctx, system(c.ResellerID), c.ServerID)
-		if err == nil && s.Busy == c.ID {
+		if err == nil && s.LockedBy == c.ID {
 			err = m.unlock(ctx, c)
 		}
 		return err

@@ -20,7 +20,7 @@ import (
 type plugins struct {
 	gated      []cancellation.Cancellation
 	wiped      []dedicated.Server
-	closed     []dedicated.Departure
+	closed     []dedicated.Released
 	gate, wipe error
 	closing    error
 }
@@ -34,7 +34,7 @@ func (p *plugins) hooks(c *cancellation.Config) {
 		p.wiped = append(p.wiped, s)
 		return p.wipe
 	})
-	c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(_ context.Context, d dedicated.Departure) error {
+	c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(_ context.Context, d dedicated.Released) error {
 		p.closed = append(p.closed, d)
 		return p.closing
 	})
@@ -54,8 +54,8 @@ func TestExecution(t *testing.T) {
 	assertMoney(t, "10.00", p.gated[0].Refund.Total)
 	require.Len(t, p.wiped, 1)
 	assert.Equal(t, dedicated.CleanUp, p.wiped[0].State)
-	assert.Equal(t, c.ID, p.wiped[0].Busy)
-	assert.Equal(t, []dedicated.Departure{{
+	assert.Equal(t, c.ID, p.wiped[0].LockedBy)
+	assert.Equal(t, []dedicated.Released{{
 		ResellerID: c.ResellerID, ServerID: s.ID, ClientID: w.client.ID, Assignment: s.Assignment, CancellationID: c.ID,
 		At: at("2026-11-22 08:00"),
 	}}, p.closed)
@@ -207,7 +207,7 @@ func TestNoBillerNoRefunds(t *testing.T) {
 	got := w.get(t, c.ID)
 	assert.Equal(t, cancellation.Executed, got.State)
 	assert.Equal(t, at("2026-11-10 09:00"), got.Steps[2].Done, "the step is done with nothing to do")
-	account := payloads[cancellation.Account](t, w, cancellation.KindExecuted)[0]
+	account := payloads[cancellation.Statement](t, w, cancellation.KindExecuted)[0]
 	assert.Empty(t, account.Total+account.Currency)
 }
 
@@ -248,7 +248,7 @@ func TestStepsThatFail(t *testing.T) {
 			assert.Equal(t, cancellation.Executing, got.State)
 			assert.Equal(t, 1, got.Attempts)
 			assert.Contains(t, got.LastError, "step "+tt.step+": ")
-			assert.Equal(t, c.ID, w.serverNow(t, s.ID).Busy)
+			assert.Equal(t, c.ID, w.serverNow(t, s.ID).LockedBy)
 			_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
 			require.ErrorIs(t, err, dedicated.ErrConflict, "nobody gets it under the wipe")
 			tt.fail(w, p, nil)
@@ -270,7 +270,7 @@ func TestPanicsOfHostCodeAreErrors(t *testing.T) {
 			c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error { panic("boom") })
 		},
 		"close-down": func(c *cancellation.Config) {
-			c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(context.Context, dedicated.Departure) error { panic("boom") })
+			c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(context.Context, dedicated.Released) error { panic("boom") })
 		},
 		"formula": func(c *cancellation.Config) {
 			c.RefundFormula = refund.FormulaFunc(func(refund.Case) (refund.Result, error) { panic("boom") })

@@ -14,7 +14,7 @@ import (
 func TestHoldUnwarned(t *testing.T) {
 	t.Parallel()
 	hold := warnings(7, 1)
-	hold.HoldUnwarned = 3
+	hold.MinWarningDays = 3
 	tests := []struct {
 		name      string
 		back      string // when the ticks come back
@@ -63,12 +63,12 @@ func TestPostponedOnceOnly(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	s := warnings(7)
-	s.HoldUnwarned = 3
+	s.MinWarningDays = 3
 	s = w.save(t, s)
 	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
 	w.tick(t)
 	assert.Equal(t, at("2026-11-13 09:00"), w.get(t, c.ID).Due)
-	s.HoldUnwarned = 30
+	s.MinWarningDays = 30
 	w.save(t, s)
 	w.drain(t, at("2026-11-13 09:00"))
 	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
@@ -79,7 +79,7 @@ func TestHoldLongerThanTheLead(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	s := warnings(1)
-	s.HoldUnwarned = 10
+	s.MinWarningDays = 10
 	w.save(t, s)
 	c := w.schedule(t, w.server(t).ID, at("2026-11-15 09:00"))
 	w.tick(t)
@@ -97,12 +97,12 @@ func TestRescheduleEndsAPostponement(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	s := warnings(7)
-	s.HoldUnwarned = 10
+	s.MinWarningDays = 10
 	w.save(t, s)
 	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
 	w.tick(t)
 	require.Equal(t, at("2026-11-20 09:00"), w.get(t, c.ID).Postponed)
-	s.HoldUnwarned = 0
+	s.MinWarningDays = 0
 	w.save(t, s)
 	_, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-12 09:00")})
 	require.NoError(t, err)

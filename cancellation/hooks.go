@@ -25,7 +25,7 @@ type Hooks struct {
 	// CloseDown functions are a step too, after the refund: what other packages keep for the server ends. Like those of
 	// Deprovision they run again until they succeed. Package backup wants this Manager's Ends, and this one its CloseServer:
 	// make the backups first, and let their Config.Ends be a function that asks a variable which is set afterwards.
-	CloseDown []func(ctx context.Context, d dedicated.Departure) error
+	CloseDown []func(ctx context.Context, d dedicated.Released) error
 }
 
 func (h Hooks) ask(ctx context.Context, op string, c Cancellation) error {
@@ -52,7 +52,7 @@ func (h Hooks) deprovision(ctx context.Context, c Cancellation, s dedicated.Serv
 	return nil
 }
 
-func (h Hooks) closeDown(ctx context.Context, d dedicated.Departure) error {
+func (h Hooks) closeDown(ctx context.Context, d dedicated.Released) error {
 	for n, hook := range h.CloseDown {
 		err := fault.Guard(fmt.Sprintf("close-down hook %d", n+1), func() error { return hook(ctx, d) })
 		if err != nil {

@@ -29,7 +29,7 @@ func TestServerGivenToSomebodyElse(t *testing.T) {
 	assert.Equal(t, dedicated.InUse, w.serverNow(t, s.ID).State)
 	assert.Empty(t, p.wiped)
 	assert.Empty(t, w.biller.refunds())
-	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindLeft])
+	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindServerLeft])
 }
 
 // give takes the server from its client and gives it to another.
@@ -39,7 +39,7 @@ func (w *world) give(t *testing.T, s dedicated.Server, client uuid.UUID) dedicat
 	require.NoError(t, err)
 	_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
 	require.NoError(t, err)
-	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, client, monthly())
+	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }
@@ -94,9 +94,9 @@ func TestLostWhileExecuting(t *testing.T) {
 		change func(*dedicated.Server)
 		busy   bool // the mark stays as it is
 	}{
-		{"another assignment", func(s *dedicated.Server) { s.Assignment, s.Busy = uuid.New(), uuid.Nil }, true},
-		{"another cancellation", func(s *dedicated.Server) { s.Busy = uuid.New() }, true},
-		{"in stock", func(s *dedicated.Server) { s.State, s.Busy = dedicated.InStock, uuid.Nil }, true},
+		{"another assignment", func(s *dedicated.Server) { s.Assignment, s.LockedBy = uuid.New(), uuid.Nil }, true},
+		{"another cancellation", func(s *dedicated.Server) { s.LockedBy = uuid.New() }, true},
+		{"in stock", func(s *dedicated.Server) { s.State, s.LockedBy = dedicated.InStock, uuid.Nil }, true},
 		{"a provider's", func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }, false},
 	}
 	for _, tt := range tests {
@@ -116,7 +116,7 @@ func TestLostWhileExecuting(t *testing.T) {
 			assert.Len(t, p.wiped, 1, "it is not touched again")
 			assert.Empty(t, w.biller.refunds())
 			assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindFailed])
-			assert.Equal(t, tt.busy, w.serverNow(t, s.ID).Busy == c.ID)
+			assert.Equal(t, tt.busy, w.serverNow(t, s.ID).LockedBy == c.ID)
 			assert.True(t, got.Due.IsZero())
 		})
 	}
@@ -146,11 +146,11 @@ type deafServers struct {
 
 var errNoAnswer = errors.New("no answer")
 
-func (d *deafServers) Done(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+func (d *deafServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
 	if d.gone {
 		return dedicated.Server{}, dedicated.ErrNotFound
 	}
-	s, err := d.Servers.Done(ctx, a, id, busy)
+	s, err := d.Servers.Unlock(ctx, a, id, busy)
 	if d.deaf {
 		return dedicated.Server{}, errNoAnswer
 	}
@@ -176,7 +176,7 @@ func TestMarkLiftedBefore(t *testing.T) {
 		require.ErrorIs(t, err, errNoAnswer)
 		_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
 		require.NoError(t, err)
-		next, err := w.servers.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+		next, err := w.servers.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 		require.NoError(t, err)
 		_, err = w.servers.Release(t.Context(), w.reseller, s.ID, next.Assignment, uuid.New(), "")
 		require.NoError(t, err, "by another cancellation, which has marked it")
@@ -185,6 +185,6 @@ func TestMarkLiftedBefore(t *testing.T) {
 		got := w.get(t, c.ID)
 		assert.Equal(t, cancellation.Executed, got.State)
 		assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindExecuted])
-		assert.NotEqual(t, uuid.Nil, w.serverNow(t, s.ID).Busy, "the other mark stays")
+		assert.NotEqual(t, uuid.Nil, w.serverNow(t, s.ID).LockedBy, "the other mark stays")
 	}
 }

@@ -25,20 +25,20 @@ func sampleNotice() Notice {
 	}
 }
 
-func sampleProblem() Problem {
-	return Problem{
+func sampleProblem() FailureNotice {
+	return FailureNotice{
 		CancellationID: sampleID(), ServerID: sampleID(), ServerName: "web-07",
 		Date: "2026-12-01T00:00:00+01:00", LocalDate: sampleLocal, Step: StepDeprovision, Attempts: 5,
 		Error: "the switch does not answer", RetryAt: "2026-12-01 00:07 CET",
 	}
 }
 
-func sampleAccount() Account {
-	return Account{
+func sampleAccount() Statement {
+	return Statement{
 		CancellationID: sampleID(), ServerID: sampleID(), ServerName: "web-07",
 		Date: "2026-12-01T00:00:00+01:00", LocalDate: sampleLocal, Reason: "moving to a larger machine",
 		Currency: "EUR", Total: "45.16",
-		Lines: []AccountLine{{Label: "web-07, 2 November to 1 December", Paid: "70.00", Amount: "45.16", Note: "20 of 31 days unused"}},
+		Lines: []StatementLine{{Label: "web-07, 2 November to 1 December", Paid: "70.00", Amount: "45.16", Note: "20 of 31 days unused"}},
 	}
 }
 
@@ -84,13 +84,13 @@ func clientKinds() []notify.Spec {
 
 func resellerKinds() []notify.Spec {
 	return []notify.Spec{
-		spec(KindOrdered, notify.ToReseller, sampleNotice(), "A client has ordered the cancellation of a server.",
+		spec(KindScheduledByClient, notify.ToReseller, sampleNotice(), "A client has ordered the cancellation of a server.",
 			"The client cancels {{.server_name}} on {{.local_date}}",
 			textThe+" will be cancelled on {{.local_date}}, "+textDays+": its client has ordered it.\n"+textWhy),
-		spec(KindReordered, notify.ToReseller, sampleNotice(), "A client has moved its own cancellation.",
+		spec(KindRescheduledByClient, notify.ToReseller, sampleNotice(), "A client has moved its own cancellation.",
 			"The client cancels {{.server_name}} on {{.local_date}}"+textMoved,
 			textThe+" will be cancelled on {{.local_date}}"+textMoved+", "+textDays+": its client has moved the date.\n"),
-		spec(KindWithdrawn, notify.ToReseller, sampleNotice(), "A client has called its own cancellation off.",
+		spec(KindDiscardedByClient, notify.ToReseller, sampleNotice(), "A client has called its own cancellation off.",
 			"The client keeps {{.server_name}}",
 			textThe+" will not be cancelled on {{.local_date}}: its client has called that off.\n"+textWhy),
 		spec(KindPostponed, notify.ToReseller, sampleNotice(), "An execution waits until the client was warned long enough.",
@@ -100,7 +100,7 @@ func resellerKinds() []notify.Spec {
 		spec(KindStuck, notify.ToReseller, sampleProblem(), "A cancellation has failed five times in a row.",
 			"The cancellation of {{.server_name}} is stuck",
 			textThe+" was to be cancelled on {{.local_date}}, which failed {{.attempts}} times.\n"+textTrouble),
-		spec(KindLeft, notify.ToReseller, sampleNotice(), "A server left its client before the date of its cancellation.",
+		spec(KindServerLeft, notify.ToReseller, sampleNotice(), "A server left its client before the date of its cancellation.",
 			"The cancellation of {{.server_name}} no longer applies",
 			textThe+" was to be cancelled on {{.local_date}}. It has left its client before, so nothing will be done to it.\n"),
 		spec(KindFailed, notify.ToReseller, sampleProblem(), "A cancellation was given up.",

@@ -20,12 +20,12 @@ import (
 // Owner, which must never be read as "own".
 //
 // Release ends the assignment, marks the server as busy with the cancellation, and succeeds again when that is so
-// already. Done lifts the mark, and succeeds when there is none. Both must survive concurrent calls. One that is a
+// already. Unlock lifts the mark, and succeeds when there is none. Both must survive concurrent calls. One that is a
 // dedicated.BulkInventory besides is asked for many servers at once before warnings.
 type Servers interface {
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 	Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error)
-	Done(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error)
+	Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error)
 }
 
 var _ Servers = (*dedicated.Manager)(nil)
@@ -94,7 +94,7 @@ func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
 // server that is not in use is ErrConflict, or ErrNotFound for a client. No billing period to end is ErrInvalid, never now.
 func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Cancellation, error) {
 	const op = "Schedule"
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return Cancellation{}, nobody(op, a)
 	}
 	id := o.ID
@@ -139,7 +139,7 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 
 // Reschedule moves a scheduled cancellation and begins its warnings anew; it keeps the record and its history. The same
 // When again changes nothing. The date must be one that the actor could schedule. A client may move what it has ordered
-// itself, if Settings.ClientMayWithdraw, and not in the last Settings.LockDays: ErrForbidden else. One that is not
+// itself, if Settings.ClientMayDiscard, and not in the last Settings.LockDays: ErrForbidden else. One that is not
 // scheduled any more is ErrConflict, as is one whose server has left its client. Whoever was warned is told the new date.
 func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUID, w When) (Cancellation, error) {
 	const op = "Reschedule"
@@ -192,7 +192,7 @@ func (c Cancellation) correction(now, from time.Time, by dedicated.Actor) []fact
 		facts = append(facts, c.tellMoved(KindRescheduled, now, from))
 	}
 	if by.Role == dedicated.Client {
-		facts = append(facts, c.tellMoved(KindReordered, now, from))
+		facts = append(facts, c.tellMoved(KindRescheduledByClient, now, from))
 	}
 	return facts
 }
@@ -215,7 +215,7 @@ func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 		}
 		next, facts, err := c.discarded(op, a, reason, now)
 		if a.Role == dedicated.Client {
-			facts = append(facts, next.tell(KindWithdrawn, now, reason))
+			facts = append(facts, next.tell(KindDiscardedByClient, now, reason))
 		}
 		return &outcome{before: c, after: next, facts: facts}, err
 	})
@@ -252,8 +252,8 @@ func (m *Manager) mayWithdraw(ctx context.Context, op string, a dedicated.Actor,
 		refuse.Msg = fmt.Sprintf("the cancellation of server %s for %s is not the client's own: ask the reseller",
 			c.ServerName, date(c.At, c.place()))
 		return settings, refuse
-	case !settings.ClientMayWithdraw:
-		refuse.Field = "Settings.ClientMayWithdraw"
+	case !settings.ClientMayDiscard:
+		refuse.Field = "Settings.ClientMayDiscard"
 		refuse.Msg = fmt.Sprintf("the cancellation of server %s for %s is final for its client: ask the reseller",
 			c.ServerName, date(c.At, c.place()))
 		return settings, refuse
@@ -303,7 +303,7 @@ func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uui
 		return Cancellation{}, notFound(op, id)
 	}
 	c, err := m.config.Store.Cancellation(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(c.ResellerID) && !a.Is(c.ResellerID, c.ClientID) {
+	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(c.ResellerID) && !a.IsClient(c.ResellerID, c.ClientID) {
 		return Cancellation{}, notFound(op, id)
 	}
 	return c, err
@@ -311,7 +311,7 @@ func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uui
 
 // nobody refuses who may not do what concerns no record yet.
 func nobody(op string, a dedicated.Actor) error {
-	if a.Is(a.ResellerID, a.ID) {
+	if a.IsClient(a.ResellerID, a.ID) {
 		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
 	}
 	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}

@@ -46,14 +46,14 @@ func TestStory(t *testing.T) {
 	}
 	got := w.serverNow(t, s.ID)
 	assert.Equal(t, dedicated.CleanUp, got.State)
-	assert.Equal(t, uuid.Nil, got.Busy)
+	assert.Equal(t, uuid.Nil, got.LockedBy)
 	require.Len(t, w.biller.refunds(), 1)
 	r := w.biller.refunds()[0]
 	assertMoney(t, "6.00", r.Amount)
 	assert.Equal(t, at("2026-11-24 12:00"), r.At, "as of the planned date")
 	assert.Equal(t, uuid.NewSHA1(c.ID, []byte("refund")), r.Key)
 	assert.Equal(t, map[notify.Kind]int{
-		cancellation.KindScheduled: 1, cancellation.KindOrdered: 1, cancellation.KindWarning: 1, cancellation.KindRescheduled: 1,
+		cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindWarning: 1, cancellation.KindRescheduled: 1,
 		cancellation.KindExecuted: 1, cancellation.KindCompleted: 1, cancellation.KindClosed: 1,
 	}, w.kinds(t, c.ID))
 }

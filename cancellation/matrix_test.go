@@ -105,7 +105,7 @@ func planned(t *testing.T, owner dedicated.Owner, by func(*world) dedicated.Acto
 }
 
 func byReseller(t *testing.T, owner dedicated.Owner) *scene {
-	return planned(t, owner, theReseller, cancellation.Settings{ClientMayWithdraw: true})
+	return planned(t, owner, theReseller, cancellation.Settings{ClientMayDiscard: true})
 }
 
 func byClient(t *testing.T, owner dedicated.Owner) *scene {
@@ -113,7 +113,7 @@ func byClient(t *testing.T, owner dedicated.Owner) *scene {
 }
 
 func byFreeClient(t *testing.T, owner dedicated.Owner) *scene {
-	return planned(t, owner, theClient, cancellation.Settings{ClientMayWithdraw: true})
+	return planned(t, owner, theClient, cancellation.Settings{ClientMayDiscard: true})
 }
 
 func failing(t *testing.T, _ dedicated.Owner) *scene {
@@ -157,7 +157,7 @@ func list(ctx context.Context, s *scene, a dedicated.Actor) (bool, error) {
 }
 
 func signs(ctx context.Context, s *scene, a dedicated.Actor) (bool, error) {
-	found, err := s.Signs(ctx, a, []uuid.UUID{s.server.ID})
+	found, err := s.Badges(ctx, a, []uuid.UUID{s.server.ID})
 	return len(found) > 0, err
 }
 

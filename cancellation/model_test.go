@@ -58,7 +58,7 @@ func (m *model) change(client uuid.UUID, c cancellation.Cancellation) error {
 	switch {
 	case byClient && c.ClientID != client:
 		return cancellation.ErrNotFound
-	case byClient && (c.By.Role != dedicated.Client || !m.settings.ClientMayWithdraw):
+	case byClient && (c.By.Role != dedicated.Client || !m.settings.ClientMayDiscard):
 		return cancellation.ErrForbidden
 	case c.State != cancellation.Scheduled:
 		return cancellation.ErrConflict

@@ -27,9 +27,9 @@ func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (C
 	})
 }
 
-// Abandon ends a stuck execution as failed: it lifts Busy by Servers.Done (the server stays in clean_up), keeps the steps
+// Abandon ends a stuck execution as failed: it lifts LockedBy by Servers.Unlock (the server stays in clean_up), keeps the steps
 // done and the refund as recorded, and issues no further refund. The reason is one line of at most dedicated.MaxReason
-// bytes, or "". Where Done fails, the error is returned and ticks go on trying to lift Busy; nothing else is done any more.
+// bytes, or "". Where Unlock fails, the error is returned and ticks go on trying to lift LockedBy; nothing else is done any more.
 //
 // One that is not stuck, is over, or is being tried at the moment is ErrConflict, as is one that is still scheduled: that is
 // discarded. Clients are refused: ErrForbidden.
@@ -59,7 +59,7 @@ func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 
 // giveUp finishes what Abandon has begun.
 func (m *Manager) giveUp(ctx context.Context, c Cancellation) error {
-	err := fault.Guard("Servers.Done", func() error { return m.unlock(ctx, c) })
+	err := fault.Guard("Servers.Unlock", func() error { return m.unlock(ctx, c) })
 	now := m.now()
 	if err != nil {
 		return m.stumble(ctx, c, fmt.Errorf("abandoning: %w", err), now)

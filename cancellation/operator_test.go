@@ -71,7 +71,7 @@ func TestAbandon(t *testing.T) {
 	assert.False(t, got.Steps[0].Done.IsZero())
 	assert.True(t, got.Steps[2].Done.IsZero())
 	s := w.serverNow(t, c.ServerID)
-	assert.Equal(t, uuid.Nil, s.Busy)
+	assert.Equal(t, uuid.Nil, s.LockedBy)
 	assert.Equal(t, dedicated.CleanUp, s.State)
 	p.wipe = nil
 	w.tickAt(t, at("2029-01-01 00:00"))
@@ -95,7 +95,7 @@ func TestAbandonKeepsTheRefundThatWasPaid(t *testing.T) {
 	assert.Equal(t, 1, w.biller.calls)
 }
 
-// TestAbandonGoesOnByItself where lifting Busy fails at first.
+// TestAbandonGoesOnByItself where lifting LockedBy fails at first.
 func TestAbandonGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	locked := &lockedServers{}
@@ -110,7 +110,7 @@ func TestAbandonGoesOnByItself(t *testing.T) {
 	w.tickAt(t, got.RetryAt)
 	assert.Equal(t, cancellation.Failed, w.get(t, c.ID).State)
 	assert.Len(t, p.wiped, 1, "nothing else is done any more")
-	assert.Equal(t, uuid.Nil, w.serverNow(t, c.ServerID).Busy)
+	assert.Equal(t, uuid.Nil, w.serverNow(t, c.ServerID).LockedBy)
 }
 
 // lockedServers cannot lift a mark.
@@ -119,11 +119,11 @@ type lockedServers struct {
 	err error
 }
 
-func (l *lockedServers) Done(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+func (l *lockedServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
 	if l.err != nil {
 		return dedicated.Server{}, l.err
 	}
-	return l.Servers.Done(ctx, a, id, busy)
+	return l.Servers.Unlock(ctx, a, id, busy)
 }
 
 func TestOperatorsWait(t *testing.T) {
@@ -177,7 +177,7 @@ func TestCrashWhileAbandoning(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, cancellation.Failed, w.get(t, c.ID).State, "%s %s", mode, f.where)
-			require.Equal(t, uuid.Nil, w.serverNow(t, c.ServerID).Busy)
+			require.Equal(t, uuid.Nil, w.serverNow(t, c.ServerID).LockedBy)
 			require.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindFailed])
 			require.Empty(t, w.biller.refunds())
 		}

@@ -26,7 +26,7 @@ func (c Cancellation) announced(now time.Time) []fact {
 	if c.By.Role != dedicated.Client {
 		return nil
 	}
-	return []fact{c.tell(KindScheduled, now, c.Reason), c.tell(KindOrdered, now, c.Reason)}
+	return []fact{c.tell(KindScheduled, now, c.Reason), c.tell(KindScheduledByClient, now, c.Reason)}
 }
 
 // repeated finds the record that an order with the same ID has made before.

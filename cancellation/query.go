@@ -26,7 +26,7 @@ func (m *Manager) Cancellation(ctx context.Context, a dedicated.Actor, id uuid.U
 // not this list's, a negative limit and a To before From are ErrInvalid.
 func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query) (items []Cancellation, next string, err error) {
 	const op = "Cancellations"
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, "", nobody(op, a)
 	}
 	q.From, q.To = zone.Instant(q.From), zone.Instant(q.To)
@@ -49,32 +49,32 @@ func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query)
 	return items, next, asError(op, uuid.Nil, uuid.Nil, err)
 }
 
-// Sign is what a list of servers shows beside a name.
-type Sign struct {
+// Badge is what a list of servers shows beside a name.
+type Badge struct {
 	CancellationID uuid.UUID
 	At             time.Time // the planned date
 	By             dedicated.Role
 	State          State // Scheduled or Executing
 }
 
-func (c Cancellation) sign() Sign {
-	return Sign{CancellationID: c.ID, At: c.At, By: c.By.Role, State: c.State}
+func (c Cancellation) sign() Badge {
+	return Badge{CancellationID: c.ID, At: c.At, By: c.By.Role, State: c.State}
 }
 
-// Signs returns the signs of those of the servers that are going to be cancelled, as far as the actor may see them: a
+// Badges returns the badges of those of the servers that are going to be cancelled, as far as the actor may see them: a
 // reseller those of its servers, a client those of its own use.
-func (m *Manager) Signs(ctx context.Context, a dedicated.Actor, servers []uuid.UUID) (map[uuid.UUID]Sign, error) {
-	const op = "Signs"
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+func (m *Manager) Badges(ctx context.Context, a dedicated.Actor, servers []uuid.UUID) (map[uuid.UUID]Badge, error) {
+	const op = "Badges"
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, nobody(op, a)
 	}
 	active, err := m.active(ctx, servers, func(c Cancellation) bool {
-		return a.Manages(c.ResellerID) || a.Is(c.ResellerID, c.ClientID)
+		return a.Manages(c.ResellerID) || a.IsClient(c.ResellerID, c.ClientID)
 	})
 	if err != nil {
 		return nil, asError(op, uuid.Nil, uuid.Nil, err)
 	}
-	signs := map[uuid.UUID]Sign{}
+	signs := map[uuid.UUID]Badge{}
 	for server, c := range active {
 		signs[server] = c.sign()
 	}
@@ -111,13 +111,13 @@ func (m *Manager) active(ctx context.Context, servers []uuid.UUID, keep func(Can
 	return active, nil
 }
 
-// Renews tells the host's invoicing whether the billing period that starts at start is to be charged: not if the server is
+// ShouldRenew tells the host's invoicing whether the billing period that starts at start is to be charged: not if the server is
 // going to be cancelled at start or before. It is trusted: it knows no actor.
 //
-// Cancelling comes before renewing. So ask Renews first, then read the server, and charge only what is still in use under
+// Cancelling comes before renewing. So ask ShouldRenew first, then read the server, and charge only what is still in use under
 // the same assignment: a cancellation that is executed in between is caught by the one or by the other.
-func (m *Manager) Renews(ctx context.Context, server uuid.UUID, start time.Time) (bool, error) {
-	const op = "Renews"
+func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.Time) (bool, error) {
+	const op = "ShouldRenew"
 	now := m.now()
 	all, err := m.config.Store.Active(ctx, []uuid.UUID{server})
 	if err != nil {

@@ -20,12 +20,12 @@ func TestSignsAndEnds(t *testing.T) {
 	a, b, free := w.server(t), w.server(t), w.server(t)
 	ca, cb := w.endOfPeriod(t, a.ID), w.schedule(t, b.ID, at("2026-11-20 12:00"))
 	ids := []uuid.UUID{a.ID, b.ID, free.ID, uuid.New()}
-	want := map[uuid.UUID]cancellation.Sign{
+	want := map[uuid.UUID]cancellation.Badge{
 		a.ID: {CancellationID: ca.ID, At: ca.At, By: dedicated.Client, State: cancellation.Scheduled},
 		b.ID: {CancellationID: cb.ID, At: cb.At, By: dedicated.Reseller, State: cancellation.Scheduled},
 	}
 	for _, actor := range []dedicated.Actor{w.reseller, w.client} {
-		signs, err := w.Signs(ctx, actor, ids)
+		signs, err := w.Badges(ctx, actor, ids)
 		require.NoError(t, err)
 		assert.Equal(t, want, signs)
 	}
@@ -34,7 +34,7 @@ func TestSignsAndEnds(t *testing.T) {
 	assert.Len(t, ends, 2)
 	assert.Equal(t, cb.At, ends[b.ID])
 	w.tickAt(t, endOfNovember())
-	signs, err := w.Signs(ctx, w.reseller, ids)
+	signs, err := w.Badges(ctx, w.reseller, ids)
 	require.NoError(t, err)
 	assert.Empty(t, signs)
 }
@@ -44,7 +44,7 @@ func TestRenews(t *testing.T) {
 	w, ctx := setup(t), t.Context()
 	s := w.server(t)
 	renews := func(start string) bool {
-		yes, err := w.Renews(ctx, s.ID, at(start))
+		yes, err := w.ShouldRenew(ctx, s.ID, at(start))
 		require.NoError(t, err)
 		return yes
 	}
@@ -54,7 +54,7 @@ func TestRenews(t *testing.T) {
 	assert.False(t, renews("2026-12-31 23:00"))
 	assert.True(t, renews("2026-11-30 22:59"))
 
-	_, err := w.servers.Rebill(ctx, w.reseller, s.ID, quarterly())
+	_, err := w.servers.ChangeBilling(ctx, w.reseller, s.ID, quarterly())
 	require.NoError(t, err)
 	assert.True(t, renews("2026-11-30 23:00"), "under the present billing, whoever has noticed")
 	assert.False(t, renews("2026-12-31 23:00"))
@@ -71,7 +71,7 @@ func TestRenews(t *testing.T) {
 func TestRenewsWhileExecuting(t *testing.T) {
 	t.Parallel()
 	w, _, c := stuck(t)
-	yes, err := w.Renews(t.Context(), c.ServerID, endOfNovember())
+	yes, err := w.ShouldRenew(t.Context(), c.ServerID, endOfNovember())
 	require.NoError(t, err)
 	assert.False(t, yes)
 }
@@ -171,7 +171,7 @@ func TestSettings(t *testing.T) {
 	assert.Equal(t, cancellation.Settings{ResellerID: w.reseller.ResellerID}, none)
 
 	given := cancellation.Settings{
-		Warn: true, DaysAhead: []int{7, 1}, ClientMayWithdraw: true, NoticeDays: 14, LockDays: 2, HoldUnwarned: 3, Formula: "paid / 2",
+		Warn: true, DaysAhead: []int{7, 1}, ClientMayDiscard: true, NoticeDays: 14, LockDays: 2, MinWarningDays: 3, Formula: "paid / 2",
 	}
 	saved := w.save(t, given)
 	read, err := w.Settings(ctx, w.reseller)
@@ -201,11 +201,11 @@ func TestSettingsRefused(t *testing.T) {
 		many[i] = i + 1
 	}
 	for field, s := range map[string]cancellation.Settings{
-		"DaysAhead":    {Warn: true},
-		"NoticeDays":   {NoticeDays: -1},
-		"LockDays":     {LockDays: cancellation.MaxDays + 1},
-		"HoldUnwarned": {HoldUnwarned: -1},
-		"Formula":      {Formula: "paid * unsued_days"},
+		"DaysAhead":      {Warn: true},
+		"NoticeDays":     {NoticeDays: -1},
+		"LockDays":       {LockDays: cancellation.MaxDays + 1},
+		"MinWarningDays": {MinWarningDays: -1},
+		"Formula":        {Formula: "paid * unsued_days"},
 	} {
 		w := setup(t)
 		_, err := w.SaveSettings(t.Context(), w.reseller, s)
@@ -233,7 +233,7 @@ func TestRenewsOfWhatStays(t *testing.T) {
 		w := setup(t, func(c *cancellation.Config) { i.Servers, c.Servers = c.Servers, i })
 		c := w.endOfPeriod(t, w.server(t).ID)
 		i.change = func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }
-		yes, err := w.Renews(t.Context(), c.ServerID, endOfNovember())
+		yes, err := w.ShouldRenew(t.Context(), c.ServerID, endOfNovember())
 		require.NoError(t, err)
 		assert.True(t, yes, "it will not be executed")
 	})
@@ -247,10 +247,10 @@ func TestRenewsOfWhatStays(t *testing.T) {
 		require.ErrorIs(t, err, errNoAnswer)
 		_, err = w.servers.Restock(t.Context(), w.reseller, s.ID)
 		require.NoError(t, err)
-		_, err = w.servers.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+		_, err = w.servers.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 		require.NoError(t, err)
 		require.Equal(t, cancellation.Executing, w.get(t, c.ID).State)
-		yes, err := w.Renews(t.Context(), s.ID, endOfNovember())
+		yes, err := w.ShouldRenew(t.Context(), s.ID, endOfNovember())
 		require.NoError(t, err)
 		assert.True(t, yes, "the cancellation was of the use before")
 	})

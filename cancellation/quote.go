@@ -52,7 +52,7 @@ func (c Cancellation) refund() Refund {
 // and the locked days; a second cancellation is no matter. The Biller's and the formula's errors come back wrapped.
 func (m *Manager) Quote(ctx context.Context, a dedicated.Actor, server uuid.UUID, w When) (refund.Result, error) {
 	const op = "Quote"
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return refund.Result{}, nobody(op, a)
 	}
 	s, err := m.server(ctx, op, a, server)

@@ -103,7 +103,7 @@ func TestClientsDateNamesThePeriodsEnd(t *testing.T) {
 	t.Parallel()
 	const words = "cancellation: client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
 	w := setup(t)
-	w.save(t, cancellation.Settings{ClientMayWithdraw: true})
+	w.save(t, cancellation.Settings{ClientMayDiscard: true})
 	s := w.server(t)
 	day := cancellation.When{At: at("2026-11-12 00:00")}
 	_, err := w.Quote(t.Context(), w.client, s.ID, day)
@@ -132,7 +132,7 @@ func TestEndOfPeriodBeforeTheAnchor(t *testing.T) {
 	s := w.server(t)
 	b := monthly()
 	b.Anchor = at("2026-12-14 23:00")
-	_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, b)
+	_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, b)
 	require.NoError(t, err)
 	assert.Equal(t, at("2027-01-14 23:00"), w.endOfPeriod(t, s.ID).At, "the end of the first period")
 }
@@ -198,7 +198,7 @@ func TestSecondShowsTheFirst(t *testing.T) {
 	for _, a := range []dedicated.Actor{w.reseller, w.client} {
 		_, err := w.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 		e := problem(t, err, cancellation.ErrConflict)
-		assert.Equal(t, cancellation.Sign{CancellationID: c.ID, At: c.At, By: dedicated.Reseller, State: cancellation.Scheduled}, e.Existing)
+		assert.Equal(t, cancellation.Badge{CancellationID: c.ID, At: c.At, By: dedicated.Reseller, State: cancellation.Scheduled}, e.Existing)
 		assert.Contains(t, err.Error(), "2026-11-20T13:00:00+01:00")
 	}
 }
@@ -281,7 +281,7 @@ func TestEarliestEndWillDo(t *testing.T) {
 		s := w.server(t)
 		b := monthly()
 		b.Cycle.Unit = unit
-		_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, b)
+		_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, b)
 		require.NoError(t, err)
 		_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 		earliest := problem(t, err, cancellation.ErrForbidden).Earliest
@@ -297,7 +297,7 @@ func TestEarliestEndWillDo(t *testing.T) {
 func TestLockedDays(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), t.Context()
-	w.save(t, cancellation.Settings{LockDays: 3, ClientMayWithdraw: true})
+	w.save(t, cancellation.Settings{LockDays: 3, ClientMayDiscard: true})
 	a, b := w.server(t), w.server(t)
 	c := w.endOfPeriod(t, a.ID)
 	w.clock.Set(at("2026-11-27 23:01"))

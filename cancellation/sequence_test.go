@@ -228,8 +228,8 @@ func (p *play) discard(m move) error {
 
 func (p *play) set(m move) error {
 	s := cancellation.Settings{
-		Warn: m.x%4 > 0, DaysAhead: [][]int{{7}, {14, 3, 1}, {1}}[m.y%3], HoldUnwarned: []int{0, 0, 2, 10}[m.z%4],
-		ClientMayWithdraw: m.x%2 == 0, NoticeDays: []int{0, 0, 5}[m.z%3], LockDays: []int{0, 0, 2}[m.y%3],
+		Warn: m.x%4 > 0, DaysAhead: [][]int{{7}, {14, 3, 1}, {1}}[m.y%3], MinWarningDays: []int{0, 0, 2, 10}[m.z%4],
+		ClientMayDiscard: m.x%2 == 0, NoticeDays: []int{0, 0, 5}[m.z%3], LockDays: []int{0, 0, 2}[m.y%3],
 	}
 	var err error
 	p.model.settings, err = p.SaveSettings(p.t.Context(), p.reseller, s)
@@ -246,7 +246,7 @@ func (p *play) rebill(m move) error {
 	if m.z%3 == 0 {
 		b.Anchor = p.model.now.Add(time.Duration(m.z%50) * 24 * time.Hour)
 	}
-	_, err := p.world.servers.Rebill(p.t.Context(), p.reseller, s.ID, b)
+	_, err := p.world.servers.ChangeBilling(p.t.Context(), p.reseller, s.ID, b)
 	return err
 }
 
@@ -303,7 +303,7 @@ func (p *play) giveAway(m move) error {
 			return err
 		}
 	}
-	if s.Busy != uuid.Nil {
+	if s.LockedBy != uuid.Nil {
 		_, err := p.world.servers.Restock(ctx, p.reseller, s.ID)
 		return answered("Restock of a busy server", dedicated.ErrConflict, err)
 	}
@@ -314,7 +314,7 @@ func (p *play) giveAway(m move) error {
 	if m.y%3 == 0 {
 		client = uuid.New()
 	}
-	s, err := p.world.servers.Assign(ctx, p.reseller, s.ID, client, monthly())
+	s, err := p.world.servers.Assign(ctx, p.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
 	p.assigned[s.Assignment] = s.AssignedAt
 	return err
 }

@@ -24,14 +24,14 @@ const (
 //
 // Days are calendar days in the server's zone: n days before means the same local time n dates earlier.
 type Settings struct {
-	ResellerID        uuid.UUID
-	Warn              bool   // whether clients are warned
-	DaysAhead         []int  // how many days ahead, 1 to MaxDays each, in any order; wanted if Warn is on
-	ClientMayWithdraw bool   // whether a client may move or discard what it has ordered itself
-	NoticeDays        int    // a client's order must come so many days before the period's end; 0: none
-	LockDays          int    // in so many days before the date a client may change nothing; 0: none
-	HoldUnwarned      int    // postpone an execution, once, until so many days after its first warning; 0: never
-	Formula           string // for refund.Parse; "": Config.RefundFormula
+	ResellerID       uuid.UUID
+	Warn             bool   // whether clients are warned
+	DaysAhead        []int  // how many days ahead, 1 to MaxDays each, in any order; wanted if Warn is on
+	ClientMayDiscard bool   // whether a client may move or discard what it has ordered itself
+	NoticeDays       int    // a client's order must come so many days before the period's end; 0: none
+	LockDays         int    // in so many days before the date a client may change nothing; 0: none
+	MinWarningDays   int    // postpone an execution, once, until so many days after its first warning; 0: never
+	Formula          string // for refund.Parse; "": Config.RefundFormula
 
 	Saved           int64     // the Version that the last save made: 0 before the first, the same through all claims
 	Rearm           string    // how far the scheduled ones were reckoned again since: a Store's cursor
@@ -49,7 +49,7 @@ func (s Settings) check(op string) error {
 	for _, days := range []struct {
 		field string
 		n     int
-	}{{"NoticeDays", s.NoticeDays}, {"LockDays", s.LockDays}, {"HoldUnwarned", s.HoldUnwarned}} {
+	}{{"NoticeDays", s.NoticeDays}, {"LockDays", s.LockDays}, {"MinWarningDays", s.MinWarningDays}} {
 		if days.n < 0 || days.n > MaxDays {
 			return invalid(op, days.field, "%d days: 0 to %d are possible", days.n, MaxDays)
 		}

@@ -19,15 +19,15 @@ import (
 func (m *Manager) Subscriber() notify.Subscriber {
 	return notify.Subscriber{
 		Name:   "cancellation",
-		Kinds:  []notify.Kind{dedicated.KindRebilled, dedicated.KindReleased},
+		Kinds:  []notify.Kind{dedicated.KindBillingChanged, dedicated.KindReleased},
 		Handle: m.handle,
 	}
 }
 
 func (m *Manager) handle(ctx context.Context, e notify.Event) error {
 	switch e.Kind {
-	case dedicated.KindRebilled:
-		var r dedicated.Rebilled
+	case dedicated.KindBillingChanged:
+		var r dedicated.BillingChanged
 		if err := json.Unmarshal(e.Data, &r); err != nil {
 			return notify.Permanent(err)
 		}
@@ -35,7 +35,7 @@ func (m *Manager) handle(ctx context.Context, e notify.Event) error {
 			return m.rebilled(ctx, c, r.At, now)
 		})
 	case dedicated.KindReleased:
-		d, err := dedicated.ParseDeparture(e)
+		d, err := dedicated.ParseReleased(e)
 		if err != nil {
 			return notify.Permanent(err)
 		}

@@ -50,7 +50,7 @@ func TestEndOfPeriodFollowsTheBilling(t *testing.T) {
 		w.tick(t)
 		require.Equal(t, []int{30}, leads(w.get(t, c.ID)))
 		for _, id := range []uuid.UUID{s.ID, fixedServer.ID} {
-			_, err := w.servers.Rebill(t.Context(), w.reseller, id, quarterly())
+			_, err := w.servers.ChangeBilling(t.Context(), w.reseller, id, quarterly())
 			require.NoError(t, err)
 		}
 		if way == "subscriber" {
@@ -78,16 +78,16 @@ func TestRebilledIntoThePast(t *testing.T) {
 	for _, way := range []string{"subscriber", "late subscriber", "early tick", "tick"} {
 		w, d := wired(t)
 		s := w.server(t)
-		_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, quarterly())
+		_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, quarterly())
 		require.NoError(t, err)
 		c := w.endOfPeriod(t, s.ID)
 		require.Equal(t, at("2026-12-31 23:00"), c.At)
 		w.tick(t)
 		rebilled := at("2026-12-10 12:00")
 		w.clock.Set(rebilled)
-		_, err = w.servers.Rebill(t.Context(), w.reseller, s.ID, monthly()) // in which the period of 10 November has ended
+		_, err = w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, monthly()) // in which the period of 10 November has ended
 		require.NoError(t, err)
-		renews, err := w.Renews(t.Context(), s.ID, rebilled)
+		renews, err := w.ShouldRenew(t.Context(), s.ID, rebilled)
 		require.NoError(t, err)
 		assert.False(t, renews, "by the billing, not by who has noticed")
 		switch way {
@@ -123,9 +123,9 @@ func TestInventoryThatDoesNotSaySinceWhen(t *testing.T) {
 	w.tick(t)
 	i.change = func(s *dedicated.Server) { s.BilledAt, s.Billing = time.Time{}, monthly() }
 	w.clock.Set(at("2026-12-12 00:00"))
-	data, err := json.Marshal(dedicated.Rebilled{ServerID: s.ID, Assignment: s.Assignment, At: at("2026-12-10 12:00")})
+	data, err := json.Marshal(dedicated.BillingChanged{ServerID: s.ID, Assignment: s.Assignment, At: at("2026-12-10 12:00")})
 	require.NoError(t, err)
-	rebilled := notify.Event{Kind: dedicated.KindRebilled, ResellerID: c.ResellerID, Data: data}
+	rebilled := notify.Event{Kind: dedicated.KindBillingChanged, ResellerID: c.ResellerID, Data: data}
 	for range 2 {
 		require.NoError(t, w.Subscriber().Handle(t.Context(), rebilled))
 		assert.Equal(t, at("2026-12-10 12:00"), w.get(t, c.ID).At)
@@ -142,7 +142,7 @@ func TestReleasedDiscards(t *testing.T) {
 	mine := w.give(t, s, w.client.ID)
 	second, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: mine.ID, When: endOfPeriod()})
 	require.NoError(t, err, "another assignment, whatever became of the first")
-	signs, err := w.Signs(t.Context(), w.client, []uuid.UUID{s.ID})
+	signs, err := w.Badges(t.Context(), w.client, []uuid.UUID{s.ID})
 	require.NoError(t, err)
 	assert.Contains(t, signs, s.ID)
 	_, err = d.Tick(t.Context())
@@ -153,7 +153,7 @@ func TestReleasedDiscards(t *testing.T) {
 	require.Len(t, notice, 1)
 	assert.Equal(t, "server left", notice[0].Reason)
 
-	data, err := json.Marshal(dedicated.Departure{ServerID: s.ID, Assignment: s.Assignment})
+	data, err := json.Marshal(dedicated.Released{ServerID: s.ID, Assignment: s.Assignment})
 	require.NoError(t, err)
 	again := notify.Event{Kind: dedicated.KindReleased, ResellerID: c.ResellerID, Data: data}
 	require.NoError(t, w.Subscriber().Handle(t.Context(), again), "told at least once")
@@ -169,19 +169,19 @@ func TestOwnReleaseIsNoSurprise(t *testing.T) {
 	_, err := d.Tick(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
-	assert.Zero(t, w.kinds(t, c.ID)[cancellation.KindLeft])
+	assert.Zero(t, w.kinds(t, c.ID)[cancellation.KindServerLeft])
 }
 
 func TestSubscriberRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	for _, kind := range []notify.Kind{dedicated.KindRebilled, dedicated.KindReleased} {
+	for _, kind := range []notify.Kind{dedicated.KindBillingChanged, dedicated.KindReleased} {
 		err := w.Subscriber().Handle(t.Context(), notify.Event{Kind: kind, Data: []byte("[]"), At: time.Now()})
 		require.Error(t, err)
 	}
 	require.NoError(t, w.Subscriber().Handle(t.Context(), notify.Event{Kind: "another", Data: []byte("[]")}))
 	for _, e := range []notify.Event{
-		{Kind: dedicated.KindRebilled, Data: []byte(`{}`)}, {Kind: dedicated.KindReleased, Data: []byte(`{}`)},
+		{Kind: dedicated.KindBillingChanged, Data: []byte(`{}`)}, {Kind: dedicated.KindReleased, Data: []byte(`{}`)},
 	} {
 		require.NoError(t, w.Subscriber().Handle(t.Context(), e), "of a server that is not to be cancelled")
 	}
@@ -193,11 +193,11 @@ func TestMovedAndRefused(t *testing.T) {
 	p := &plugins{}
 	w := setup(t, p.hooks)
 	s := w.server(t)
-	_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, quarterly())
+	_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, quarterly())
 	require.NoError(t, err)
 	c := w.endOfPeriod(t, s.ID)
 	w.clock.Set(at("2026-12-10 12:00"))
-	_, err = w.servers.Rebill(t.Context(), w.reseller, s.ID, monthly())
+	_, err = w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, monthly())
 	require.NoError(t, err)
 	p.gate = errors.New("a backup is running")
 	w.tickAt(t, at("2026-12-31 23:00"))

@@ -19,14 +19,14 @@ const (
 )
 
 // german are the built-in texts in German.
-func german() map[notify.Kind]notify.Wording {
+func german() map[notify.Kind]notify.Translation {
 	texts := germanToClient()
 	maps.Copy(texts, germanToReseller())
 	return texts
 }
 
-func germanToClient() map[notify.Kind]notify.Wording {
-	return map[notify.Kind]notify.Wording{
+func germanToClient() map[notify.Kind]notify.Translation {
+	return map[notify.Kind]notify.Translation{
 		KindScheduled: {
 			Subject: "Ihr Server {{.server_name}} wird zum {{.local_date}} gekündigt",
 			Text:    "Wie von Ihnen gewünscht:\n\n" + germanYour + " wird zum {{.local_date}} gekündigt, " + germanDays + ".\n" + germanWhy,
@@ -52,18 +52,18 @@ func germanToClient() map[notify.Kind]notify.Wording {
 	}
 }
 
-func germanToReseller() map[notify.Kind]notify.Wording {
-	return map[notify.Kind]notify.Wording{
-		KindOrdered: {
+func germanToReseller() map[notify.Kind]notify.Translation {
+	return map[notify.Kind]notify.Translation{
+		KindScheduledByClient: {
 			Subject: "Der Kunde kündigt {{.server_name}} zum {{.local_date}}",
 			Text:    germanThe + " wird zum {{.local_date}} gekündigt, " + germanDays + ": Der Kunde hat dies beauftragt.\n" + germanWhy,
 		},
-		KindReordered: {
+		KindRescheduledByClient: {
 			Subject: "Der Kunde kündigt {{.server_name}} zum {{.local_date}}" + germanMoved,
 			Text: germanThe + " wird zum {{.local_date}}" + germanMoved + " gekündigt, " + germanDays + ": Der Kunde hat das Datum " +
 				"geändert.\n",
 		},
-		KindWithdrawn: {
+		KindDiscardedByClient: {
 			Subject: "Der Kunde behält {{.server_name}}",
 			Text:    germanThe + " wird nicht zum {{.local_date}} gekündigt: Der Kunde hat die Kündigung zurückgezogen.\n" + germanWhy,
 		},
@@ -76,7 +76,7 @@ func germanToReseller() map[notify.Kind]notify.Wording {
 			Subject: "Die Kündigung von {{.server_name}} kommt nicht voran",
 			Text:    germanThe + " sollte zum {{.local_date}} gekündigt werden, was {{.attempts}}-mal fehlgeschlagen ist.\n" + germanTrouble,
 		},
-		KindLeft: {
+		KindServerLeft: {
 			Subject: "Die Kündigung von {{.server_name}} ist gegenstandslos",
 			Text: germanThe + " sollte zum {{.local_date}} gekündigt werden. Der Kunde nutzt ihn bereits nicht mehr; es " +
 				"geschieht daher nichts mit ihm.\n",

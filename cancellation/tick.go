@@ -195,7 +195,7 @@ const serverLeft = "server left"
 // left ends a scheduled cancellation whose server is not with its client any more: nothing is done to it.
 func (c Cancellation) left(now time.Time) (outcome, error) {
 	next, facts, err := c.discarded(opLeft, system(c.ResellerID), serverLeft, now)
-	return outcome{c, next, append(facts, next.tell(KindLeft, now, c.Reason))}, err
+	return outcome{c, next, append(facts, next.tell(KindServerLeft, now, c.Reason))}, err
 }
 
 // disowned ends a scheduled cancellation whose server has become a provider's: only upstream can end that.

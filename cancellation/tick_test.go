@@ -172,7 +172,7 @@ func TestRunner(t *testing.T) {
 		b.Anchor = real.Now()
 		s, err := servers.Add(t.Context(), reseller, dedicated.NewServer{Name: "web-01"})
 		require.NoError(t, err)
-		s, err = servers.Assign(t.Context(), reseller, s.ID, uuid.New(), b)
+		s, err = servers.Assign(t.Context(), reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: b})
 		require.NoError(t, err)
 		_, err = m.SaveSettings(t.Context(), reseller, warnings(7, 1))
 		require.NoError(t, err)
@@ -233,11 +233,11 @@ func TestLookedAtRightBefore(t *testing.T) {
 			require.NoError(t, err)
 		}, cancellation.Discarded},
 		{"billed otherwise", func(t *testing.T, w *world, s dedicated.Server) {
-			_, err := w.servers.Rebill(t.Context(), w.reseller, s.ID, quarterly())
+			_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, quarterly())
 			require.NoError(t, err)
 		}, cancellation.Scheduled},
 		{"to be held", func(t *testing.T, w *world, _ dedicated.Server) {
-			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, HoldUnwarned: 3})
+			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
 		}, cancellation.Scheduled},
 	}
 	for _, tt := range tests {

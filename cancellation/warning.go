@@ -13,10 +13,10 @@ func (c Cancellation) planned() time.Time {
 	return c.At
 }
 
-// held is when the execution may be at the earliest: as planned, or later as Settings.HoldUnwarned says. Once postponed, it
+// held is when the execution may be at the earliest: as planned, or later as Settings.MinWarningDays says. Once postponed, it
 // is not postponed again.
 func (c Cancellation) held(s Settings, now time.Time, loc *time.Location) time.Time {
-	if !s.Warn || s.HoldUnwarned == 0 || c.planned().After(c.At) {
+	if !s.Warn || s.MinWarningDays == 0 || c.planned().After(c.At) {
 		return c.planned()
 	}
 	first, warned := c.firstWarned()
@@ -26,7 +26,7 @@ func (c Cancellation) held(s Settings, now time.Time, loc *time.Location) time.T
 		}
 		first = now
 	}
-	if held := daysBefore(first, -s.HoldUnwarned, loc); held.After(c.At) {
+	if held := daysBefore(first, -s.MinWarningDays, loc); held.After(c.At) {
 		return held
 	}
 	return c.At

@@ -103,7 +103,7 @@ func TestScheduledInsideTheWindow(t *testing.T) {
 func TestNoWarningWhenWarningsAreOff(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.save(t, cancellation.Settings{DaysAhead: []int{7}, HoldUnwarned: 5})
+	w.save(t, cancellation.Settings{DaysAhead: []int{7}, MinWarningDays: 5})
 	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
 	w.drain(t, at("2026-11-13 09:00"))
 	c = w.get(t, c.ID)

@@ -103,7 +103,7 @@ func (w *world) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
 	t.Helper()
 	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01", Owner: owner})
 	require.NoError(t, err)
-	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, w.client.ID, monthly())
+	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }

@@ -14,15 +14,15 @@ import (
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	operations := map[string]dedicated.State{ // and a state that it takes
-		"Assign": dedicated.InStock, "Rebill": dedicated.InUse, "Rename": dedicated.InUse, "Hold": dedicated.InUse, "Resume": dedicated.OnHold,
-		"Release": dedicated.InUse, "Done": dedicated.CleanUp, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
+		"Assign": dedicated.InStock, "ChangeBilling": dedicated.InUse, "Rename": dedicated.InUse, "Suspend": dedicated.InUse, "Resume": dedicated.Suspended,
+		"Release": dedicated.InUse, "Unlock": dedicated.CleanUp, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
 		"Server": dedicated.InUse, "Add": dedicated.InStock,
 	}
 	for op, state := range operations {
 		for _, owner := range []dedicated.Owner{{}, {Provider: "upstream", Reference: "u-1"}} {
 			w := setup(t)
 			stranger := uuid.New()
-			used := state == dedicated.InUse || state == dedicated.OnHold
+			used := state == dedicated.InUse || state == dedicated.Suspended
 			ofClient := dedicated.ErrNotFound
 			switch {
 			case op == "Server":
@@ -88,7 +88,7 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), t.Context()
 	s := w.assigned(t)
-	s.Owner, s.Busy = dedicated.Owner{Provider: "upstream", Reference: "u-1"}, uuid.New()
+	s.Owner, s.LockedBy = dedicated.Owner{Provider: "upstream", Reference: "u-1"}, uuid.New()
 	require.NoError(t, w.store.Commit(ctx, dedicated.Change{Servers: []dedicated.Server{s}}))
 	got, err := w.Server(ctx, w.client, s.ID)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 	for _, seen := range []dedicated.Server{got, listed[0]} {
 		assert.Equal(t, s.Name, seen.Name)
 		assert.Equal(t, dedicated.Owner{}, seen.Owner)
-		assert.Equal(t, uuid.Nil, seen.Busy)
+		assert.Equal(t, uuid.Nil, seen.LockedBy)
 	}
 	for _, text := range []string{"upstream", "u-1"} {
 		listed, _, err := w.Servers(ctx, w.client, dedicated.Query{Text: text})
@@ -114,10 +114,10 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 func TestServersOfAClient(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), t.Context()
-	used, held := w.inState(t, dedicated.InUse), w.inState(t, dedicated.OnHold)
+	used, held := w.inState(t, dedicated.InUse), w.inState(t, dedicated.Suspended)
 	w.inState(t, dedicated.CleanUp)
 	w.inState(t, dedicated.InStock)
-	other, err := w.Assign(ctx, w.reseller, w.add(t).ID, uuid.New(), monthly())
+	other, err := w.Assign(ctx, w.reseller, w.add(t).ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 	require.NoError(t, err)
 	tests := []struct {
 		name string
@@ -125,8 +125,8 @@ func TestServersOfAClient(t *testing.T) {
 		want []uuid.UUID
 	}{
 		{"those it uses", dedicated.Query{}, []uuid.UUID{used.ID, held.ID}},
-		{"those on hold", dedicated.Query{State: []dedicated.State{dedicated.OnHold, dedicated.CleanUp}}, []uuid.UUID{held.ID}},
-		{"not those it used", dedicated.Query{State: []dedicated.State{dedicated.CleanUp}}, nil},
+		{"those on hold", dedicated.Query{States: []dedicated.State{dedicated.Suspended, dedicated.CleanUp}}, []uuid.UUID{held.ID}},
+		{"not those it used", dedicated.Query{States: []dedicated.State{dedicated.CleanUp}}, nil},
 		{"not another's", dedicated.Query{ClientID: other.ClientID}, nil},
 		{"its own by name", dedicated.Query{ClientID: w.client.ID, Text: "web"}, []uuid.UUID{used.ID, held.ID}},
 	}

@@ -41,7 +41,7 @@ var _ BulkInventory = (*Manager)(nil)
 // gets that.
 func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]Server, error) {
 	const op = "ServersByID"
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, nobody(op, a)
 	}
 	servers, err := m.stored(ctx, distinct(ids))

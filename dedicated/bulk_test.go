@@ -26,7 +26,7 @@ func TestServersByID(t *testing.T) {
 				}
 			})
 			stock, rented := w.add(t), w.add(t)
-			rented, err := w.Assign(t.Context(), w.reseller, rented.ID, w.client.ID, monthly())
+			rented, err := w.Assign(t.Context(), w.reseller, rented.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
 			require.NoError(t, err)
 			ids := []uuid.UUID{rented.ID, uuid.New(), uuid.Nil, stock.ID, rented.ID}
 			other := dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: uuid.New()}

@@ -43,7 +43,7 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	conflict := dedicated.ErrConflict
 
 	gates, store.commits, store.failures = 0, 0, []error{conflict, conflict, conflict, conflict}
-	_, err := w.Hold(t.Context(), w.reseller, s.ID, "")
+	_, err := w.Suspend(t.Context(), w.reseller, s.ID, "")
 	require.NoError(t, err)
 	assert.Equal(t, 5, store.commits)
 	assert.Equal(t, 1, gates, "gates are asked once")
@@ -102,7 +102,7 @@ func TestOneOfManyWins(t *testing.T) {
 		for range cap(results) {
 			go func() {
 				<-start
-				_, err := w.Assign(t.Context(), w.reseller, s.ID, uuid.New(), monthly())
+				_, err := w.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 				results <- err
 			}()
 		}

@@ -9,7 +9,7 @@
 //	...
 //	reseller := dedicated.Actor{Role: dedicated.Reseller, ResellerID: tenant}
 //	s, err := servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-07"})
-//	s, err = servers.Assign(ctx, reseller, s.ID, client, billing)
+//	s, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: billing})
 //	period, err := s.Billing.PeriodAt(time.Now())
 //
 // # Concepts
@@ -20,13 +20,13 @@
 // A [Server] goes from in_stock to in_use at Assign, under a fresh Assignment, and always through clean_up before anybody
 // else gets it; [Transitions] is the table:
 //
-//	Assign   in_stock            -> in_use
-//	Rebill   in_use, on_hold     -> the same
-//	Hold     in_use              -> on_hold
-//	Resume   on_hold             -> in_use
-//	Release  in_use, on_hold     -> clean_up
-//	Restock  clean_up            -> in_stock
-//	Retire   in_stock, clean_up  -> retired
+//	Assign        in_stock            -> in_use
+//	ChangeBilling in_use, suspended   -> the same
+//	Suspend       in_use              -> suspended
+//	Resume        suspended           -> in_use
+//	Release       in_use, suspended   -> clean_up
+//	Restock       clean_up            -> in_stock
+//	Retire        in_stock, clean_up  -> retired
 //
 // [Billing] turns instants into billing periods by pure functions, without a clock.
 //

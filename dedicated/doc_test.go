@@ -25,7 +25,7 @@ func TestDocumentedTable(t *testing.T) {
 		if to == "" {
 			to = "the same"
 		}
-		fmt.Fprintf(&rows, "//\t%-8s %-19s -> %s\n", row.Op, strings.Join(from, ", "), to)
+		fmt.Fprintf(&rows, "//\t%-13s %-19s -> %s\n", row.Op, strings.Join(from, ", "), to)
 	}
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)

@@ -13,17 +13,17 @@ import (
 const (
 	// KindAssigned tells the client that the server is theirs. Payload: Notice.
 	KindAssigned notify.Kind = "dedicated.assigned"
-	// KindHeld tells the client that the reseller holds the server back. Payload: Notice.
-	KindHeld notify.Kind = "dedicated.held"
+	// KindSuspended tells the client that the reseller holds the server back. Payload: Notice.
+	KindSuspended notify.Kind = "dedicated.suspended"
 	// KindResumed tells the client that the server is theirs again. Payload: Notice.
 	KindResumed notify.Kind = "dedicated.resumed"
 	// KindEnded tells the client that the reseller released the server by hand; of one that a cancellation releases, the
 	// cancellation tells. Payload: Notice.
 	KindEnded notify.Kind = "dedicated.ended"
-	// KindReleased tells plug-ins that a client's use of the server has ended. Payload: Departure.
+	// KindReleased tells plug-ins that a client's use of the server has ended. Payload: Released.
 	KindReleased notify.Kind = "dedicated.released"
-	// KindRebilled tells plug-ins that the server's billing periods have changed. Payload: Rebilled.
-	KindRebilled notify.Kind = "dedicated.rebilled"
+	// KindBillingChanged tells plug-ins that the server's billing periods have changed. Payload: BillingChanged.
+	KindBillingChanged notify.Kind = "dedicated.billing_changed"
 )
 
 // Notice is the payload of what a client is told about a server.
@@ -33,21 +33,21 @@ type Notice struct {
 	Reason     string    `json:"reason"`
 }
 
-// Rebilled is the payload of "dedicated.rebilled". The times are in UTC.
-type Rebilled struct {
+// BillingChanged is the payload of "dedicated.billing_changed". The times are in UTC.
+type BillingChanged struct {
 	ServerID   uuid.UUID `json:"server_id"`
 	Assignment uuid.UUID `json:"assignment"`
 	At         time.Time `json:"at"`
 }
 
-// ParseDeparture reads the payload of a "dedicated.released" event. Any other event is ErrInvalid.
-func ParseDeparture(e notify.Event) (Departure, error) {
-	var d Departure
+// ParseReleased reads the payload of a "dedicated.released" event. Any other event is ErrInvalid.
+func ParseReleased(e notify.Event) (Released, error) {
+	var d Released
 	if e.Kind != KindReleased {
-		return d, invalid("ParseDeparture", "Kind", "%.64q is not %q", e.Kind, KindReleased)
+		return d, invalid("ParseReleased", "Kind", "%.64q is not %q", e.Kind, KindReleased)
 	}
 	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return Departure{}, invalid("ParseDeparture", "Data", "%v", err)
+		return Released{}, invalid("ParseReleased", "Data", "%v", err)
 	}
 	return d, nil
 }
@@ -102,7 +102,7 @@ func kinds() []notify.Spec {
 		toClient(KindAssigned, "A server was assigned to the client.",
 			"Your server {{.server_name}} is ready",
 			"Your dedicated server {{.server_name}} ({{.server_id}}) is ready for you.\n"),
-		toClient(KindHeld, "A client's server was put on hold.",
+		toClient(KindSuspended, "A client's server was put on hold.",
 			"Your server {{.server_name}} is on hold",
 			"Your dedicated server {{.server_name}} ({{.server_id}}) was put on hold.\n{{with .reason}}\nReason: {{.}}\n{{end}}"),
 		toClient(KindResumed, "A client's server is no longer on hold.",
@@ -111,9 +111,9 @@ func kinds() []notify.Spec {
 		toClient(KindEnded, "A client's server was released by hand.",
 			"Your use of the server {{.server_name}} has ended",
 			"Your dedicated server {{.server_name}} ({{.server_id}}) is no longer yours.\n{{with .reason}}\nReason: {{.}}\n{{end}}"),
-		toHost(KindReleased, "A client's use of a server has ended.", Departure{
+		toHost(KindReleased, "A client's use of a server has ended.", Released{
 			ResellerID: id, ServerID: id, ClientID: id, Assignment: id, At: at, Reason: "end of contract",
 		}),
-		toHost(KindRebilled, "A server's billing periods have changed.", Rebilled{ServerID: id, Assignment: id, At: at}),
+		toHost(KindBillingChanged, "A server's billing periods have changed.", BillingChanged{ServerID: id, Assignment: id, At: at}),
 	}
 }

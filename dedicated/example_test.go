@@ -26,11 +26,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	s, err = servers.Assign(ctx, reseller, s.ID, client, dedicated.Billing{
+	s, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: dedicated.Billing{
 		Anchor:   time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC),
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
 		Currency: "EUR", Places: 2,
-	})
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -96,10 +96,10 @@ func ExampleHooks() {
 		fmt.Println(err)
 		return
 	}
-	_, err = servers.Assign(ctx, reseller, s.ID, uuid.New(), dedicated.Billing{
+	_, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: dedicated.Billing{
 		Anchor: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
 		Currency: "EUR", Places: 2,
-	})
+	}})
 	fmt.Println(errors.Is(err, limit), errors.Is(err, dedicated.ErrForbidden))
 	// Output: true true
 }

@@ -32,7 +32,7 @@ func TestGates(t *testing.T) {
 	assert.Equal(t, []string{"first in_stock", "second in_stock", "first in_use", "second in_use"}, asked, "the server as it would become")
 
 	asked, refuse = nil, true
-	for _, op := range []string{"Add", "Rebill", "Rename", "Hold", "Release"} {
+	for _, op := range []string{"Add", "ChangeBilling", "Rename", "Suspend", "Release"} {
 		_, err := w.do(t, op, w.reseller, s)
 		require.ErrorIs(t, err, mine, op)
 		require.ErrorIs(t, err, dedicated.ErrForbidden, op)
@@ -48,9 +48,9 @@ func TestGates(t *testing.T) {
 func TestGatesStandOnEveryPath(t *testing.T) {
 	t.Parallel()
 	for op, state := range map[string]dedicated.State{ // and a state that it takes
-		"Assign": dedicated.InStock, "Rebill": dedicated.InUse, "Rename": dedicated.Retired, "Hold": dedicated.InUse,
-		"Resume": dedicated.OnHold, "Release": dedicated.InUse, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
-		"Done": dedicated.CleanUp,
+		"Assign": dedicated.InStock, "ChangeBilling": dedicated.InUse, "Rename": dedicated.Retired, "Suspend": dedicated.InUse,
+		"Resume": dedicated.Suspended, "Release": dedicated.InUse, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
+		"Unlock": dedicated.CleanUp,
 	} {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
@@ -65,11 +65,11 @@ func TestGatesStandOnEveryPath(t *testing.T) {
 			})
 			s := w.inState(t, state)
 			call := func() (dedicated.Server, error) { return w.do(t, op, w.reseller, s) }
-			if op == "Done" {
+			if op == "Unlock" {
 				busy, err := w.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.New(), "")
 				require.NoError(t, err)
 				s = busy
-				call = func() (dedicated.Server, error) { return w.Done(t.Context(), w.reseller, s.ID, s.Busy) }
+				call = func() (dedicated.Server, error) { return w.Unlock(t.Context(), w.reseller, s.ID, s.LockedBy) }
 			}
 			before := w.events(t)
 			closed = true

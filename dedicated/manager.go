@@ -95,31 +95,36 @@ func (m *Manager) added(ctx context.Context, s Server, failure error) (Server, e
 	return stored, nil
 }
 
-// Assign gives a server in stock to a client, under a fresh assignment, and tells the client. The Anchor is kept in UTC, to
-// the microsecond.
-func (m *Manager) Assign(ctx context.Context, a Actor, id, client uuid.UUID, b Billing) (Server, error) {
+// NewAssignment gives a server to a client.
+type NewAssignment struct {
+	ClientID uuid.UUID // required
+	Billing  Billing   // required; the Anchor is kept in UTC, to the microsecond
+}
+
+// Assign gives a server in stock to a client, under a fresh assignment, and tells the client.
+func (m *Manager) Assign(ctx context.Context, a Actor, id uuid.UUID, n NewAssignment) (Server, error) {
 	const op = "Assign"
 	assignment, err := uuid.NewRandom()
 	if err != nil {
 		return Server{}, asError(op, id, err)
 	}
 	return m.change(ctx, a, op, id, func(s Server, now time.Time) (Server, []fact, error) {
-		if client == uuid.Nil {
-			return s, nil, invalid(op, "client", "missing: a server is assigned to somebody")
+		if n.ClientID == uuid.Nil {
+			return s, nil, invalid(op, "ClientID", "missing: the client that gets the server")
 		}
-		b, err := b.normal(op)
+		b, err := n.Billing.normal(op)
 		if err != nil {
 			return s, nil, err
 		}
 		s, err = s.moved(op)
-		s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = client, b, now, assignment, now
+		s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = n.ClientID, b, now, assignment, now
 		return s, []fact{s.tell(KindAssigned, "")}, err
 	})
 }
 
-// Rebill changes the billing of the present assignment from now on; what depends on its periods follows.
-func (m *Manager) Rebill(ctx context.Context, a Actor, id uuid.UUID, b Billing) (Server, error) {
-	const op = "Rebill"
+// ChangeBilling changes the billing of the present assignment from now on; what depends on its periods follows.
+func (m *Manager) ChangeBilling(ctx context.Context, a Actor, id uuid.UUID, b Billing) (Server, error) {
+	const op = "ChangeBilling"
 	return m.change(ctx, a, op, id, func(s Server, now time.Time) (Server, []fact, error) {
 		b, err := b.normal(op)
 		if err != nil {
@@ -129,7 +134,7 @@ func (m *Manager) Rebill(ctx context.Context, a Actor, id uuid.UUID, b Billing) 
 		if s.Billing != b {
 			s.Billing, s.BilledAt = b, now
 		}
-		return s, []fact{{KindRebilled, Rebilled{ServerID: s.ID, Assignment: s.Assignment, At: now}}}, err
+		return s, []fact{{KindBillingChanged, BillingChanged{ServerID: s.ID, Assignment: s.Assignment, At: now}}}, err
 	})
 }
 
@@ -152,19 +157,19 @@ func (m *Manager) Rename(ctx context.Context, a Actor, id uuid.UUID, name string
 	})
 }
 
-// Hold puts a server in use on hold and tells the client why. The reason is one line of at most MaxReason bytes, or "".
-func (m *Manager) Hold(ctx context.Context, a Actor, id uuid.UUID, reason string) (Server, error) {
-	const op = "Hold"
+// Suspend puts a server in use on hold and tells the client why. The reason is one line of at most MaxReason bytes, or "".
+func (m *Manager) Suspend(ctx context.Context, a Actor, id uuid.UUID, reason string) (Server, error) {
+	const op = "Suspend"
 	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
 		if err := checkLine(op, "reason", reason, MaxReason); err != nil {
 			return s, nil, err
 		}
 		s, err := s.moved(op)
-		return s, []fact{s.tell(KindHeld, reason)}, err
+		return s, []fact{s.tell(KindSuspended, reason)}, err
 	})
 }
 
-// Resume ends a Hold and tells the client.
+// Resume ends a Suspend and tells the client.
 func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
 	return m.change(ctx, a, "Resume", id, func(s Server, _ time.Time) (Server, []fact, error) {
 		s, err := s.moved("Resume")
@@ -172,8 +177,8 @@ func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 	})
 }
 
-// Release ends an assignment: in_use or on_hold to clean_up. busy is the cancellation that will wipe the server; while it
-// is set, Restock and Retire are refused until Done with the same key. Nil: released by hand, and the client is told.
+// Release ends an assignment: in_use or suspended to clean_up. busy is the cancellation that will wipe the server; while it
+// is set, Restock and Retire are refused until Unlock with the same key. Nil: released by hand, and the client is told.
 //
 // In clean_up still under this assignment Release succeeds again, telling nobody, and sets busy if that is not nil and
 // none is set. Restocked, retired, assigned again or busy with another key: ErrConflict. The reason is one line of at most
@@ -193,51 +198,51 @@ func (m *Manager) Release(ctx context.Context, a Actor, id, assignment, busy uui
 			return s, nil, err
 		}
 		s, err := s.moved(op)
-		s.Busy = busy
+		s.LockedBy = busy
 		return s, s.departure(now, reason), err
 	})
 }
 
 // busyWith sets a busy key that may be there already.
 func (s Server) busyWith(op string, busy uuid.UUID) (Server, error) {
-	if busy == uuid.Nil || s.Busy == busy {
+	if busy == uuid.Nil || s.LockedBy == busy {
 		return s, nil
 	}
-	if s.Busy != uuid.Nil {
+	if s.LockedBy != uuid.Nil {
 		return s, s.refuseBusy(op)
 	}
-	s.Busy = busy
+	s.LockedBy = busy
 	return s, nil
 }
 
 func (s Server) refuseBusy(op string) error {
 	return &Error{Op: op, ServerID: s.ID, State: s.State, Err: ErrConflict,
-		Msg: fmt.Sprintf("server %s (%s) is busy: cancellation %s is still wiping it", s.Name, s.ID, s.Busy)}
+		Msg: fmt.Sprintf("server %s (%s) is busy: cancellation %s is still wiping it", s.Name, s.ID, s.LockedBy)}
 }
 
 func (s Server) departure(now time.Time, reason string) []fact {
-	facts := []fact{{KindReleased, Departure{
+	facts := []fact{{KindReleased, Released{
 		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: s.ClientID, Assignment: s.Assignment,
-		CancellationID: s.Busy, At: now, Reason: reason,
+		CancellationID: s.LockedBy, At: now, Reason: reason,
 	}}}
-	if s.Busy == uuid.Nil {
+	if s.LockedBy == uuid.Nil {
 		facts = append(facts, s.tell(KindEnded, reason))
 	}
 	return facts
 }
 
-// Done says that the cancellation with the key busy has finished with the server. A server that is not busy is left as
+// Unlock says that the cancellation with the key busy has finished with the server. A server that is not busy is left as
 // it is, so that it may be said again; one that is busy with another key is ErrConflict.
-func (m *Manager) Done(ctx context.Context, a Actor, id, busy uuid.UUID) (Server, error) {
-	const op = "Done"
+func (m *Manager) Unlock(ctx context.Context, a Actor, id, busy uuid.UUID) (Server, error) {
+	const op = "Unlock"
 	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
 		if busy == uuid.Nil {
-			return s, nil, invalid(op, "busy", "missing: the key that Release was given is wanted")
+			return s, nil, invalid(op, "key", "missing: the key that Release was given is wanted")
 		}
-		if s.Busy != uuid.Nil && s.Busy != busy {
+		if s.LockedBy != uuid.Nil && s.LockedBy != busy {
 			return s, nil, s.refuseBusy(op)
 		}
-		s.Busy = uuid.Nil
+		s.LockedBy = uuid.Nil
 		return s, nil, nil
 	})
 }
@@ -254,7 +259,7 @@ func (m *Manager) Retire(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 
 func (m *Manager) vacate(ctx context.Context, a Actor, op string, id uuid.UUID) (Server, error) {
 	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
-		if s.Busy != uuid.Nil {
+		if s.LockedBy != uuid.Nil {
 			return s, nil, s.refuseBusy(op)
 		}
 		s, err := s.moved(op)
@@ -324,13 +329,13 @@ func (m *Manager) seen(ctx context.Context, a Actor, op string, id uuid.UUID) (S
 
 // nobody refuses who may not do what concerns no server yet.
 func nobody(op string, a Actor) error {
-	if a.Is(a.ResellerID, a.ID) {
+	if a.IsClient(a.ResellerID, a.ID) {
 		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
 	}
 	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}
 }
 
-// Server returns a server that the actor may see. A client gets the servers that it uses now, without Owner and Busy.
+// Server returns a server that the actor may see. A client gets the servers that it uses now, without Owner and LockedBy.
 func (m *Manager) Server(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
 	s, err := m.seen(ctx, a, "Server", id)
 	if err != nil {
@@ -343,7 +348,7 @@ func (m *Manager) Server(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 }
 
 // Servers lists the actor's reseller's servers by name, ties by ID; next is the cursor for Query.After, "" at the end. A
-// client gets the servers that it uses now, without Owner and Busy, and may not search by owner: that is ErrForbidden.
+// client gets the servers that it uses now, without Owner and LockedBy, and may not search by owner: that is ErrForbidden.
 // A cursor that is not this list's, a negative limit and an unknown Owner are ErrInvalid.
 func (m *Manager) Servers(ctx context.Context, a Actor, q Query) (items []Server, next string, err error) {
 	const op = "Servers"
@@ -351,7 +356,7 @@ func (m *Manager) Servers(ctx context.Context, a Actor, q Query) (items []Server
 		items, next, err = m.store.Servers(ctx, a.ResellerID, q)
 		return items, next, asError(op, uuid.Nil, err)
 	}
-	if !a.Is(a.ResellerID, a.ID) {
+	if !a.IsClient(a.ResellerID, a.ID) {
 		return nil, "", nobody(op, a)
 	}
 	if q.Owner != "" {
@@ -375,11 +380,11 @@ func (q Query) forClient(client uuid.UUID) (Query, bool) {
 	}
 	q.ClientID = client
 	var states []State
-	for _, state := range []State{InUse, OnHold} {
-		if len(q.State) == 0 || slices.Contains(q.State, state) {
+	for _, state := range []State{InUse, Suspended} {
+		if len(q.States) == 0 || slices.Contains(q.States, state) {
 			states = append(states, state)
 		}
 	}
-	q.State = states
+	q.States = states
 	return q, len(states) > 0
 }

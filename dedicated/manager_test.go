@@ -61,7 +61,7 @@ func (w *world) add(t *testing.T) dedicated.Server {
 
 func (w *world) assigned(t *testing.T) dedicated.Server {
 	t.Helper()
-	s, err := w.Assign(t.Context(), w.reseller, w.add(t).ID, w.client.ID, monthly())
+	s, err := w.Assign(t.Context(), w.reseller, w.add(t).ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }
@@ -80,7 +80,7 @@ func TestLifeOfAServer(t *testing.T) {
 	assert.Equal(t, dedicated.InStock, s.State)
 	assert.EqualValues(t, 1, s.Version)
 
-	s, err := w.Assign(ctx, w.reseller, s.ID, w.client.ID, monthly())
+	s, err := w.Assign(ctx, w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.InUse, s.State)
 	assert.Equal(t, w.client.ID, s.ClientID)
@@ -88,9 +88,9 @@ func TestLifeOfAServer(t *testing.T) {
 	first := s.Assignment
 	assert.NotEqual(t, uuid.Nil, first)
 
-	s, err = w.Hold(ctx, w.reseller, s.ID, "unpaid")
+	s, err = w.Suspend(ctx, w.reseller, s.ID, "unpaid")
 	require.NoError(t, err)
-	assert.Equal(t, dedicated.OnHold, s.State)
+	assert.Equal(t, dedicated.Suspended, s.State)
 	s, err = w.Resume(ctx, w.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.InUse, s.State)
@@ -103,14 +103,14 @@ func TestLifeOfAServer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.Server{ID: s.ID, ResellerID: s.ResellerID, Name: "web-01", State: dedicated.InStock, Version: s.Version}, s)
 
-	s, err = w.Assign(ctx, w.reseller, s.ID, w.client.ID, monthly())
+	s, err = w.Assign(ctx, w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	assert.NotEqual(t, first, s.Assignment, "fresh at each Assign")
 	_, err = w.Release(ctx, w.reseller, s.ID, first, uuid.Nil, "late")
 	require.ErrorIs(t, err, dedicated.ErrConflict, "a late retry must not hit the next user")
 
 	assert.ElementsMatch(t, []notify.Kind{
-		dedicated.KindAssigned, dedicated.KindHeld, dedicated.KindResumed, dedicated.KindReleased, dedicated.KindEnded, dedicated.KindAssigned,
+		dedicated.KindAssigned, dedicated.KindSuspended, dedicated.KindResumed, dedicated.KindReleased, dedicated.KindEnded, dedicated.KindAssigned,
 	}, w.events(t))
 	stored, err := w.Server(ctx, w.reseller, s.ID)
 	require.NoError(t, err)
@@ -143,23 +143,23 @@ func TestBadInputChangesNothing(t *testing.T) {
 		{"rename to a book", "Name", func() (dedicated.Server, error) {
 			return w.Rename(ctx, w.reseller, s.ID, strings.Repeat("x", dedicated.MaxName+1))
 		}},
-		{"assign to nobody", "client", func() (dedicated.Server, error) {
-			return w.Assign(ctx, w.reseller, stock.ID, uuid.Nil, monthly())
+		{"assign to nobody", "ClientID", func() (dedicated.Server, error) {
+			return w.Assign(ctx, w.reseller, stock.ID, dedicated.NewAssignment{ClientID: uuid.Nil, Billing: monthly()})
 		}},
 		{"assign without billing", "Billing.Anchor", func() (dedicated.Server, error) {
-			return w.Assign(ctx, w.reseller, stock.ID, w.client.ID, dedicated.Billing{})
+			return w.Assign(ctx, w.reseller, stock.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: dedicated.Billing{}})
 		}},
 		{"rebill in no zone", "Billing.Zone", func() (dedicated.Server, error) {
-			return w.Rebill(ctx, w.reseller, s.ID, noZone)
+			return w.ChangeBilling(ctx, w.reseller, s.ID, noZone)
 		}},
 		{"hold for two lines", "reason", func() (dedicated.Server, error) {
-			return w.Hold(ctx, w.reseller, s.ID, "a\nb")
+			return w.Suspend(ctx, w.reseller, s.ID, "a\nb")
 		}},
 		{"release for two lines", "reason", func() (dedicated.Server, error) {
 			return w.Release(ctx, w.reseller, s.ID, s.Assignment, uuid.Nil, "a\nb")
 		}},
-		{"done with nothing", "busy", func() (dedicated.Server, error) {
-			return w.Done(ctx, w.reseller, s.ID, uuid.Nil)
+		{"done with nothing", "key", func() (dedicated.Server, error) {
+			return w.Unlock(ctx, w.reseller, s.ID, uuid.Nil)
 		}},
 	}
 	before := w.events(t)
@@ -191,7 +191,7 @@ func TestNew(t *testing.T) {
 	a := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
 	s, err := m.Add(t.Context(), a, dedicated.NewServer{Name: "without a clock or an outbox"})
 	require.NoError(t, err)
-	s, err = m.Assign(t.Context(), a, s.ID, uuid.New(), monthly())
+	s, err = m.Assign(t.Context(), a, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), s.AssignedAt, time.Minute)
 }
@@ -218,7 +218,7 @@ func TestUnchangedIsNotWritten(t *testing.T) {
 	w, ctx := setup(t), t.Context()
 	s := w.assigned(t)
 	before := w.events(t)
-	same, err := w.Rebill(ctx, w.reseller, s.ID, monthly())
+	same, err := w.ChangeBilling(ctx, w.reseller, s.ID, monthly())
 	require.NoError(t, err)
 	assert.Equal(t, s, same)
 	same, err = w.Rename(ctx, w.reseller, s.ID, s.Name)
@@ -236,7 +236,7 @@ func TestBusy(t *testing.T) {
 	}
 	busy, err := release(key)
 	require.NoError(t, err)
-	assert.Equal(t, key, busy.Busy)
+	assert.Equal(t, key, busy.LockedBy)
 	assert.NotContains(t, w.events(t), dedicated.KindEnded, "the cancellation tells the client")
 
 	for _, again := range []uuid.UUID{key, uuid.Nil} {
@@ -251,21 +251,21 @@ func TestBusy(t *testing.T) {
 		require.ErrorIs(t, err, dedicated.ErrConflict, op)
 		assert.ErrorContains(t, err, "busy", op)
 	}
-	_, err = w.Done(ctx, w.reseller, s.ID, other)
+	_, err = w.Unlock(ctx, w.reseller, s.ID, other)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 
-	free, err := w.Done(ctx, w.reseller, s.ID, key)
+	free, err := w.Unlock(ctx, w.reseller, s.ID, key)
 	require.NoError(t, err)
-	assert.Equal(t, uuid.Nil, free.Busy)
+	assert.Equal(t, uuid.Nil, free.LockedBy)
 	assert.Equal(t, dedicated.CleanUp, free.State)
-	same, err := w.Done(ctx, w.reseller, s.ID, key)
+	same, err := w.Unlock(ctx, w.reseller, s.ID, key)
 	require.NoError(t, err)
 	assert.Equal(t, free, same, "may be said again")
 
 	late, err := release(key)
 	require.NoError(t, err)
-	assert.Equal(t, key, late.Busy, "released by hand, a cancellation takes it over")
-	_, err = w.Done(ctx, w.reseller, s.ID, key)
+	assert.Equal(t, key, late.LockedBy, "released by hand, a cancellation takes it over")
+	_, err = w.Unlock(ctx, w.reseller, s.ID, key)
 	require.NoError(t, err)
 	_, err = w.Restock(ctx, w.reseller, s.ID)
 	require.NoError(t, err)
@@ -284,16 +284,16 @@ func TestDeparture(t *testing.T) {
 	require.NoError(t, err)
 	last := all[len(all)-1].Event
 	require.Equal(t, dedicated.KindReleased, last.Kind)
-	got, err := dedicated.ParseDeparture(last)
+	got, err := dedicated.ParseReleased(last)
 	require.NoError(t, err)
-	assert.Equal(t, dedicated.Departure{
+	assert.Equal(t, dedicated.Released{
 		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: w.client.ID, Assignment: s.Assignment, CancellationID: key,
 		At: w.clock.Now().UTC(), Reason: "cancelled",
 	}, got)
 	assert.Equal(t, s.ID, last.SubjectID)
-	_, err = dedicated.ParseDeparture(all[0].Event)
+	_, err = dedicated.ParseReleased(all[0].Event)
 	require.ErrorIs(t, err, dedicated.ErrInvalid)
-	_, err = dedicated.ParseDeparture(notify.Event{Kind: dedicated.KindReleased, Data: []byte("{")})
+	_, err = dedicated.ParseReleased(notify.Event{Kind: dedicated.KindReleased, Data: []byte("{")})
 	require.ErrorIs(t, err, dedicated.ErrInvalid)
 }
 

@@ -105,7 +105,7 @@ func (q Query) validate() error {
 }
 
 func (q Query) matches(s *Server) bool {
-	return (len(q.State) == 0 || slices.Contains(q.State, s.State)) &&
+	return (len(q.States) == 0 || slices.Contains(q.States, s.State)) &&
 		(q.Owner == "" || (q.Owner == "own") == s.Owner.Own()) &&
 		(q.ClientID == uuid.Nil || q.ClientID == s.ClientID) &&
 		(text.Contains(s.Name, q.Text) || text.Contains(s.ID.String(), q.Text))

@@ -49,13 +49,13 @@ func (a Actor) Manages(reseller uuid.UUID) bool {
 }
 
 // Is says whether the actor is this client of this reseller.
-func (a Actor) Is(reseller, client uuid.UUID) bool {
+func (a Actor) IsClient(reseller, client uuid.UUID) bool {
 	return a.Role == Client && reseller != uuid.Nil && a.ResellerID == reseller && client != uuid.Nil && a.ID == client
 }
 
 // Uses says whether the actor is the client that now uses the server.
 func (a Actor) Uses(s Server) bool {
-	return a.Is(s.ResellerID, s.ClientID) && s.Used()
+	return a.IsClient(s.ResellerID, s.ClientID) && s.Used()
 }
 
 // Owner says whose machine a server is. The zero value: the reseller's own. Else the upstream provider, and the name by
@@ -114,16 +114,16 @@ type Server struct {
 	BilledAt   time.Time // since when Billing holds: UTC, microseconds
 	Assignment uuid.UUID
 	AssignedAt time.Time // UTC, microseconds
-	Busy       uuid.UUID // the cancellation that is still wiping it; nil: none
+	LockedBy   uuid.UUID // the cancellation that is still wiping it; nil: none
 	Version    int64
 }
 
-// Used says whether a client uses the server: in_use or on_hold.
-func (s Server) Used() bool { return s.State == InUse || s.State == OnHold }
+// Used says whether a client uses the server: in_use or suspended.
+func (s Server) Used() bool { return s.State == InUse || s.State == Suspended }
 
 // forClient is what a client may see of a server that it uses.
 func (s Server) forClient() Server {
-	s.Owner, s.Busy = Owner{}, uuid.Nil
+	s.Owner, s.LockedBy = Owner{}, uuid.Nil
 	return s
 }
 
@@ -133,9 +133,9 @@ func (s Server) free() Server {
 	return s
 }
 
-// Departure says that a client's use of a server has ended. Trusted: it carries no actor. It is the payload of the event
+// Released says that a client's use of a server has ended. Trusted: it carries no actor. It is the payload of the event
 // "dedicated.released".
-type Departure struct {
+type Released struct {
 	ResellerID     uuid.UUID `json:"reseller_id"`
 	ServerID       uuid.UUID `json:"server_id"`
 	ClientID       uuid.UUID `json:"client_id"`

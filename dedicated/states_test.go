@@ -12,7 +12,7 @@ import (
 
 func TestStates(t *testing.T) {
 	t.Parallel()
-	states := []dedicated.State{dedicated.InStock, dedicated.InUse, dedicated.OnHold, dedicated.CleanUp, dedicated.Retired}
+	states := []dedicated.State{dedicated.InStock, dedicated.InUse, dedicated.Suspended, dedicated.CleanUp, dedicated.Retired}
 	for _, row := range dedicated.Transitions() {
 		for _, from := range states {
 			t.Run(row.Op+" from "+string(from), func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestStates(t *testing.T) {
 func (w *world) inState(t *testing.T, state dedicated.State) dedicated.Server {
 	t.Helper()
 	path := map[dedicated.State][]string{
-		dedicated.InUse: {"Assign"}, dedicated.OnHold: {"Assign", "Hold"}, dedicated.CleanUp: {"Assign", "Release"}, dedicated.Retired: {"Retire"},
+		dedicated.InUse: {"Assign"}, dedicated.Suspended: {"Assign", "Suspend"}, dedicated.CleanUp: {"Assign", "Release"}, dedicated.Retired: {"Retire"},
 	}
 	s := w.add(t)
 	for _, op := range path[state] {
@@ -70,21 +70,21 @@ func (w *world) do(t *testing.T, op string, a dedicated.Actor, s dedicated.Serve
 	case "Add":
 		return w.Add(ctx, a, dedicated.NewServer{Name: "new"})
 	case "Assign":
-		return w.Assign(ctx, a, s.ID, w.client.ID, monthly())
-	case "Rebill":
+		return w.Assign(ctx, a, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
+	case "ChangeBilling":
 		b := monthly()
 		b.Cycle.Count = 3
-		return w.Rebill(ctx, a, s.ID, b)
+		return w.ChangeBilling(ctx, a, s.ID, b)
 	case "Rename":
 		return w.Rename(ctx, a, s.ID, "renamed")
-	case "Hold":
-		return w.Hold(ctx, a, s.ID, "unpaid")
+	case "Suspend":
+		return w.Suspend(ctx, a, s.ID, "unpaid")
 	case "Resume":
 		return w.Resume(ctx, a, s.ID)
 	case "Release":
 		return w.Release(ctx, a, s.ID, s.Assignment, uuid.Nil, "over")
-	case "Done":
-		return w.Done(ctx, a, s.ID, uuid.New())
+	case "Unlock":
+		return w.Unlock(ctx, a, s.ID, uuid.New())
 	case "Restock":
 		return w.Restock(ctx, a, s.ID)
 	case "Retire":

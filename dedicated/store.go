@@ -11,7 +11,7 @@ import (
 // Query says which of a reseller's servers to list. The zero value is all of them.
 type Query struct {
 	Text     string    // in the name or the ID, whatever the case of letters; "": any
-	State    []State   // one of these; empty: any
+	States   []State   // one of these; empty: any
 	Owner    string    // "": any, "own": the reseller's own, "provider": a provider's
 	ClientID uuid.UUID // the client it is or was last assigned to; nil: any
 	Limit    int       // how many at the most; 0: the store's default; more than the store's maximum: that maximum

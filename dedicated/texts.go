@@ -3,17 +3,17 @@ package dedicated
 import "github.com/metalkeep/metalkeep/notify"
 
 // german are the built-in texts in German.
-func german() map[notify.Kind]notify.Wording {
+func german() map[notify.Kind]notify.Translation {
 	const (
 		yours = "Ihr dedizierter Server {{.server_name}} ({{.server_id}}) "
 		why   = "{{with .reason}}\nGrund: {{.}}\n{{end}}"
 	)
-	return map[notify.Kind]notify.Wording{
+	return map[notify.Kind]notify.Translation{
 		KindAssigned: {
 			Subject: "Ihr Server {{.server_name}} steht bereit",
 			Text:    yours + "steht für Sie bereit.\n",
 		},
-		KindHeld: {
+		KindSuspended: {
 			Subject: "Ihr Server {{.server_name}} ist gesperrt",
 			Text:    yours + "wurde gesperrt.\n" + why,
 		},

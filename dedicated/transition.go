@@ -12,11 +12,11 @@ type State string
 
 // The states of a server.
 const (
-	InStock State = "in_stock" // ready to be assigned
-	InUse   State = "in_use"   // a client uses it
-	OnHold  State = "on_hold"  // a client has it, the reseller holds it back
-	CleanUp State = "clean_up" // to be wiped, with new passwords, before anybody else gets it
-	Retired State = "retired"  // out of service for good
+	InStock   State = "in_stock"  // ready to be assigned
+	InUse     State = "in_use"    // a client uses it
+	Suspended State = "suspended" // a client has it, the reseller holds it back
+	CleanUp   State = "clean_up"  // to be wiped, with new passwords, before anybody else gets it
+	Retired   State = "retired"   // out of service for good
 )
 
 // Transition is a row of the state table: what the Manager's method Op does to a server in one of the states From.
@@ -26,15 +26,15 @@ type Transition struct {
 	To   State // "": the state stays
 }
 
-// Transitions is the state table, in the order of a server's life. Operations that are not in it (Rename, Done) take
+// Transitions is the state table, in the order of a server's life. Operations that are not in it (Rename, Unlock) take
 // every state.
 func Transitions() []Transition {
 	return []Transition{
 		{Op: "Assign", From: []State{InStock}, To: InUse},
-		{Op: "Rebill", From: []State{InUse, OnHold}},
-		{Op: "Hold", From: []State{InUse}, To: OnHold},
-		{Op: "Resume", From: []State{OnHold}, To: InUse},
-		{Op: "Release", From: []State{InUse, OnHold}, To: CleanUp},
+		{Op: "ChangeBilling", From: []State{InUse, Suspended}},
+		{Op: "Suspend", From: []State{InUse}, To: Suspended},
+		{Op: "Resume", From: []State{Suspended}, To: InUse},
+		{Op: "Release", From: []State{InUse, Suspended}, To: CleanUp},
 		{Op: "Restock", From: []State{CleanUp}, To: InStock},
 		{Op: "Retire", From: []State{InStock, CleanUp}, To: Retired},
 	}

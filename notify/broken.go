@@ -83,7 +83,7 @@ func Kinds() []Spec {
 		".line": "where the error is; 0: it is about the whole part", ".column": "where the error is, in characters; 0: not known",
 		".reason": "what is wrong",
 	})
-	return WithHTML(Translate(specs, "de", map[Kind]Wording{KindTextBroken: {
+	return WithHTML(Translate(specs, "de", map[Kind]Translation{KindTextBroken: {
 		Subject: "Ihr Text für {{.kind}} in der Sprache {{.locale}} funktioniert nicht",
 		Text: "Der Text, den Sie für {{.kind}} in der Sprache {{.locale}} gespeichert haben, konnte nicht verwendet werden. Die E-Mail " +
 			"wurde mit dem mitgelieferten Text versandt.\n\n{{with .part}}Teil: {{.}}\n{{end}}{{with .line}}Zeile: {{.}}\n{{end}}" +

@@ -31,7 +31,7 @@ type Config struct {
 	Batch       int           // deliveries claimed at once for a subscriber; 0: 100
 	MaxAttempts int           // failures that make a dead letter; 0: 20, which takes about a day
 	RetryFirst  time.Duration // wait after the first failure, doubled at each; 0: 10 seconds
-	RetryMost   time.Duration // longest wait; 0: 4 hours
+	RetryMax    time.Duration // longest wait; 0: 4 hours
 }
 
 // withDefaults fills in what is zero and refuses what makes no sense.
@@ -50,10 +50,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Batch = orDefault(c.Batch, 100)
 	c.MaxAttempts = orDefault(c.MaxAttempts, 20)
 	c.RetryFirst = orDefault(c.RetryFirst, 10*time.Second)
-	c.RetryMost = orDefault(c.RetryMost, 4*time.Hour)
+	c.RetryMax = orDefault(c.RetryMax, 4*time.Hour)
 	for name, n := range map[string]int64{
 		"Parallel": int64(c.Parallel), "Timeout": int64(c.Timeout), "Batch": int64(c.Batch),
-		"MaxAttempts": int64(c.MaxAttempts), "RetryFirst": int64(c.RetryFirst), "RetryMost": int64(c.RetryMost),
+		"MaxAttempts": int64(c.MaxAttempts), "RetryFirst": int64(c.RetryFirst), "RetryMax": int64(c.RetryMax),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("%w: Config.%s is negative", ErrInvalid, name)

@@ -26,7 +26,7 @@ func newLane(config Config, s Subscriber) *lane {
 		Subscriber: s,
 		log:        config.Logger.With("subscriber", s.Name),
 		slots:      make(chan struct{}, config.Parallel),
-		retry:      backoff.Policy{First: config.RetryFirst, Max: config.RetryMost},
+		retry:      backoff.Policy{First: config.RetryFirst, Max: config.RetryMax},
 	}
 }
 

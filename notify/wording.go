@@ -8,8 +8,8 @@ import (
 	"text/template/parse"
 )
 
-// Wording is the built-in text of a kind in one language: templates, as in Text. HTML may be "".
-type Wording struct {
+// Translation is the built-in text of a kind in one language: templates, as in Text. HTML may be "".
+type Translation struct {
 	Subject string
 	Text    string
 	HTML    string
@@ -17,7 +17,7 @@ type Wording struct {
 
 // Translate returns the specs with built-in texts in one more language, or with others in a language that they have. The
 // texts of a kind that is none of the specs' become a spec that NewCatalog refuses. It changes none of its arguments.
-func Translate(specs []Spec, language string, texts map[Kind]Wording) []Spec {
+func Translate(specs []Spec, language string, texts map[Kind]Translation) []Spec {
 	left := maps.Clone(texts)
 	var translated []Spec
 	for _, s := range specs {
@@ -34,7 +34,7 @@ func Translate(specs []Spec, language string, texts map[Kind]Wording) []Spec {
 	return translated
 }
 
-func (s *Spec) set(language string, w Wording) {
+func (s *Spec) set(language string, w Translation) {
 	for _, part := range []struct {
 		texts *map[string]string
 		text  string
@@ -54,7 +54,7 @@ func WithHTML(specs []Spec) []Spec {
 		s = s.clone()
 		for language, text := range s.Text {
 			if s.HTML[language] == "" {
-				s.set(language, Wording{Subject: s.Subject[language], Text: text, HTML: htmlOf(language, text)})
+				s.set(language, Translation{Subject: s.Subject[language], Text: text, HTML: htmlOf(language, text)})
 			}
 		}
 		complete = append(complete, s)

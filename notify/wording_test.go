@@ -14,7 +14,7 @@ import (
 func TestTranslate(t *testing.T) {
 	t.Parallel()
 	before := []notify.Spec{spec()}
-	after := notify.Translate(before, "fr", map[notify.Kind]notify.Wording{
+	after := notify.Translate(before, "fr", map[notify.Kind]notify.Translation{
 		"test.warned": {Subject: "{{.server}} finit", Text: "Le {{date .at}}", HTML: "<b>{{.server}}</b>"},
 	})
 	assert.Equal(t, []notify.Spec{spec()}, before, "it changes none of its arguments")
@@ -23,7 +23,7 @@ func TestTranslate(t *testing.T) {
 	m, err := mails(t, c, warned(t, sample()))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"fr", "web1 finit", "Le 2026-03-01", "<b>web1</b>"}, []string{m.Locale, m.Subject, m.Text, m.HTML})
-	_, err = notify.NewCatalog(notify.Translate(before, "fr", map[notify.Kind]notify.Wording{"test.wraned": {Subject: "s", Text: "t"}}))
+	_, err = notify.NewCatalog(notify.Translate(before, "fr", map[notify.Kind]notify.Translation{"test.wraned": {Subject: "s", Text: "t"}}))
 	require.ErrorContains(t, err, `kind "test.wraned"`, "a kind that is none is not lost")
 }
 

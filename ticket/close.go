@@ -17,13 +17,13 @@ import (
 // something. What the client is told of its server's end is not the tickets' to say. It fits cancellation's
 // Hooks.CloseDown. It may be repeated: what is closed stays as it is. A Departure without IDs is ErrInvalid; its Reason is
 // made one line of at most dedicated.MaxReason bytes.
-func (m *Manager) CloseServer(ctx context.Context, d dedicated.Departure) error {
+func (m *Manager) CloseServer(ctx context.Context, d dedicated.Released) error {
 	const op = "CloseServer"
 	if d.ResellerID == uuid.Nil || d.ServerID == uuid.Nil || d.Assignment == uuid.Nil {
-		return invalid(op, "Departure", "ResellerID, ServerID and Assignment are wanted")
+		return invalid(op, "Released", "ResellerID, ServerID and Assignment are wanted")
 	}
 	now, reason := m.now(), text.Clean(d.Reason, dedicated.MaxReason)
-	q := Query{ServerID: d.ServerID, Statuses: []Status{Open, NeedsDetails, Confirmed, Forwarded, Done, Rejected}, Sort: "age"}
+	q := Query{ServerID: d.ServerID, States: []Status{Open, NeedsDetails, Confirmed, Forwarded, Done, Rejected}, Sort: "age"}
 	err := m.each(ctx, d.ResellerID, q, func(t Ticket) error {
 		if t.Assignment != d.Assignment {
 			return nil
@@ -69,7 +69,7 @@ func (m *Manager) Subscriber() notify.Subscriber {
 		Name:  "ticket",
 		Kinds: []notify.Kind{dedicated.KindReleased},
 		Handle: func(ctx context.Context, e notify.Event) error {
-			d, err := dedicated.ParseDeparture(e)
+			d, err := dedicated.ParseReleased(e)
 			if err != nil {
 				return notify.Permanent(err)
 			}

@@ -13,9 +13,9 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-func (d *desk) departure(server uuid.UUID) dedicated.Departure {
+func (d *desk) departure(server uuid.UUID) dedicated.Released {
 	s := d.servers[server]
-	return dedicated.Departure{
+	return dedicated.Released{
 		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: s.ClientID, Assignment: s.Assignment, At: d.clock.Now(), Reason: "unpaid",
 	}
 }
@@ -67,10 +67,10 @@ func TestCloseServer(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrNotFound, "the next client knows nothing of it")
 	require.ErrorIs(t, d.Comment(ctx, d.client, ids[0], say("hello")), ticket.ErrForbidden)
 	require.ErrorIs(t, d.Reopen(ctx, d.reseller, ids[0], ticket.Note{}), ticket.ErrConflict)
-	for _, bad := range []dedicated.Departure{{}, {ResellerID: uuid.New(), ServerID: uuid.New()}} {
+	for _, bad := range []dedicated.Released{{}, {ResellerID: uuid.New(), ServerID: uuid.New()}} {
 		require.ErrorIs(t, d.CloseServer(ctx, bad), ticket.ErrInvalid)
 	}
-	require.NoError(t, d.CloseServer(ctx, dedicated.Departure{ResellerID: uuid.New(), ServerID: d.own, Assignment: uuid.New()}))
+	require.NoError(t, d.CloseServer(ctx, dedicated.Released{ResellerID: uuid.New(), ServerID: d.own, Assignment: uuid.New()}))
 }
 
 // leaves are the ways in which the rented server's use ends.
@@ -182,9 +182,9 @@ func TestReleased(t *testing.T) {
 	client := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller.ResellerID}
 	s, err := servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-07", Owner: dedicated.Owner{Provider: "Upstream Ltd"}})
 	require.NoError(t, err)
-	s, err = servers.Assign(ctx, reseller, s.ID, client.ID, dedicated.Billing{
+	s, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: client.ID, Billing: dedicated.Billing{
 		Anchor: now.Now(), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,
-	})
+	}})
 	require.NoError(t, err)
 	v, err := tickets.Open(ctx, client, ticket.Form{ServerID: s.ID, Kind: ticket.CancelAtProvider})
 	require.NoError(t, err)

@@ -83,7 +83,7 @@ func noServer(op string, id uuid.UUID) *Error {
 
 // nobody refuses who may not do what concerns no single ticket, or one that must not be named.
 func nobody(op string, a dedicated.Actor) *Error {
-	if a.Is(a.ResellerID, a.ID) {
+	if a.IsClient(a.ResellerID, a.ID) {
 		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
 	}
 	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}

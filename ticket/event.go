@@ -26,7 +26,7 @@ const (
 	KindUnanswered       notify.Kind = "ticket.unanswered"         // to the reseller; payload Report
 	KindServerLeft       notify.Kind = "ticket.server_left"        // to the reseller; payload Report
 	KindProviderReplied  notify.Kind = "ticket.provider_replied"   // to the reseller; payload Report
-	KindForwarded        notify.Kind = "ticket.forwarded"          // to the provider; payload Errand
+	KindForwarded        notify.Kind = "ticket.forwarded"          // to the provider; payload ProviderRequest
 )
 
 // Notice is the payload of what a client is told: nothing that its View does not show.
@@ -50,9 +50,9 @@ type Report struct {
 	Reason   string    `json:"reason"`   // why the server left; "" otherwise
 }
 
-// Errand is the payload of what a provider is told: the server as the provider knows it and what the reseller wrote.
+// ProviderRequest is the payload of what a provider is told: the server as the provider knows it and what the reseller wrote.
 // Nothing of the client is in it. Its JSON names but "text" are the variables of Config.ForwardText too.
-type Errand struct {
+type ProviderRequest struct {
 	Provider    string       `json:"provider"`
 	Ref         string       `json:"ref"` // to be quoted in an answer
 	Reference   string       `json:"reference"`
@@ -90,15 +90,15 @@ func (m *Manager) report(t Ticket, said *Comment, reason string) Report {
 	return r
 }
 
-func (m *Manager) errand(t Ticket, said Comment) Errand {
+func (m *Manager) errand(t Ticket, said Comment) ProviderRequest {
 	e := m.blankErrand(t)
 	e.Text = said.Text
 	e.Attachments = append(e.Attachments, said.Attachments...)
 	return e
 }
 
-func (m *Manager) blankErrand(t Ticket) Errand {
-	return Errand{
+func (m *Manager) blankErrand(t Ticket) ProviderRequest {
+	return ProviderRequest{
 		Provider: t.Upstream.Provider, Ref: t.Upstream.Ref, Reference: t.Upstream.Reference,
 		ServerName: t.ServerName, Kind: m.kinds.label(t.Kind), Attachments: []Attachment{},
 	}
@@ -228,7 +228,7 @@ func toReseller() []notify.Spec {
 }
 
 func toProvider() []notify.Spec {
-	sample := Errand{
+	sample := ProviderRequest{
 		Provider: "Upstream Ltd", Ref: "U-7F3K9QXM2RTVWYZ4", Reference: "srv-42", ServerName: "web-07", Kind: "Reboot",
 		Text: "Server: web-07\nYour reference: srv-42\nRequest: Reboot\n\nPlease press the button.", Attachments: sampleNotice().Attachments,
 	}

@@ -208,7 +208,7 @@ func (m *Manager) forwardText(t Ticket, words string) (string, error) {
 }
 
 // render executes the template with the errand's JSON names as its variables.
-func render(tmpl *template.Template, e Errand) (string, error) {
+func render(tmpl *template.Template, e ProviderRequest) (string, error) {
 	data, err := json.Marshal(e)
 	if err != nil {
 		return "", err
@@ -228,7 +228,7 @@ func parseForwardText(source string) (*template.Template, error) {
 	}
 	tmpl, err := template.New("ForwardText").Option("missingkey=error").Parse(source)
 	if err == nil {
-		_, err = render(tmpl, Errand{Provider: "p", Ref: "r", Reference: "x", ServerName: "s", Kind: "k", Text: "t", Attachments: []Attachment{}})
+		_, err = render(tmpl, ProviderRequest{Provider: "p", Ref: "r", Reference: "x", ServerName: "s", Kind: "k", Text: "t", Attachments: []Attachment{}})
 	}
 	if err != nil {
 		return nil, invalid("New", "Config.ForwardText", "%v", err)

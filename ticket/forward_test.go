@@ -13,12 +13,12 @@ import (
 )
 
 // errands are the payloads that went to providers.
-func (d *desk) errands(t *testing.T) (sent []ticket.Errand) {
+func (d *desk) errands(t *testing.T) (sent []ticket.ProviderRequest) {
 	t.Helper()
 	_, events := d.events(t)
 	for _, e := range events {
 		if e.Kind == ticket.KindForwarded {
-			var errand ticket.Errand
+			var errand ticket.ProviderRequest
 			require.NoError(t, json.Unmarshal(e.Data, &errand))
 			assert.Equal(t, uuid.Nil, e.ClientID)
 			sent = append(sent, errand)
@@ -45,7 +45,7 @@ func TestForward(t *testing.T) {
 	assert.True(t, u.Thread[0].Internal)
 	sent := d.errands(t)
 	require.Len(t, sent, 2)
-	assert.Equal(t, ticket.Errand{
+	assert.Equal(t, ticket.ProviderRequest{
 		Provider: "Upstream Ltd", Ref: u.Ref, Reference: "srv-42", ServerName: "db-01", Kind: "Cancellation of the server",
 		Text: draft, Attachments: files,
 	}, sent[0])

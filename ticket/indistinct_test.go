@@ -45,9 +45,9 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 			}
 			got.Views = append(got.Views, v)
 			for _, q := range []ticket.Query{
-				{Statuses: []ticket.Status{ticket.Confirmed}}, {Statuses: []ticket.Status{ticket.Forwarded}},
+				{States: []ticket.Status{ticket.Confirmed}}, {States: []ticket.Status{ticket.Forwarded}},
 				{WaitingOn: dedicated.Reseller}, {WaitingOn: dedicated.Client}, {Text: "upstream"},
-				{WaitingOn: dedicated.Reseller, Statuses: []ticket.Status{ticket.Confirmed, ticket.Forwarded, ticket.Done}},
+				{WaitingOn: dedicated.Reseller, States: []ticket.Status{ticket.Confirmed, ticket.Forwarded, ticket.Done}},
 			} {
 				items, _, err := d.Views(ctx, d.client, q)
 				require.NoError(t, err)

@@ -205,7 +205,7 @@ func (r *rumour) look(t *testing.T) {
 	}
 	secret := r.list[r.rnd.IntN(len(r.list))]
 	for _, q := range []ticket.Query{
-		{}, {Text: secret}, {Text: "node " + secret}, {Statuses: []ticket.Status{ticket.Confirmed, ticket.Open}},
+		{}, {Text: secret}, {Text: "node " + secret}, {States: []ticket.Status{ticket.Confirmed, ticket.Open}},
 		{WaitingOn: dedicated.Reseller}, {Limit: 1},
 	} {
 		items, next, err := r.Views(ctx, r.client, q)
@@ -224,7 +224,7 @@ func (r *rumour) look(t *testing.T) {
 	}
 	_, err := r.Counts(ctx, r.client, ticket.Query{})
 	require.ErrorIs(t, err, ticket.ErrForbidden)
-	items, next, err := r.Views(ctx, r.client, ticket.Query{Statuses: []ticket.Status{ticket.Forwarded}})
+	items, next, err := r.Views(ctx, r.client, ticket.Query{States: []ticket.Status{ticket.Forwarded}})
 	require.NoError(t, err)
 	require.Empty(t, items, "what is forwarded, for a client, is confirmed")
 	require.Empty(t, next)

@@ -59,7 +59,7 @@ type Config struct {
 	// Working is the comment that a client reads when a ticket is forwarded that was not confirmed before, so that nothing
 	// tells a forwarded ticket from a confirmed one. Blank: DefaultWorking.
 	Working string
-	// ForwardText is a text/template for what a provider is written, over the variables of Errand, text being the reseller's
+	// ForwardText is a text/template for what a provider is written, over the variables of ProviderRequest, text being the reseller's
 	// words. Blank: DefaultForwardText.
 	ForwardText string
 }
@@ -229,7 +229,7 @@ func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uui
 		return Ticket{}, notFound(op, id)
 	}
 	t, err := m.store.Ticket(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.Is(t.ResellerID, t.ClientID) {
+	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.IsClient(t.ResellerID, t.ClientID) {
 		return Ticket{}, notFound(op, id)
 	}
 	return t, err

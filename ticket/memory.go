@@ -140,7 +140,7 @@ func (q Query) matcher() func(*Ticket) bool {
 	words := q.Words()
 	return func(t *Ticket) bool {
 		return (len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.Kind)) &&
-			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, t.Status)) &&
+			(len(q.States) == 0 || slices.Contains(q.States, t.Status)) &&
 			(q.ClientID == uuid.Nil || q.ClientID == t.ClientID) &&
 			(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
 			(q.Assignee == uuid.Nil || q.Assignee == t.Assignee) &&

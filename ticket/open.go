@@ -36,7 +36,7 @@ func (m *Manager) Forms(ctx context.Context, a dedicated.Actor, server uuid.UUID
 
 // reachable asks for a server on which the actor may open tickets.
 func (m *Manager) reachable(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID) (dedicated.Server, error) {
-	if !a.Manages(a.ResellerID) && !a.Is(a.ResellerID, a.ID) || id == uuid.Nil {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) || id == uuid.Nil {
 		return dedicated.Server{}, noServer(op, id)
 	}
 	s, found, err := m.server(ctx, a.ResellerID, id)

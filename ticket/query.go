@@ -39,7 +39,7 @@ func (m *Manager) Views(ctx context.Context, a dedicated.Actor, q Query) (items 
 }
 
 func (m *Manager) list(ctx context.Context, a dedicated.Actor, op string, q Query) ([]Ticket, string, error) {
-	if !a.Is(a.ResellerID, a.ID) {
+	if !a.IsClient(a.ResellerID, a.ID) {
 		return m.search(ctx, a, op, q)
 	}
 	if err := q.check(op); err != nil {
@@ -134,7 +134,7 @@ func (q Query) check(op string) error {
 			found = append(found, FieldError{"Kinds", fmt.Sprintf("%.64q is not the name of a kind", k)})
 		}
 	}
-	for _, s := range q.Statuses {
+	for _, s := range q.States {
 		if !slices.Contains(statuses(), s) {
 			found = append(found, FieldError{"Statuses", fmt.Sprintf("%.20q is not a status", s)})
 		}
@@ -182,10 +182,10 @@ func (q Query) publicStatuses() (Query, bool, error) {
 		dedicated.Client:   {NeedsDetails},
 		dedicated.Reseller: {Open, Confirmed},
 	}[q.WaitingOn]
-	filtered := len(q.Statuses) > 0 || q.WaitingOn != 0
+	filtered := len(q.States) > 0 || q.WaitingOn != 0
 	var stored []Status
 	for _, s := range waiting {
-		if len(q.Statuses) > 0 && !slices.Contains(q.Statuses, s) {
+		if len(q.States) > 0 && !slices.Contains(q.States, s) {
 			continue
 		}
 		stored = append(stored, s)
@@ -193,9 +193,9 @@ func (q Query) publicStatuses() (Query, bool, error) {
 			stored = append(stored, Forwarded)
 		}
 	}
-	q.WaitingOn, q.Statuses = 0, stored
+	q.WaitingOn, q.States = 0, stored
 	if !filtered {
-		q.Statuses = nil
+		q.States = nil
 	}
 	return q, len(stored) > 0, nil
 }

@@ -94,7 +94,7 @@ func (l *library) query() ticket.Query {
 	}
 	maybe(func() { q.Text = pick(l.rnd, []string{"t-1", "node", "u-", pick(l.rnd, l.places).String()[:6]}) })
 	maybe(func() { q.Kinds = []ticket.Kind{ticket.Reboot, "gone"} })
-	maybe(func() { q.Statuses = []ticket.Status{pick(l.rnd, allStatuses()), pick(l.rnd, allStatuses())} })
+	maybe(func() { q.States = []ticket.Status{pick(l.rnd, allStatuses()), pick(l.rnd, allStatuses())} })
 	maybe(func() { q.ClientID = pick(l.rnd, l.clients).ID })
 	maybe(func() { q.ServerID = pick(l.rnd, l.places) })
 	maybe(func() { q.Assignee = pick(l.rnd, l.staff) })
@@ -138,7 +138,7 @@ func (l *library) matches(one ticket.Ticket, q ticket.Query, hidden bool) bool {
 		}
 	}
 	return one.ResellerID == l.reseller.ResellerID &&
-		(q.Kinds == nil || slices.Contains(q.Kinds, one.Kind)) && (q.Statuses == nil || slices.Contains(q.Statuses, one.Status)) &&
+		(q.Kinds == nil || slices.Contains(q.Kinds, one.Kind)) && (q.States == nil || slices.Contains(q.States, one.Status)) &&
 		(q.ClientID == uuid.Nil || q.ClientID == one.ClientID) && (q.ServerID == uuid.Nil || q.ServerID == one.ServerID) &&
 		(q.Assignee == uuid.Nil || q.Assignee == one.Assignee) && l.risen(one) >= q.MinPriority &&
 		(q.WaitingOn == 0 || waits(one) == q.WaitingOn)

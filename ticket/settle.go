@@ -137,7 +137,7 @@ func (m *Manager) keepUnique(ctx context.Context, s *step) error {
 // refuseSecond looks for another open ticket with the same unique key. The Store enforces it again at the Commit; this is
 // to name the one there is.
 func (m *Manager) refuseSecond(ctx context.Context, op string, t Ticket) error {
-	q := Query{ServerID: t.ServerID, Kinds: []Kind{t.Kind}, Statuses: []Status{Open, NeedsDetails, Confirmed, Forwarded}, Sort: "age"}
+	q := Query{ServerID: t.ServerID, Kinds: []Kind{t.Kind}, States: []Status{Open, NeedsDetails, Confirmed, Forwarded}, Sort: "age"}
 	return m.each(ctx, t.ResellerID, q, func(other Ticket) error {
 		if other.UniqueKey != t.UniqueKey || other.ID == t.ID {
 			return nil

@@ -15,7 +15,7 @@ import (
 type Query struct {
 	Text        string         // words, each of which must be found; see Query.Words and Ticket.SearchText; "": any
 	Kinds       []Kind         // one of these; empty: any
-	Statuses    []Status       // one of these; empty: any
+	States      []Status       // one of these; empty: any
 	ClientID    uuid.UUID      // nil: any
 	ServerID    uuid.UUID      // nil: any
 	Assignee    uuid.UUID      // nil: any

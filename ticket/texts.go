@@ -7,24 +7,24 @@ import (
 )
 
 // german are the built-in texts in German.
-func german() map[notify.Kind]notify.Wording {
+func german() map[notify.Kind]notify.Translation {
 	texts := germanToClient()
 	maps.Copy(texts, germanToReseller())
-	texts[KindForwarded] = notify.Wording{
+	texts[KindForwarded] = notify.Translation{
 		Subject: "[{{.ref}}] {{.kind}}: {{with .reference}}{{.}}{{else}}{{.server_name}}{{end}}",
 		Text:    "{{.text}}\n\nBitte lassen Sie [{{.ref}}] im Betreff Ihrer Antwort stehen.\n",
 	}
 	return texts
 }
 
-func germanToClient() map[notify.Kind]notify.Wording {
-	tell := func(subject, text string) notify.Wording {
-		return notify.Wording{
+func germanToClient() map[notify.Kind]notify.Translation {
+	tell := func(subject, text string) notify.Translation {
+		return notify.Translation{
 			Subject: "[{{.ref}}] " + subject + ": {{.subject}}",
 			Text:    "Ihre Anfrage {{.ref}} zum Server {{.server_name}}: {{.subject}}\n" + text + said,
 		}
 	}
-	return map[notify.Kind]notify.Wording{
+	return map[notify.Kind]notify.Translation{
 		KindOpened:        tell("Ihre Anfrage ist eingegangen", "\nWir haben Ihre Anfrage erhalten und werden Ihnen antworten.\n"),
 		KindCommented:     tell("Neues zu Ihrer Anfrage", ""),
 		KindDetailsWanted: tell("Wir benötigen weitere Angaben", "\nBitte antworten Sie uns, damit wir fortfahren können.\n"),
@@ -36,15 +36,15 @@ func germanToClient() map[notify.Kind]notify.Wording {
 	}
 }
 
-func germanToReseller() map[notify.Kind]notify.Wording {
-	tell := func(subject, text string) notify.Wording {
-		return notify.Wording{
+func germanToReseller() map[notify.Kind]notify.Translation {
+	tell := func(subject, text string) notify.Translation {
+		return notify.Translation{
 			Subject: "[{{.ref}}] " + subject + ": {{.subject}}",
 			Text: "{{.ref}}: {{.subject}}\nArt: {{.kind}}\nServer: {{.server_name}} ({{.server_id}})\nKunde: {{.client_id}}\n" +
 				text,
 		}
 	}
-	return map[notify.Kind]notify.Wording{
+	return map[notify.Kind]notify.Translation{
 		KindReceived:         tell("{{.kind}} für {{.server_name}}", said),
 		KindReplied:          tell("Der Kunde hat geschrieben", said),
 		KindClosedByClient:   tell("Vom Kunden geschlossen", said),

@@ -305,7 +305,7 @@ func TestQueriesRefused(t *testing.T) {
 		"Text":        {Text: strings.Repeat("x", ticket.MaxSearch+1)},
 		"MinPriority": {MinPriority: 100},
 		"Kinds":       {Kinds: []ticket.Kind{ticket.Reboot, "a\x00"}},
-		"Statuses":    {Statuses: []ticket.Status{"lost"}},
+		"Statuses":    {States: []ticket.Status{"lost"}},
 		"WaitingOn":   {WaitingOn: dedicated.System},
 		"Sort":        {Sort: "beauty"},
 	} {

@@ -135,8 +135,8 @@ func settings(open Open) storetest.Kind[cancellation.Settings] {
 		Open:     func(t *testing.T) storetest.Store[cancellation.Settings] { return adaptSettings(open(t)) },
 		Make: func(uuid.UUID, int) cancellation.Settings {
 			return cancellation.Settings{
-				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayWithdraw: true, NoticeDays: 3, LockDays: 2,
-				HoldUnwarned: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor",
+				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayDiscard: true, NoticeDays: 3, LockDays: 2,
+				MinWarningDays: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor",
 			}
 		},
 		Edit: func(s cancellation.Settings) cancellation.Settings {

@@ -40,7 +40,7 @@ func servers(open func(*testing.T) (dedicated.Store, notify.Outbox)) storetest.K
 		Open: func(t *testing.T) storetest.Store[dedicated.Server] { return adapt(open(t)) },
 		Make: makeServer,
 		Edit: func(s dedicated.Server) dedicated.Server {
-			s.State, s.Busy, s.Owner = dedicated.CleanUp, uuid.New(), dedicated.Owner{}
+			s.State, s.LockedBy, s.Owner = dedicated.CleanUp, uuid.New(), dedicated.Owner{}
 			return s
 		},
 		Meta: func(s *dedicated.Server) storetest.Meta { return storetest.Meta{ID: &s.ID, Version: &s.Version} },
@@ -77,7 +77,7 @@ func makeServer(reseller uuid.UUID, n int) dedicated.Server {
 			Cycle:  dedicated.Cycle{Unit: dedicated.Month, Count: 3}, Zone: "Europe/Berlin", Currency: "EUR", Places: 2,
 		},
 		BilledAt:   time.Date(2026, 5, 1, 0, 0, 0, 2000, time.UTC),
-		Assignment: uuid.New(), AssignedAt: time.Date(2026, 2, 1, 0, 0, 0, 1000, time.UTC), Busy: uuid.New(),
+		Assignment: uuid.New(), AssignedAt: time.Date(2026, 2, 1, 0, 0, 0, 1000, time.UTC), LockedBy: uuid.New(),
 	}
 }
 
@@ -86,7 +86,7 @@ func testCriteria(t *testing.T, open func(*testing.T) (dedicated.Store, notify.O
 	reseller, client := uuid.New(), uuid.New()
 	a := dedicated.Server{ID: uuid.New(), ResellerID: reseller, Name: "Alpha", State: dedicated.InStock}
 	b := dedicated.Server{ID: uuid.New(), ResellerID: reseller, Name: "beta", State: dedicated.InUse, ClientID: client}
-	c := dedicated.Server{ID: uuid.New(), ResellerID: reseller, Name: "gamma 100%_", State: dedicated.OnHold, ClientID: client,
+	c := dedicated.Server{ID: uuid.New(), ResellerID: reseller, Name: "gamma 100%_", State: dedicated.Suspended, ClientID: client,
 		Owner: dedicated.Owner{Provider: "alphabet", Reference: "beta"}}
 	other := dedicated.Server{ID: uuid.New(), ResellerID: uuid.New(), Name: "Alpha", State: dedicated.InStock, ClientID: client}
 	if err := store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{c, other, a, b}}); err != nil {
@@ -102,11 +102,11 @@ func testCriteria(t *testing.T, open func(*testing.T) (dedicated.Store, notify.O
 		{"text is no pattern", dedicated.Query{Text: "0%_"}, []dedicated.Server{c}},
 		{"text that is a pattern elsewhere", dedicated.Query{Text: "b_ta"}, nil},
 		{"text in the ID", dedicated.Query{Text: strings.ToUpper(b.ID.String()[4:30])}, []dedicated.Server{b}},
-		{"states", dedicated.Query{State: []dedicated.State{dedicated.OnHold, dedicated.InStock}}, []dedicated.Server{a, c}},
+		{"states", dedicated.Query{States: []dedicated.State{dedicated.Suspended, dedicated.InStock}}, []dedicated.Server{a, c}},
 		{"own", dedicated.Query{Owner: "own"}, []dedicated.Server{a, b}},
 		{"a provider's", dedicated.Query{Owner: "provider"}, []dedicated.Server{c}},
 		{"a client's", dedicated.Query{ClientID: client}, []dedicated.Server{b, c}},
-		{"all at once", dedicated.Query{ClientID: client, Owner: "own", Text: "et", State: []dedicated.State{dedicated.InUse}}, []dedicated.Server{b}},
+		{"all at once", dedicated.Query{ClientID: client, Owner: "own", Text: "et", States: []dedicated.State{dedicated.InUse}}, []dedicated.Server{b}},
 		{"nothing", dedicated.Query{Text: "nowhere"}, nil},
 	}
 	for _, tt := range tests {

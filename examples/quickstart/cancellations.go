@@ -95,7 +95,7 @@ func lookAtSigns(s *stage, c cue) (line, error) {
 	for _, l := range s.stock.servers {
 		ids = append(ids, l.id())
 	}
-	signs, err := s.cancellations.Signs(s.ctx, s.actor(c), ids)
+	signs, err := s.cancellations.Badges(s.ctx, s.actor(c), ids)
 	if err != nil {
 		return line{}, err
 	}

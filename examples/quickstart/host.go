@@ -95,13 +95,13 @@ func (h *host) makeManagers() (err error) {
 		Biller:        h.ledger,
 		RefundFormula: refund.MoneyBack{Days: 14, Else: refund.Prorated{}},
 		Hooks: cancellation.Hooks{
-			CloseDown: []func(context.Context, dedicated.Departure) error{h.backups.CloseServer, h.tickets.CloseServer},
+			CloseDown: []func(context.Context, dedicated.Released) error{h.backups.CloseServer, h.tickets.CloseServer},
 		},
 	})
 	if err != nil {
 		return err
 	}
-	h.ledger.renews = h.cancellations.Renews
+	h.ledger.renews = h.cancellations.ShouldRenew
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (h *host) stock(ctx context.Context, inv inventory) error {
 		}
 		s, err := h.servers.Add(ctx, h.reseller, dedicated.NewServer{ID: l.id(), Name: l.name, Owner: l.owner})
 		if err == nil && !l.inStock() {
-			s, err = h.servers.Assign(ctx, h.reseller, l.id(), l.client.id(), l.billing)
+			s, err = h.servers.Assign(ctx, h.reseller, l.id(), dedicated.NewAssignment{ClientID: l.client.id(), Billing: l.billing})
 		}
 		if err == nil && !l.inStock() {
 			h.ledger.open(s, l.price)

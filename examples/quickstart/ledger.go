@@ -170,7 +170,7 @@ func (l *ledger) subscriber() notify.Subscriber {
 	return notify.Subscriber{
 		Name: "ledger", Kinds: []notify.Kind{dedicated.KindReleased},
 		Handle: func(_ context.Context, e notify.Event) error {
-			d, err := dedicated.ParseDeparture(e)
+			d, err := dedicated.ParseReleased(e)
 			if err != nil {
 				return notify.Permanent(err)
 			}

@@ -83,7 +83,7 @@ func TestMailForEachEvent(t *testing.T) {
 		"ticket.unanswered":       len(of(events, "ticket.unanswered")),
 		"dedicated.ended":         len(of(events, "server.released")),
 		"dedicated.assigned":      len(of(events, "server.assigned")),
-		"dedicated.held":          len(of(events, "server.held")),
+		"dedicated.suspended":     len(of(events, "server.held")),
 		"dedicated.resumed":       len(of(events, "server.resumed")),
 	} {
 		assert.Equal(t, events, mailed[kind], kind)

@@ -4,12 +4,14 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 func assign(s *stage, c cue) (line, error) {
 	b := c.server.billing
 	b.Anchor = s.clock.Now()
-	server, err := s.servers.Assign(s.ctx, s.actor(c), c.server.id(), c.client.id(), b)
+	server, err := s.servers.Assign(s.ctx, s.actor(c), c.server.id(), dedicated.NewAssignment{ClientID: c.client.id(), Billing: b})
 	if err == nil {
 		s.ledger.open(server, c.server.price)
 	}
@@ -18,7 +20,7 @@ func assign(s *stage, c cue) (line, error) {
 }
 
 func hold(s *stage, c cue) (line, error) {
-	server, err := s.servers.Hold(s.ctx, s.actor(c), c.server.id(), c.text)
+	server, err := s.servers.Suspend(s.ctx, s.actor(c), c.server.id(), c.text)
 	return line{"server.held", fmt.Sprintf("%s holds %s back%s", s.subject(c), c.server.name, said(c.text)), data{"state": server.State}}, err
 }
 

@@ -109,7 +109,7 @@ func newRun(t *testing.T, sender *smtpnotify.Sender) *run {
 	require.NoError(t, err)
 	catalog.Directory = address("ada@client.example")
 	r.dispatcher, err = notify.New(notify.Config{
-		Outbox: r.box, MaxAttempts: 1000, RetryFirst: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond, Timeout: 3 * time.Second,
+		Outbox: r.box, MaxAttempts: 1000, RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond, Timeout: 3 * time.Second,
 		Meter: notify.MeterFunc(func(_ context.Context, d notify.Delivery, _ time.Time) {
 			if !d.Delivered && !d.Dead {
 				r.retried.Add(1)

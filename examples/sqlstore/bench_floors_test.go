@@ -120,7 +120,7 @@ func floorExecutions(ctx context.Context, h *byHand) error {
 // execute does one execution, each step in a transaction of its own, for what is done must stay done.
 func (h *byHand) execute(ctx context.Context, row []any) error {
 	reseller, client, server, version := row[1], row[2], row[3], row[4].(int64)
-	found, err := h.ask(ctx, "SELECT version, state, assignment, busy FROM servers WHERE id = $1", server)
+	found, err := h.ask(ctx, "SELECT version, state, assignment, locked_by FROM servers WHERE id = $1", server)
 	if err != nil {
 		return err
 	}
@@ -148,11 +148,11 @@ func (h *byHand) execute(ctx context.Context, row []any) error {
 		{record(`state = 'executing', refund = $3, currency = 'EUR', places = 2, steps = $4, history = $5, lease_until = $6`,
 			refunded, steps, history, h.later())},
 		{
-			{"UPDATE servers SET version = version + 1, state = 'clean_up', busy = $3 WHERE id = $1 AND version = $2", []any{server, written, row[0]}},
+			{"UPDATE servers SET version = version + 1, state = 'clean_up', locked_by = $3 WHERE id = $1 AND version = $2", []any{server, written, row[0]}},
 			tellReleased, h.fanOut([]string{released}),
 		},
 		stepDone(), stepDone(), stepDone(), stepDone(), // released, deprovisioned, refunded, closed down
-		{{"UPDATE servers SET version = version + 1, busy = NULL WHERE id = $1 AND busy = $2", []any{server, row[0]}}},
+		{{"UPDATE servers SET version = version + 1, locked_by = NULL WHERE id = $1 AND locked_by = $2", []any{server, row[0]}}},
 		{
 			record("state = 'executed', steps = $3, history = $4, due = "+forEver+", lease_until = "+forEver, steps, history),
 			tellExecuted, tellCompleted, tellClosed, h.fanOut([]string{executed, completed, closed}),

@@ -88,7 +88,7 @@ func rented(b *testing.B, into stores, n, days int, do func(p *panel, s dedicate
 		id := uuid.New()
 		_, err := p.servers.Add(b.Context(), p.reseller, dedicated.NewServer{ID: id, Name: fmt.Sprint("web-", i)})
 		require.NoError(b, err)
-		s, err := p.servers.Assign(b.Context(), p.reseller, id, named("client"), monthly())
+		s, err := p.servers.Assign(b.Context(), p.reseller, id, dedicated.NewAssignment{ClientID: named("client"), Billing: monthly()})
 		require.NoError(b, err)
 		do(p, s)
 		s.Version = 0

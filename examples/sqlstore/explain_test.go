@@ -134,8 +134,8 @@ func questions(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Cont
 		}
 	}
 	for name, q := range map[string]dedicated.Query{
-		"": {}, " by text": {Text: "web-7"}, " of a client": {ClientID: any1}, " in a state": {State: []dedicated.State{dedicated.InUse}},
-		" of providers": {Owner: "provider"}, " of states": {State: []dedicated.State{dedicated.InUse, dedicated.OnHold}},
+		"": {}, " by text": {Text: "web-7"}, " of a client": {ClientID: any1}, " in a state": {States: []dedicated.State{dedicated.InUse}},
+		" of providers": {Owner: "provider"}, " of states": {States: []dedicated.State{dedicated.InUse, dedicated.Suspended}},
 	} {
 		twice("servers"+name, func(ctx context.Context, after string) (string, error) {
 			q.After = after
@@ -165,7 +165,7 @@ func questions(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Cont
 	}
 	for name, q := range map[string]ticket.Query{
 		"": {}, " by age": {Sort: "age"}, " of a client": {Sort: "age", ClientID: any1, Public: true}, " by text": {Text: "reboot now"},
-		" open": {Statuses: []ticket.Status{ticket.Open, ticket.Confirmed}}, " urgent": {UrgentBy: now}, " waiting": {WaitingOn: dedicated.Reseller},
+		" open": {States: []ticket.Status{ticket.Open, ticket.Confirmed}}, " urgent": {UrgentBy: now}, " waiting": {WaitingOn: dedicated.Reseller},
 		" of a client by urgency": {ClientID: any1}, " of a server": {ServerID: any1}, " of a server by age": {ServerID: any1, Sort: "age"},
 		" of somebody": {Assignee: any1}, " of somebody by age": {Assignee: any1, Sort: "age"},
 	} {

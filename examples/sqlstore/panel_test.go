@@ -82,7 +82,7 @@ func newPanel(s stores, h host) (*panel, error) {
 	p.cancellations, err = cancellation.New(cancellation.Config{
 		Store: s.cancellations, Servers: p.servers, Clock: h.clock, Biller: h.biller, Lease: h.lease,
 		Hooks: cancellation.Hooks{
-			CloseDown: []func(context.Context, dedicated.Departure) error{p.backups.CloseServer, p.tickets.CloseServer},
+			CloseDown: []func(context.Context, dedicated.Released) error{p.backups.CloseServer, p.tickets.CloseServer},
 		},
 	})
 	if err != nil {

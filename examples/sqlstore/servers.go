@@ -43,7 +43,7 @@ func serverFields(s *dedicated.Server) fields {
 		{"billed_at", &s.BilledAt},
 		{"assignment", &s.Assignment},
 		{"assigned_at", &s.AssignedAt},
-		{"busy", &s.Busy},
+		{"locked_by", &s.LockedBy},
 		{"search", computed{searchable(s.Name, s.ID)}},
 	}
 }
@@ -63,7 +63,7 @@ func (s servers) Servers(ctx context.Context, reseller uuid.UUID, q dedicated.Qu
 	if err := found.owner(q.Owner); err != nil {
 		return nil, "", err
 	}
-	matchAny(&found, "state", q.State)
+	matchAny(&found, "state", q.States)
 	found.match("client_id", q.ClientID)
 	found.contains("search", q.Text)
 	byName := order[dedicated.Server]{"servers", "name", func(s *dedicated.Server) (any, uuid.UUID) { return s.Name, s.ID }}

@@ -93,7 +93,7 @@ func (p *panel) play(ctx context.Context, rnd *rand.Rand, step int) string {
 			return p.servers.Add(ctx, p.reseller, dedicated.NewServer{ID: of, Name: fmt.Sprint("web-", of[0]%4), Owner: owner})
 		},
 		func() (any, error) {
-			return p.servers.Assign(ctx, p.reseller, of, named(fmt.Sprint("client ", rnd.IntN(3))), monthly())
+			return p.servers.Assign(ctx, p.reseller, of, dedicated.NewAssignment{ClientID: named(fmt.Sprint("client ", rnd.IntN(3))), Billing: monthly()})
 		},
 		func() (any, error) { return p.servers.Rename(ctx, p.reseller, of, fmt.Sprint("db-", step%5)) },
 		func() (any, error) { return p.servers.Restock(ctx, p.reseller, of) },

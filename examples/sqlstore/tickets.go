@@ -116,7 +116,7 @@ func (s tickets) search(reseller uuid.UUID, q ticket.Query) query {
 	found := query{dialect: s.db.dialect}
 	found.where("reseller_id = %s", reseller)
 	matchAny(&found, "kind", q.Kinds)
-	matchAny(&found, "status", q.Statuses)
+	matchAny(&found, "status", q.States)
 	found.match("client_id", q.ClientID)
 	found.match("server_id", q.ServerID)
 	found.match("assignee", q.Assignee)

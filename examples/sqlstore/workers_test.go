@@ -197,7 +197,7 @@ func makeDue(t *testing.T, db *sqlstore.DB, n int) {
 	for i := range 2 * n {
 		s, client := named(fmt.Sprint("server ", i)), p.client(fmt.Sprint("client ", i))
 		_, err1 := p.servers.Add(ctx, p.reseller, dedicated.NewServer{ID: s, Name: fmt.Sprint("web-", i)})
-		_, err2 := p.servers.Assign(ctx, p.reseller, s, client.ID, monthly())
+		_, err2 := p.servers.Assign(ctx, p.reseller, s, dedicated.NewAssignment{ClientID: client.ID, Billing: monthly()})
 		require.NoError(t, errors.Join(err1, err2))
 		if i%2 == 0 {
 			_, err = p.cancellations.Schedule(ctx, p.reseller, cancellation.Order{
@@ -229,7 +229,7 @@ func checkWork(t *testing.T, db *sql.DB, n int) {
 		{2 * n, "cancellations and tasks there are", "SELECT (SELECT count(*) FROM cancellations) + (SELECT count(*) FROM backup_tasks)"},
 		{n, "cancellations were refunded", "SELECT count(DISTINCT cancellation) FROM host_refunds"},
 		{n, "refunds were paid", "SELECT count(*) FROM host_refunds"},
-		{n, "servers are released, and nobody's any more", "SELECT count(*) FROM servers WHERE state = 'clean_up' AND busy IS NULL"},
+		{n, "servers are released, and nobody's any more", "SELECT count(*) FROM servers WHERE state = 'clean_up' AND locked_by IS NULL"},
 		{n, "servers were released", "SELECT count(DISTINCT server_id) FROM events WHERE kind = 'dedicated.released'"},
 		{n, "releases there were", "SELECT count(*) FROM events WHERE kind = 'dedicated.released'"},
 		{0, "events nobody was told of", "SELECT count(*) FROM events WHERE CAST(id AS TEXT) NOT IN (SELECT event FROM host_mails)"},

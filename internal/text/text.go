@@ -86,7 +86,7 @@ func hostile(r rune) bool {
 	return false
 }
 
-// Or lists alternatives for a person: "in_use or on_hold".
+// Or lists alternatives for a person: "in_use or suspended".
 func Or[T ~string](words []T) string {
 	names := make([]string, len(words))
 	for i, word := range words {

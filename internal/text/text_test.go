@@ -80,7 +80,7 @@ func TestCleanBlock(t *testing.T) {
 func TestOr(t *testing.T) {
 	t.Parallel()
 	type state string
-	assert.Equal(t, "in_use or on_hold", text.Or([]state{"in_use", "on_hold"}))
+	assert.Equal(t, "in_use or suspended", text.Or([]state{"in_use", "suspended"}))
 	assert.Equal(t, "in_use", text.Or([]state{"in_use"}))
 	assert.Empty(t, text.Or[state](nil))
 }

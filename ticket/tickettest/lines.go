@@ -123,7 +123,7 @@ func (s suite) criteria(t *testing.T) {
 		return []look{
 			{"everything", ticket.Query{}, list{a, b, c}},
 			{"kinds", ticket.Query{Kinds: []ticket.Kind{ticket.Other, "host_kind"}}, list{b, c}},
-			{"statuses", ticket.Query{Statuses: []ticket.Status{ticket.Forwarded, ticket.Open}}, list{a, c}},
+			{"statuses", ticket.Query{States: []ticket.Status{ticket.Forwarded, ticket.Open}}, list{a, c}},
 			{"a client's", ticket.Query{ClientID: b.ClientID}, list{b}},
 			{"a server's", ticket.Query{ServerID: c.ServerID}, list{c}},
 			{"somebody's", ticket.Query{Assignee: a.Assignee}, list{a}},
@@ -133,7 +133,7 @@ func (s suite) criteria(t *testing.T) {
 			{"urgent by just before", ticket.Query{UrgentBy: b.UrgentAt.Add(-1000)}, list{c}},
 			{"all at once", ticket.Query{
 				ClientID: a.ClientID, ServerID: a.ServerID, Assignee: a.Assignee, MinPriority: 10, UrgentBy: a.UrgentAt, Text: "alpha",
-				Kinds: []ticket.Kind{ticket.Reboot}, Statuses: []ticket.Status{ticket.Open}, WaitingOn: dedicated.Reseller, Public: true,
+				Kinds: []ticket.Kind{ticket.Reboot}, States: []ticket.Status{ticket.Open}, WaitingOn: dedicated.Reseller, Public: true,
 			}, list{a}},
 		}
 	})
