@@ -20,7 +20,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 	for op, state := range operations {
 		for _, owner := range []dedicated.Owner{{}, {Provider: "upstream", Reference: "u-1"}} {
-			w := setup(t)
+			f := setup(t)
 			stranger := uuid.New()
 			used := state == dedicated.InUse || state == dedicated.Suspended
 			ofClient := dedicated.ErrNotFound
@@ -43,27 +43,27 @@ func TestWhoMayDoWhat(t *testing.T) {
 				actor dedicated.Actor
 				want  error
 			}{
-				{"reseller", w.reseller, nil},
-				{"system", dedicated.Actor{Role: dedicated.System, ResellerID: w.reseller.ResellerID}, nil},
-				{"client", w.client, ofClient},
-				{"other client", dedicated.Actor{Role: dedicated.Client, ID: stranger, ResellerID: w.reseller.ResellerID}, otherClient},
-				{"same client of another reseller", dedicated.Actor{Role: dedicated.Client, ID: w.client.ID, ResellerID: stranger}, otherClient},
+				{"reseller", f.reseller, nil},
+				{"system", dedicated.Actor{Role: dedicated.System, ResellerID: f.reseller.ResellerID}, nil},
+				{"client", f.client, ofClient},
+				{"other client", dedicated.Actor{Role: dedicated.Client, ID: stranger, ResellerID: f.reseller.ResellerID}, otherClient},
+				{"same client of another reseller", dedicated.Actor{Role: dedicated.Client, ID: f.client.ID, ResellerID: stranger}, otherClient},
 				{"other reseller", dedicated.Actor{Role: dedicated.Reseller, ResellerID: stranger}, elsewhere},
 				{"system of another reseller", dedicated.Actor{Role: dedicated.System, ResellerID: stranger}, elsewhere},
 				{"reseller without an ID", dedicated.Actor{Role: dedicated.Reseller}, dedicated.ErrNotFound},
 				{"system without an ID", dedicated.Actor{Role: dedicated.System}, dedicated.ErrNotFound},
-				{"client without an ID", dedicated.Actor{Role: dedicated.Client, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
-				{"role 0", dedicated.Actor{ID: w.client.ID, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
-				{"an unknown role", dedicated.Actor{Role: 9, ID: w.client.ID, ResellerID: w.reseller.ResellerID}, dedicated.ErrNotFound},
+				{"client without an ID", dedicated.Actor{Role: dedicated.Client, ResellerID: f.reseller.ResellerID}, dedicated.ErrNotFound},
+				{"role 0", dedicated.Actor{ID: f.client.ID, ResellerID: f.reseller.ResellerID}, dedicated.ErrNotFound},
+				{"an unknown role", dedicated.Actor{Role: 9, ID: f.client.ID, ResellerID: f.reseller.ResellerID}, dedicated.ErrNotFound},
 			}
 			for _, tt := range tests {
 				t.Run(op+"/"+owner.Provider+"/"+tt.name, func(t *testing.T) {
 					t.Parallel()
-					w := *w
-					s := w.inState(t, state)
+					f := *f
+					s := f.inState(t, state)
 					s.Owner = owner
-					require.NoError(t, w.store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}))
-					got, err := w.do(t, op, tt.actor, s)
+					require.NoError(t, f.store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}))
+					got, err := f.do(t, op, tt.actor, s)
 					if tt.want == nil {
 						require.NoError(t, err)
 						if tt.actor.Role == dedicated.Client {
@@ -86,13 +86,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s := w.assigned(t)
+	f, ctx := setup(t), t.Context()
+	s := f.assigned(t)
 	s.Owner, s.LockedBy = dedicated.Owner{Provider: "upstream", Reference: "u-1"}, uuid.New()
-	require.NoError(t, w.store.Commit(ctx, dedicated.Change{Servers: []dedicated.Server{s}}))
-	got, err := w.Server(ctx, w.client, s.ID)
+	require.NoError(t, f.store.Commit(ctx, dedicated.Change{Servers: []dedicated.Server{s}}))
+	got, err := f.Server(ctx, f.client, s.ID)
 	require.NoError(t, err)
-	listed, _, err := w.Servers(ctx, w.client, dedicated.Query{})
+	listed, _, err := f.Servers(ctx, f.client, dedicated.Query{})
 	require.NoError(t, err)
 	require.Len(t, listed, 1)
 	for _, seen := range []dedicated.Server{got, listed[0]} {
@@ -101,23 +101,23 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 		assert.Equal(t, uuid.Nil, seen.LockedBy)
 	}
 	for _, text := range []string{"upstream", "u-1"} {
-		listed, _, err := w.Servers(ctx, w.client, dedicated.Query{Text: text})
+		listed, _, err := f.Servers(ctx, f.client, dedicated.Query{Text: text})
 		require.NoError(t, err)
 		assert.Empty(t, listed, "a search by %q tells whose the server is", text)
 	}
 	for _, owner := range []string{"own", "provider"} {
-		_, _, err = w.Servers(ctx, w.client, dedicated.Query{Owner: owner})
+		_, _, err = f.Servers(ctx, f.client, dedicated.Query{Owner: owner})
 		require.ErrorIs(t, err, dedicated.ErrForbidden)
 	}
 }
 
 func TestServersOfAClient(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	used, held := w.inState(t, dedicated.InUse), w.inState(t, dedicated.Suspended)
-	w.inState(t, dedicated.CleanUp)
-	w.inState(t, dedicated.InStock)
-	other, err := w.Assign(ctx, w.reseller, w.add(t).ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
+	f, ctx := setup(t), t.Context()
+	used, held := f.inState(t, dedicated.InUse), f.inState(t, dedicated.Suspended)
+	f.inState(t, dedicated.CleanUp)
+	f.inState(t, dedicated.InStock)
+	other, err := f.Assign(ctx, f.reseller, f.add(t).ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 	require.NoError(t, err)
 	tests := []struct {
 		name string
@@ -128,10 +128,10 @@ func TestServersOfAClient(t *testing.T) {
 		{"those on hold", dedicated.Query{States: []dedicated.State{dedicated.Suspended, dedicated.CleanUp}}, []uuid.UUID{held.ID}},
 		{"not those it used", dedicated.Query{States: []dedicated.State{dedicated.CleanUp}}, nil},
 		{"not another's", dedicated.Query{ClientID: other.ClientID}, nil},
-		{"its own by name", dedicated.Query{ClientID: w.client.ID, Text: "web"}, []uuid.UUID{used.ID, held.ID}},
+		{"its own by name", dedicated.Query{ClientID: f.client.ID, Text: "web"}, []uuid.UUID{used.ID, held.ID}},
 	}
 	for _, tt := range tests {
-		items, next, err := w.Servers(ctx, w.client, tt.q)
+		items, next, err := f.Servers(ctx, f.client, tt.q)
 		require.NoError(t, err, tt.name)
 		assert.Empty(t, next, tt.name)
 		var got []uuid.UUID
@@ -140,16 +140,16 @@ func TestServersOfAClient(t *testing.T) {
 		}
 		assert.ElementsMatch(t, tt.want, got, tt.name)
 	}
-	all, _, err := w.Servers(ctx, w.reseller, dedicated.Query{})
+	all, _, err := f.Servers(ctx, f.reseller, dedicated.Query{})
 	require.NoError(t, err)
 	assert.Len(t, all, 5)
-	for _, a := range []dedicated.Actor{{}, {Role: dedicated.Reseller}, {Role: dedicated.Client, ResellerID: w.reseller.ResellerID}} {
-		_, _, err := w.Servers(ctx, a, dedicated.Query{})
+	for _, a := range []dedicated.Actor{{}, {Role: dedicated.Reseller}, {Role: dedicated.Client, ResellerID: f.reseller.ResellerID}} {
+		_, _, err := f.Servers(ctx, a, dedicated.Query{})
 		require.ErrorIs(t, err, dedicated.ErrNotFound)
 	}
-	none, _, err := w.Servers(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, dedicated.Query{})
+	none, _, err := f.Servers(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, dedicated.Query{})
 	require.NoError(t, err)
 	assert.Empty(t, none)
-	_, _, err = w.Servers(ctx, w.reseller, dedicated.Query{After: "?"})
+	_, _, err = f.Servers(ctx, f.reseller, dedicated.Query{After: "?"})
 	require.ErrorIs(t, err, dedicated.ErrInvalid)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Unit is what a billing cycle is counted in.
+// Unit is the unit in which a billing cycle is counted.
 type Unit uint8
 
 // The units of a cycle. Weeks are seven days.
@@ -27,13 +27,13 @@ type Cycle struct {
 // MaxCount is the most units that a cycle may have.
 const MaxCount = 1000
 
-// Billing says when an assignment's billing periods begin, and what it is paid in.
+// Billing defines when the billing periods of an assignment begin, and the currency in which it is paid.
 //
 // The n-th period begins n cycles after the Anchor, computed from the Anchor itself: monthly from 31 January is
-// 28 or 29 February, then 31 March. The Anchor's local time of day in Zone is kept; one that a change of clocks skips is
-// moved forward by the gap, one that it repeats is the first (RFC 5545, section 3.3.5).
+// 28 or 29 February, then 31 March. Periods keep the Anchor's local time of day in Zone. A local time that a change of clocks
+// skips is moved forward by the gap; of one that it repeats, the first is meant (RFC 5545, section 3.3.5).
 type Billing struct {
-	Anchor   time.Time // the start of period 0, years 1 to 9999; for midnight in Zone make it there, not in UTC
+	Anchor   time.Time // the start of period 0, years 1 to 9999; for midnight in Zone, make the time in that zone, not in UTC
 	Cycle    Cycle
 	Zone     string // IANA name; "" is UTC
 	Currency string // ISO 4217: three capital letters
@@ -49,23 +49,23 @@ type Period struct {
 	Start, End time.Time
 }
 
-// Contains says whether t is in the period.
+// Contains reports whether t is in the period.
 func (p Period) Contains(t time.Time) bool { return !t.Before(p.Start) && t.Before(p.End) }
 
-// Validate returns an *Error that is ErrInvalid and names the field. Places 0 is refused unless the currency is one of
-// ISO 4217's without decimals: a forgotten field must not round money to whole units.
+// Validate returns an *Error that is ErrInvalid and names the wrong field; nil: all fields are right. It refuses Places 0 unless
+// the currency has no decimals by ISO 4217, so that a forgotten field does not round money to whole units.
 func (b Billing) Validate() error {
 	if _, err := b.grid(); err != nil {
 		return err
 	}
 	if len(b.Currency) != 3 || !capitals(b.Currency) {
-		return invalid("Billing", "Currency", "%.20q is not a code of ISO 4217, three capital letters such as EUR", b.Currency)
+		return invalid(opBilling, "Currency", "%.20q is not a code of ISO 4217, three capital letters such as EUR", b.Currency)
 	}
 	if b.Places < 0 || b.Places > MaxPlaces {
-		return invalid("Billing", "Places", "%d decimal places: 0 to %d are possible", b.Places, MaxPlaces)
+		return invalid(opBilling, "Places", "%d decimal places: want 0 to %d", b.Places, MaxPlaces)
 	}
 	if b.Places == 0 && !withoutDecimals(b.Currency) {
-		return invalid("Billing", "Places", "0 decimal places, but %s has some (2 for most currencies)", b.Currency)
+		return invalid(opBilling, "Places", "0 decimal places, but %s has some (2 for most currencies)", b.Currency)
 	}
 	return nil
 }
@@ -88,12 +88,11 @@ func withoutDecimals(currency string) bool {
 	return false
 }
 
-// PeriodAt returns the period that t is in. It takes the same short time for every t, and does not allocate. Before the
-// Anchor there is no period: that is ErrInvalid, as is a Billing without a valid anchor, cycle or zone, and a period that
-// does not end within year 9999.
+// PeriodAt returns the period that contains t. Its cost does not depend on t, and it does not allocate. A t before the Anchor
+// is ErrInvalid, and so are a Billing without a valid anchor, cycle or zone, and a period that ends after year 9999.
 //
-// A day that its zone left out altogether (Pacific/Apia, 30 December 2011) is an empty period of a daily cycle: no instant
-// is in it.
+// If a zone skipped a whole day (Pacific/Apia, 30 December 2011), that day is an empty period of a daily cycle: it contains no
+// instant.
 func (b Billing) PeriodAt(t time.Time) (Period, error) {
 	g, err := b.grid()
 	if err != nil {
@@ -119,15 +118,15 @@ func (b Billing) PeriodAt(t time.Time) (Period, error) {
 	return g.period(index, start, end)
 }
 
-// Period returns the period with the given index, from 0. A negative one, and one that does not end within year 9999, is
-// ErrInvalid, as is a Billing without a valid anchor, cycle or zone.
+// Period returns the period with the given index; the first is 0. ErrInvalid is a negative index, a period that ends after
+// year 9999, and a Billing without a valid anchor, cycle or zone.
 func (b Billing) Period(index int) (Period, error) {
 	g, err := b.grid()
 	if err != nil {
 		return Period{}, err
 	}
 	if last := lastDay / b.Cycle.Count; index < 0 || index > last {
-		return Period{}, invalid("Billing", "index", "there is no billing period %d: 0 to %d are possible", index, last)
+		return Period{}, invalid(opBilling, "index", "there is no billing period %d: want 0 to %d", index, last)
 	}
 	return g.period(index, g.start(index), g.start(index+1))
 }
@@ -143,10 +142,10 @@ func (b Billing) outside(format string, t time.Time, g grid) error {
 	return &Error{Op: "PeriodAt", Field: "t", Msg: fmt.Sprintf(format, at, anchor), Err: ErrInvalid}
 }
 
-// grid is a Billing made ready to compute with.
+// grid is a Billing in the form in which periods are computed.
 type grid struct {
 	anchor time.Time
-	wall   zone.Wall // what the clock showed at the anchor
+	wall   zone.Wall // the local time at the anchor
 	cycle  Cycle
 	loc    *time.Location
 	span   zone.Span // where the last start was found
@@ -154,13 +153,13 @@ type grid struct {
 
 func (b Billing) grid() (grid, error) {
 	if b.Anchor.IsZero() {
-		return grid{}, invalid("Billing", "Anchor", "missing: the instant at which the first period begins is wanted")
+		return grid{}, invalid(opBilling, "Anchor", "missing: want the instant at which the first period begins")
 	}
 	if b.Cycle.Unit < Day || b.Cycle.Unit > Year {
-		return grid{}, invalid("Billing", "Cycle.Unit", "%d is none of Day, Week, Month, Year", b.Cycle.Unit)
+		return grid{}, invalid(opBilling, "Cycle.Unit", "%d: want Day, Week, Month or Year", b.Cycle.Unit)
 	}
 	if b.Cycle.Count < 1 || b.Cycle.Count > MaxCount {
-		return grid{}, invalid("Billing", "Cycle.Count", "%d: 1 to %d are possible", b.Cycle.Count, MaxCount)
+		return grid{}, invalid(opBilling, "Cycle.Count", "%d: want 1 to %d", b.Cycle.Count, MaxCount)
 	}
 	loc, err := zone.Load(b.Zone)
 	if err != nil {
@@ -169,12 +168,12 @@ func (b Billing) grid() (grid, error) {
 	span := zone.SpanAt(b.Anchor, loc)
 	wall := span.Wall(b.Anchor)
 	if wall.Year < 1 || wall.Year > maxYear {
-		return grid{}, invalid("Billing", "Anchor", "year %d: 1 to %d are possible", wall.Year, maxYear)
+		return grid{}, invalid(opBilling, "Anchor", "year %d: want 1 to %d", wall.Year, maxYear)
 	}
 	return grid{anchor: b.Anchor.In(loc), wall: wall, cycle: b.Cycle, loc: loc, span: span}, nil
 }
 
-// start is when period index begins.
+// start returns the start of the period with the index.
 func (g *grid) start(index int) time.Time {
 	if index == 0 {
 		return g.anchor // also where the anchor is the second of a repeated time
@@ -195,7 +194,7 @@ func (g *grid) start(index int) time.Time {
 	return t
 }
 
-// near is the index of the period that t is in, or one close to it, for it reads t with the offset of another day.
+// near returns the index of the period that contains t, or one next to it: it reads t with the offset of another day.
 func (g *grid) near(t time.Time) int {
 	w := g.span.Wall(t)
 	passed, length := 0, g.cycle.Count
@@ -214,12 +213,12 @@ func (g *grid) near(t time.Time) int {
 	return max(passed/length, 0)
 }
 
-// beyond says whether t is after maxYear, by the offset at the start that was found last.
+// beyond reports whether t is after maxYear, by the offset at the start that was found last.
 func (g *grid) beyond(t time.Time) bool { return g.span.Local(t.Unix()) >= afterMaxYear }
 
 func (g *grid) period(index int, start, end time.Time) (Period, error) {
 	if g.beyond(end) {
-		return Period{}, invalid("Billing", "index", "billing period %d does not end within year %d", index, maxYear)
+		return Period{}, invalid(opBilling, "index", "billing period %d does not end within year %d", index, maxYear)
 	}
 	return Period{Index: index, Start: start, End: end}, nil
 }

@@ -32,24 +32,24 @@ func (f *flaky) Commit(ctx context.Context, changes ...dedicated.Change) error {
 func TestConflictsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
 	store, gates := &flaky{Store: &dedicated.MemoryStore{}}, 0
-	w := setup(t, func(c *dedicated.Config) {
+	f := setup(t, func(c *dedicated.Config) {
 		c.Store = store
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
 			gates++
 			return nil
 		})
 	})
-	s := w.assigned(t)
+	s := f.assigned(t)
 	conflict := dedicated.ErrConflict
 
 	gates, store.commits, store.failures = 0, 0, []error{conflict, conflict, conflict, conflict}
-	_, err := w.Suspend(t.Context(), w.reseller, s.ID, "")
+	_, err := f.Suspend(t.Context(), f.reseller, s.ID, "")
 	require.NoError(t, err)
 	assert.Equal(t, 5, store.commits)
 	assert.Equal(t, 1, gates, "gates are asked once")
 
 	store.commits, store.failures = 0, []error{conflict, conflict, conflict, conflict, conflict, conflict}
-	_, err = w.Resume(t.Context(), w.reseller, s.ID)
+	_, err = f.Resume(t.Context(), f.reseller, s.ID)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 	assert.Equal(t, 5, store.commits)
 	var e *dedicated.Error
@@ -58,9 +58,14 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 
 	down := errors.New("connection lost")
 	store.failures = []error{down}
-	_, err = w.Resume(t.Context(), w.reseller, s.ID)
+	_, err = f.Resume(t.Context(), f.reseller, s.ID)
 	require.ErrorIs(t, err, down)
-	assert.Equal(t, "dedicated: Resume: connection lost", err.Error())
+	require.ErrorIs(t, err, dedicated.ErrHost)
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.OutcomeUnknown)
+	assert.EqualError(t, err, "dedicated: Resume: store failed; it is unknown whether the change was stored: "+
+		"read the record before you try again")
+	assert.ErrorContains(t, e.Err, "connection lost", "for the log")
 }
 
 // torn conflicts at its first reads, as a database may under serializable isolation.
@@ -79,30 +84,30 @@ func (s *torn) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, erro
 func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	t.Parallel()
 	store, closed := &torn{Store: &dedicated.MemoryStore{}}, false
-	w := setup(t, func(c *dedicated.Config) {
+	f := setup(t, func(c *dedicated.Config) {
 		c.Store = store
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
 			if closed {
-				return errors.New("closed")
+				return dedicated.Refuse("closed")
 			}
 			return nil
 		})
 	})
-	s := w.add(t)
+	s := f.add(t)
 	closed, store.reads = true, 1
-	_, err := w.Rename(t.Context(), w.reseller, s.ID, "web-02")
+	_, err := f.Rename(t.Context(), f.reseller, s.ID, "web-02")
 	require.ErrorIs(t, err, dedicated.ErrForbidden)
 }
 
 func TestOneOfManyWins(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := setup(t)
 	for range 50 {
-		s, start, results := w.add(t), make(chan struct{}), make(chan error, 8)
+		s, start, results := f.add(t), make(chan struct{}), make(chan error, 8)
 		for range cap(results) {
 			go func() {
 				<-start
-				_, err := w.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
+				_, err := f.Assign(t.Context(), f.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 				results <- err
 			}()
 		}

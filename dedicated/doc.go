@@ -1,9 +1,9 @@
-// Package dedicated keeps the servers that a reseller rents out: whose machine each is, who uses it, in which state it is,
-// and when its billing periods begin.
+// Package dedicated keeps the servers that a reseller rents out: the owner of each machine, the client that uses it, its
+// state, and its billing periods.
 //
-// The problem: a server changes hands. What one client asked for must never hit the next, a machine that is being wiped
-// must not be sold again, and "the end of the billing period" must mean the same instant to the invoice, the warning and
-// the cancellation. The smallest program:
+// The problem: servers change hands. A request of one client must never reach the next client. A machine that is being wiped
+// must not be sold. "The end of the billing period" must mean the same instant to the invoice, the warning and the
+// cancellation. The smallest program:
 //
 //	servers, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}})
 //	...
@@ -14,12 +14,13 @@
 //
 // # Concepts
 //
-// An [Actor] acts in a [Role] for one reseller. Another reseller's records do not exist for it. A client sees the servers
-// that it uses, without their [Owner]: whether a machine is the reseller's own or a provider's is not a client's to know.
+// An [Actor] calls operations in a [Role], for one reseller. It cannot see another reseller's records. A client sees the
+// servers that it uses, without their [Owner]: it does not learn whether a machine is the reseller's own or a provider's.
 //
-// A [Server] goes from in_stock to in_use at Assign, under a fresh Assignment, and always through clean_up before anybody
-// else gets it; [Transitions] is the table:
+// A [Server] has a [State]. Assign gives it to a client under a fresh Assignment. It always passes clean_up before another
+// client gets it. [Transitions] returns the state table:
 //
+//	Add           (new)               -> in_stock
 //	Assign        in_stock            -> in_use
 //	ChangeBilling in_use, suspended   -> the same
 //	Suspend       in_use              -> suspended
@@ -27,21 +28,25 @@
 //	Release       in_use, suspended   -> clean_up
 //	Restock       clean_up            -> in_stock
 //	Retire        in_stock, clean_up  -> retired
+//	Rename        any                 -> the same
+//	Unlock        any                 -> the same
 //
-// [Billing] turns instants into billing periods by pure functions, without a clock.
+// [Billing] computes billing periods by pure functions, without a clock.
 //
-// [Manager] enforces the rules, a [Store] remembers, and every change is committed together with the events it caused
-// (see package notify). A Store that is a [BulkStore], and a host's inventory that is a [BulkInventory], answer a tick for a
-// hundred due items with one question; they need not. [Runner] is the loop around everything in the library that has
-// something to do by itself.
+// [Manager] enforces the rules and a [Store] remembers. Each change is committed together with the events that it caused
+// (see package notify). [Runner] calls everything in the library that has work of its own.
+//
+// A Tick of another package reads a hundred servers with one question if the Store is a [BulkStore], or the host's inventory a
+// [BulkInventory]. Both are optional.
 //
 // # Errors
 //
-// Every error answers errors.Is for one of [ErrNotFound], [ErrConflict], [ErrForbidden] and [ErrInvalid], or for the cause
-// that a store, a hook or a context gave, and errors.As for an [Error] with the details.
+// Every error is an [Error] (errors.As), with the data that a frontend needs. errors.Is finds one of [ErrNotFound],
+// [ErrConflict], [ErrForbidden] and [ErrInvalid], which are the caller's doing, or [ErrHost] if a part of the host failed, or
+// the error of a context that ended.
 //
 // # Concurrency
 //
-// A Manager may be used by many goroutines, and any number of Managers in any number of processes may work on one Store:
-// who loses a race reads and decides again, five times at most.
+// Many goroutines may use a Manager, and any number of Managers in any number of processes may work on one Store. If a
+// record changed meanwhile, an operation reads it and decides again, five times at most.
 package dedicated

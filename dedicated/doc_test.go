@@ -17,9 +17,15 @@ func TestDocumentedTable(t *testing.T) {
 	t.Parallel()
 	var rows strings.Builder
 	for _, row := range dedicated.Transitions() {
-		var from []string
+		from := []string{}
 		for _, state := range row.From {
 			from = append(from, string(state))
+		}
+		switch len(from) {
+		case 0:
+			from = []string{"(new)"}
+		case len(dedicated.States()):
+			from = []string{"any"}
 		}
 		to := string(row.To)
 		if to == "" {

@@ -7,30 +7,37 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The same four values in every package of the library.
+// The five answers of every package of the library. They are the same values in each.
 var (
-	// ErrNotFound: there is no such record, or none that the actor may know of.
+	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
-	// ErrConflict: the record is not in a state that allows it, or changed meanwhile.
+	// ErrConflict: the state of the record does not allow the operation, or the record changed meanwhile.
 	ErrConflict = fault.ErrConflict
 	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
 	ErrForbidden = fault.ErrForbidden
-	// ErrInvalid: what was given is wrong, whatever is stored.
+	// ErrInvalid: a parameter is wrong, whatever is stored.
 	ErrInvalid = fault.ErrInvalid
+	// ErrHost: a part that the host supplies failed, panicked or answered nonsense. The caller did nothing wrong.
+	ErrHost = fault.ErrHost
 )
 
-// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
-// and the cause where a store or a hook gave one.
+// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is
+// finds exactly one of the five sentinels in it, or the error of the caller's context.
+//
+// Every actor may read its text. What a part of the host said is not in it: Err has that, for the log.
 type Error struct {
-	Op       string    // the method, or the type that was checked: "Assign", "Billing"
-	ServerID uuid.UUID // nil where no server is concerned
-	Field    string    // the parameter that is wrong: "Billing.Zone"; "" where none is
-	State    State     // the state that the server is in, where that is the reason
-	Want     []State   // the states that Op takes, with State
-	Msg      string    // what was wrong, and what would have been right
-	Err      error     // a sentinel or the cause
+	Op             Op        // the method, or the type that was checked: "Assign", "Billing"
+	ServerID       uuid.UUID // nil if the error is not about one server
+	Field          string    // the parameter that is wrong: "Billing.Zone"; "" if none is
+	State          State     // the state of the server, if that is the reason
+	Want           []State   // with State: the states that Op takes
+	Existing       *Server   // the record that is in the way, as the actor may see it; nil if none is
+	OutcomeUnknown bool      // with ErrHost or an ended context: the change may have been stored
+	Msg            string    // what was wrong, and what would have been right
+	Err            error     // a sentinel; with ErrHost also what the host's part said, for the log
 }
 
 // Error says what was wrong, and what would have been right.
@@ -39,22 +46,25 @@ func (e *Error) Error() string { return "dedicated: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final tells the library's own loops not to try again at once: this package has done that, where it could help.
-func (e *Error) Final() bool { return true }
+// Refuse returns the error by which a gate refuses: ErrForbidden, with a message that the actor reads. Gates of all packages
+// use it. Any other error of a gate is ErrHost.
+func Refuse(message string) error { return &fault.Refusal{Message: message} }
 
-func invalid(op, field string, format string, args ...any) *Error {
+func invalid(op Op, field string, format string, args ...any) *Error {
 	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
 }
 
-func notFound(op string, id uuid.UUID) *Error {
+func notFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
-// asError gives an error of a store, a hook or a check its place; an *Error stays as it is.
-func asError(op string, id uuid.UUID, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
+// explain makes an *Error of any error of an operation. An *Error stays as it is.
+func explain(op Op, id uuid.UUID, err error) error {
+	var host *fault.HostError
+	var own *Error
+	if err == nil || !errors.As(err, &host) && errors.As(err, &own) {
 		return err
 	}
-	return &Error{Op: op, ServerID: id, Msg: op + ": " + err.Error(), Err: err}
+	f := manage.Explain(string(op), err)
+	return &Error{Op: op, ServerID: id, Field: f.Field, OutcomeUnknown: f.OutcomeUnknown, Msg: f.Msg, Err: err}
 }

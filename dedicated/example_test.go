@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,13 +75,12 @@ func ExampleBilling_PeriodAt() {
 
 // A gate keeps a client from getting more servers than the host allows.
 func ExampleHooks() {
-	limit := errors.New("this client has two servers already")
 	servers, err := dedicated.New(dedicated.Config{
 		Store: &dedicated.MemoryStore{},
 		Hooks: dedicated.Hooks{Gate: []func(context.Context, dedicated.Actor, dedicated.Server) error{
 			func(_ context.Context, _ dedicated.Actor, s dedicated.Server) error {
 				if s.State == dedicated.InUse {
-					return limit
+					return dedicated.Refuse("this client has two servers already")
 				}
 				return nil
 			},
@@ -100,7 +100,7 @@ func ExampleHooks() {
 		Anchor: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
 		Currency: "EUR", Places: 2,
 	}})
-	fmt.Println(errors.Is(err, limit), errors.Is(err, dedicated.ErrForbidden))
+	fmt.Println(errors.Is(err, dedicated.ErrForbidden), strings.Contains(err.Error(), "this client has two servers already"))
 	// Output: true true
 }
 

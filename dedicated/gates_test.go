@@ -3,6 +3,7 @@ package dedicated_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -10,36 +11,37 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
 func TestGates(t *testing.T) {
 	t.Parallel()
-	mine := errors.New("not on a Friday")
+	mine := errors.New("the calendar")
 	var asked []string
 	refuse := false
 	gate := func(name string) func(context.Context, dedicated.Actor, dedicated.Server) error {
 		return func(_ context.Context, a dedicated.Actor, s dedicated.Server) error {
 			asked = append(asked, name+" "+string(s.State))
 			if refuse {
-				return mine
+				return fmt.Errorf("%w: %w", mine, dedicated.Refuse("not on a Friday"))
 			}
 			return nil
 		}
 	}
-	w := setup(t, func(c *dedicated.Config) { c.Hooks.Gate = append(c.Hooks.Gate, gate("first"), gate("second")) })
-	s := w.assigned(t)
+	f := setup(t, func(c *dedicated.Config) { c.Hooks.Gate = append(c.Hooks.Gate, gate("first"), gate("second")) })
+	s := f.assigned(t)
 	assert.Equal(t, []string{"first in_stock", "second in_stock", "first in_use", "second in_use"}, asked, "the server as it would become")
 
 	asked, refuse = nil, true
 	for _, op := range []string{"Add", "ChangeBilling", "Rename", "Suspend", "Release"} {
-		_, err := w.do(t, op, w.reseller, s)
+		_, err := f.do(t, op, f.reseller, s)
 		require.ErrorIs(t, err, mine, op)
 		require.ErrorIs(t, err, dedicated.ErrForbidden, op)
+		assert.NotErrorIs(t, err, dedicated.ErrHost, op)
 		assert.ErrorContains(t, err, "not on a Friday", op)
+		assert.NotContains(t, err.Error(), "calendar", op)
 	}
 	assert.Len(t, asked, 5, "the first refusal wins")
-	got, err := w.Server(t.Context(), w.reseller, s.ID)
+	got, err := f.Server(t.Context(), f.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, s, got)
 }
@@ -55,30 +57,30 @@ func TestGatesStandOnEveryPath(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			closed := false
-			w := setup(t, func(c *dedicated.Config) {
+			f := setup(t, func(c *dedicated.Config) {
 				c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
 					if closed {
-						return errors.New("closed")
+						return dedicated.Refuse("closed")
 					}
 					return nil
 				})
 			})
-			s := w.inState(t, state)
-			call := func() (dedicated.Server, error) { return w.do(t, op, w.reseller, s) }
+			s := f.inState(t, state)
+			call := func() (dedicated.Server, error) { return f.do(t, op, f.reseller, s) }
 			if op == "Unlock" {
-				busy, err := w.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.New(), "")
+				busy, err := f.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.New(), "")
 				require.NoError(t, err)
 				s = busy
-				call = func() (dedicated.Server, error) { return w.Unlock(t.Context(), w.reseller, s.ID, s.LockedBy) }
+				call = func() (dedicated.Server, error) { return f.Unlock(t.Context(), f.reseller, s.ID, s.LockedBy) }
 			}
-			before := w.events(t)
+			before := f.events(t)
 			closed = true
 			_, err := call()
 			require.ErrorIs(t, err, dedicated.ErrForbidden)
-			got, err := w.Server(t.Context(), w.reseller, s.ID)
+			got, err := f.Server(t.Context(), f.reseller, s.ID)
 			require.NoError(t, err)
 			assert.Equal(t, s, got)
-			assert.Equal(t, before, w.events(t))
+			assert.Equal(t, before, f.events(t))
 			closed = false
 			_, err = call()
 			require.NoError(t, err)
@@ -86,16 +88,32 @@ func TestGatesStandOnEveryPath(t *testing.T) {
 	}
 }
 
-func TestGateThatPanicsRefuses(t *testing.T) {
+// TestGateThatFails: an error that is not a refusal, and a panic, are the host's fault. Nothing is written.
+func TestGateThatFails(t *testing.T) {
 	t.Parallel()
-	w := setup(t, func(c *dedicated.Config) {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error { panic("oh") })
-	})
-	_, err := w.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01"})
-	require.ErrorIs(t, err, dedicated.ErrForbidden)
-	assert.ErrorContains(t, err, "refused: gate 1 panicked")
-	assert.NotContains(t, err.Error(), "oh", "the value is nobody's to read")
-	var p *fault.PanicError
-	require.ErrorAs(t, err, &p)
-	assert.Equal(t, "oh", p.Value)
+	mine := errors.New("password=secret")
+	for name, gate := range map[string]func() error{"error": func() error { return mine }, "panic": func() error { panic(mine) }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fails := false
+			f := setup(t, func(c *dedicated.Config) {
+				c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
+					if fails {
+						return gate()
+					}
+					return nil
+				})
+			})
+			s := f.add(t)
+			fails = true
+			_, err := f.Rename(t.Context(), f.reseller, s.ID, "web-02")
+			require.ErrorIs(t, err, dedicated.ErrHost)
+			require.ErrorIs(t, err, mine, "for the log")
+			assert.NotErrorIs(t, err, dedicated.ErrForbidden)
+			assert.EqualError(t, err, "dedicated: Rename: gate 1 failed; nothing was changed")
+			got, err := f.Server(t.Context(), f.reseller, s.ID)
+			require.NoError(t, err)
+			assert.Equal(t, s, got)
+		})
+	}
 }

@@ -4,27 +4,23 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// Hooks are the host's say in what happens. The zero value says nothing.
+// Hooks are the host's say in what happens. The zero value has no hooks.
 type Hooks struct {
-	// Gate functions may refuse a change before anything is written, in order; the first refusal wins. s is the server as
-	// it would become. They run once an operation, in the caller's goroutine and never inside a store call, on every path
-	// that changes a server. What a gate returns is found by errors.Is, beside ErrForbidden; a panic counts as a refusal.
-	// They may be called by many goroutines at once.
+	// Gate functions may refuse a change before it is written, by returning Refuse. They run in order; the first refusal wins
+	// and is ErrForbidden, with the message for the actor. Any other error and a panic are ErrHost. s is the server as it would
+	// become. Gates run once an operation, in the caller's goroutine, never inside a store call, and for every operation
+	// that changes a server. Many goroutines may call them at once.
 	Gate []func(ctx context.Context, a Actor, s Server) error
 }
 
-func (h *Hooks) ask(ctx context.Context, op string, a Actor, s Server) error {
-	for n, gate := range h.Gate {
-		err := fault.Guard(fmt.Sprintf("gate %d", n+1), func() error { return gate(ctx, a, s) })
-		if err != nil {
-			return &Error{
-				Op: op, ServerID: s.ID, Msg: fmt.Sprintf("%s of server %s (%s) was refused: %s", op, s.Name, s.ID, fault.Reason(err)),
-				Err: fmt.Errorf("%w: %w", ErrForbidden, err),
-			}
-		}
+func (h *Hooks) ask(ctx context.Context, op Op, a Actor, s Server) error {
+	err := manage.Ask(ctx, h.Gate, func(gate func(context.Context, Actor, Server) error) error { return gate(ctx, a, s) })
+	if refusal := manage.Refusal(err); refusal != nil {
+		return &Error{Op: op, ServerID: s.ID, Err: err,
+			Msg: fmt.Sprintf("%s of server %s (%s) was refused: %s", op, s.Name, s.ID, refusal.Message)}
 	}
-	return nil
+	return err
 }

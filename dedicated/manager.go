@@ -1,6 +1,7 @@
 package dedicated
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,24 +11,24 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // Config is what a Manager works with.
 type Config struct {
 	Store Store       // required
-	Hooks Hooks       // zero: nobody is asked
+	Hooks Hooks       // zero: no gates
 	Clock clock.Clock // nil: real time
 }
 
-// Manager keeps a reseller's servers: all rules, permissions and changes of state are here. It holds no state of its own
+// Manager keeps a reseller's servers. It enforces all rules, permissions and changes of state. It holds no state of its own
 // and is safe for concurrent use, in any number of processes over one Store.
 //
-// A server that the actor may not know of is ErrNotFound; so is everything for Role 0 and for an actor without a
-// ResellerID. What a client may see but not do is ErrForbidden, as is what a gate refuses. A server in the wrong state is
-// ErrConflict, as is one that kept changing meanwhile. All errors but those of ctx and the Store are *Error, and those
-// are wrapped in one.
+// A server that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
+// ResellerID. ErrForbidden is what a client may see but not do, and what a gate refuses. ErrConflict is a server in the
+// wrong state, or one that changed five times while an operation decided. ErrHost is a failed Store or gate. If ctx
+// ends, errors.Is finds its error. All errors are *Error.
 type Manager struct {
 	store Store
 	hooks *Hooks
@@ -37,62 +38,75 @@ type Manager struct {
 // New returns a Manager, or ErrInvalid without a Store.
 func New(c Config) (*Manager, error) {
 	if c.Store == nil {
-		return nil, invalid("New", "Config.Store", "missing: a MemoryStore will do for a start")
+		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
 	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	return &Manager{store: c.Store, hooks: &c.Hooks, clock: c.Clock}, nil
+	return &Manager{store: guarded(c.Store), hooks: &c.Hooks, clock: c.Clock}, nil
 }
 
 // NewServer is a server to add.
 type NewServer struct {
-	ID    uuid.UUID // optional; a repeat with the same ID and content returns what is stored
+	ID    uuid.UUID // optional; a repeat with the same ID and content returns the stored server
 	Name  string    // one line of at most MaxName bytes
 	Owner Owner     // zero: the reseller's own
 }
 
-// Add puts a server in stock. An ID that is taken by a server with another content is ErrConflict.
+// Add puts a server in stock. An ID that another server has, or this one with another content, is ErrConflict.
 func (m *Manager) Add(ctx context.Context, a Actor, p NewServer) (Server, error) {
-	const op = "Add"
 	if !a.Manages(a.ResellerID) {
-		return Server{}, nobody(op, a)
+		return Server{}, actorError(OpAdd, a)
 	}
-	if err := errors.Join(checkName(op, p.Name), p.Owner.validate(op)); err != nil {
+	if err := errors.Join(checkName(OpAdd, p.Name), p.Owner.check(OpAdd)); err != nil {
 		return Server{}, err
 	}
 	if p.ID == uuid.Nil {
 		id, err := uuid.NewRandom()
 		if err != nil {
-			return Server{}, asError(op, uuid.Nil, err)
+			return Server{}, explain(OpAdd, uuid.Nil, err)
 		}
 		p.ID = id
 	}
-	s := Server{ID: p.ID, ResellerID: a.ResellerID, Name: p.Name, Owner: p.Owner, State: InStock}
-	if err := m.hooks.ask(ctx, op, a, s); err != nil {
-		return Server{}, err
+	added := Server{ID: p.ID, ResellerID: a.ResellerID, Name: p.Name, Owner: p.Owner, State: InStock}
+	s, err := manage.Operation[*Server, Server]{
+		Read: func(ctx context.Context) (*Server, error) {
+			stored, err := m.store.Server(ctx, p.ID)
+			if errors.Is(err, ErrNotFound) {
+				return nil, nil
+			}
+			return &stored, err
+		},
+		Decide: func(stored *Server) (Server, bool, error) {
+			if stored == nil {
+				return added, true, nil
+			}
+			return *stored, false, added.checkRepeat(a, *stored)
+		},
+		Gate: func(ctx context.Context, s Server) error { return m.hooks.ask(ctx, OpAdd, a, s) },
+		Commit: func(ctx context.Context, s Server) error {
+			return m.store.Commit(ctx, Change{Servers: []Server{s}})
+		},
+	}.Run(ctx)
+	if err != nil {
+		return Server{}, explain(OpAdd, p.ID, err)
 	}
-	if err := m.store.Commit(ctx, Change{Servers: []Server{s}}); err != nil {
-		return m.added(ctx, s, err)
+	if s.Version == 0 {
+		s.Version++
 	}
-	s.Version++
 	return s, nil
 }
 
-// added answers an Add whose Commit failed: with what is stored, if that is a repeat's.
-func (m *Manager) added(ctx context.Context, s Server, failure error) (Server, error) {
-	if !errors.Is(failure, ErrConflict) {
-		return Server{}, asError("Add", s.ID, failure)
+// checkRepeat refuses an Add whose ID is stored, unless it repeats the one that stored it.
+func (s Server) checkRepeat(a Actor, stored Server) error {
+	if s.sameContent(stored) {
+		return nil
 	}
-	stored, err := m.store.Server(ctx, s.ID)
-	if err != nil {
-		return Server{}, asError("Add", s.ID, errors.Join(failure, err))
+	e := &Error{Op: OpAdd, ServerID: s.ID, Field: "ID", Err: ErrConflict, Msg: fmt.Sprintf("another server has the ID %s", s.ID)}
+	if a.Manages(stored.ResellerID) {
+		e.Existing = &stored
 	}
-	if stored.ResellerID != s.ResellerID || stored.Name != s.Name || stored.Owner != s.Owner {
-		return Server{}, &Error{Op: "Add", ServerID: s.ID, Field: "ID", Err: ErrConflict,
-			Msg: fmt.Sprintf("the ID %s is taken by another server", s.ID)}
-	}
-	return stored, nil
+	return e
 }
 
 // NewAssignment gives a server to a client.
@@ -101,222 +115,118 @@ type NewAssignment struct {
 	Billing  Billing   // required; the Anchor is kept in UTC, to the microsecond
 }
 
-// Assign gives a server in stock to a client, under a fresh assignment, and tells the client.
+// Assign gives a server in stock to a client, under a fresh assignment. The client is told.
 func (m *Manager) Assign(ctx context.Context, a Actor, id uuid.UUID, n NewAssignment) (Server, error) {
-	const op = "Assign"
 	assignment, err := uuid.NewRandom()
 	if err != nil {
-		return Server{}, asError(op, id, err)
+		return Server{}, explain(OpAssign, id, err)
 	}
-	return m.change(ctx, a, op, id, func(s Server, now time.Time) (Server, []fact, error) {
-		if n.ClientID == uuid.Nil {
-			return s, nil, invalid(op, "ClientID", "missing: the client that gets the server")
-		}
-		b, err := n.Billing.normal(op)
-		if err != nil {
-			return s, nil, err
-		}
-		s, err = s.moved(op)
-		s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = n.ClientID, b, now, assignment, now
-		return s, []fact{s.tell(KindAssigned, "")}, err
+	return m.change(ctx, a, OpAssign, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
+		return s.assigned(n, assignment, now)
 	})
 }
 
-// ChangeBilling changes the billing of the present assignment from now on; what depends on its periods follows.
+// ChangeBilling changes the billing of the present assignment from now on. The same billing changes nothing. Plug-ins are
+// told, so that what depends on the billing periods follows.
 func (m *Manager) ChangeBilling(ctx context.Context, a Actor, id uuid.UUID, b Billing) (Server, error) {
-	const op = "ChangeBilling"
-	return m.change(ctx, a, op, id, func(s Server, now time.Time) (Server, []fact, error) {
-		b, err := b.normal(op)
-		if err != nil {
-			return s, nil, err
-		}
-		s, err = s.moved(op)
-		if s.Billing != b {
-			s.Billing, s.BilledAt = b, now
-		}
-		return s, []fact{{KindBillingChanged, BillingChanged{ServerID: s.ID, Assignment: s.Assignment, At: now}}}, err
+	return m.change(ctx, a, OpChangeBilling, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
+		return s.billed(b, now)
 	})
 }
 
-// normal is the billing as it is stored.
-func (b Billing) normal(op string) (Billing, error) {
-	b.Anchor = zone.Instant(b.Anchor)
-	err := b.Validate()
-	var e *Error
-	if errors.As(err, &e) {
-		e.Op, e.Field = op, "Billing."+e.Field
-	}
-	return b, err
-}
-
-// Rename changes the name, in whatever state the server is.
+// Rename changes the name, in every state of the server. The name is one line of at most MaxName bytes.
 func (m *Manager) Rename(ctx context.Context, a Actor, id uuid.UUID, name string) (Server, error) {
-	return m.change(ctx, a, "Rename", id, func(s Server, _ time.Time) (Server, []fact, error) {
-		s.Name = name
-		return s, nil, checkName("Rename", name)
-	})
+	return m.change(ctx, a, OpRename, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.renamed(name) })
 }
 
-// Suspend puts a server in use on hold and tells the client why. The reason is one line of at most MaxReason bytes, or "".
+// Suspend suspends a server in use. The client is told why. The reason is one line of at most MaxReason bytes, or "".
 func (m *Manager) Suspend(ctx context.Context, a Actor, id uuid.UUID, reason string) (Server, error) {
-	const op = "Suspend"
-	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
-		if err := checkLine(op, "reason", reason, MaxReason); err != nil {
-			return s, nil, err
-		}
-		s, err := s.moved(op)
-		return s, []fact{s.tell(KindSuspended, reason)}, err
-	})
+	return m.change(ctx, a, OpSuspend, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.suspended(reason) })
 }
 
-// Resume ends a Suspend and tells the client.
+// Resume ends a suspension. The client is told.
 func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.change(ctx, a, "Resume", id, func(s Server, _ time.Time) (Server, []fact, error) {
-		s, err := s.moved("Resume")
-		return s, []fact{s.tell(KindResumed, "")}, err
-	})
+	return m.change(ctx, a, OpResume, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.resumed() })
 }
 
-// Release ends an assignment: in_use or suspended to clean_up. busy is the cancellation that will wipe the server; while it
-// is set, Restock and Retire are refused until Unlock with the same key. Nil: released by hand, and the client is told.
+// Release ends an assignment: the server goes from in_use or suspended to clean_up. lockedBy is the cancellation that will
+// wipe the server; while it is set, Restock and Retire are refused, until Unlock with the same key. If lockedBy is nil,
+// the server is released by hand, and the client is told.
 //
-// In clean_up still under this assignment Release succeeds again, telling nobody, and sets busy if that is not nil and
-// none is set. Restocked, retired, assigned again or busy with another key: ErrConflict. The reason is one line of at most
-// MaxReason bytes, or "".
-func (m *Manager) Release(ctx context.Context, a Actor, id, assignment, busy uuid.UUID, reason string) (Server, error) {
-	const op = "Release"
-	return m.change(ctx, a, op, id, func(s Server, now time.Time) (Server, []fact, error) {
-		if err := checkLine(op, "reason", reason, MaxReason); err != nil {
-			return s, nil, err
-		}
-		if assignment == uuid.Nil || s.Assignment != assignment {
-			return s, nil, &Error{Op: op, ServerID: s.ID, Field: "assignment", State: s.State, Err: ErrConflict,
-				Msg: fmt.Sprintf("server %s (%s) is not under assignment %s any more", s.Name, s.ID, assignment)}
-		}
-		if s.State == CleanUp {
-			s, err := s.busyWith(op, busy)
-			return s, nil, err
-		}
-		s, err := s.moved(op)
-		s.LockedBy = busy
-		return s, s.departure(now, reason), err
+// In clean_up, still under this assignment, Release succeeds again and tells nobody; a lockedBy that is not nil is set if
+// none is set. ErrConflict is a server that was restocked, retired, assigned again or locked by another key. The reason is
+// one line of at most MaxReason bytes, or "".
+func (m *Manager) Release(ctx context.Context, a Actor, id, assignment, lockedBy uuid.UUID, reason string) (Server, error) {
+	return m.change(ctx, a, OpRelease, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
+		return s.released(assignment, lockedBy, reason, now)
 	})
 }
 
-// busyWith sets a busy key that may be there already.
-func (s Server) busyWith(op string, busy uuid.UUID) (Server, error) {
-	if busy == uuid.Nil || s.LockedBy == busy {
-		return s, nil
-	}
-	if s.LockedBy != uuid.Nil {
-		return s, s.refuseBusy(op)
-	}
-	s.LockedBy = busy
-	return s, nil
+// Unlock clears LockedBy. Repeating it does nothing; another key is ErrConflict.
+func (m *Manager) Unlock(ctx context.Context, a Actor, id, key uuid.UUID) (Server, error) {
+	return m.change(ctx, a, OpUnlock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.unlocked(key) })
 }
 
-func (s Server) refuseBusy(op string) error {
-	return &Error{Op: op, ServerID: s.ID, State: s.State, Err: ErrConflict,
-		Msg: fmt.Sprintf("server %s (%s) is busy: cancellation %s is still wiping it", s.Name, s.ID, s.LockedBy)}
-}
-
-func (s Server) departure(now time.Time, reason string) []fact {
-	facts := []fact{{KindReleased, Released{
-		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: s.ClientID, Assignment: s.Assignment,
-		CancellationID: s.LockedBy, At: now, Reason: reason,
-	}}}
-	if s.LockedBy == uuid.Nil {
-		facts = append(facts, s.tell(KindEnded, reason))
-	}
-	return facts
-}
-
-// Unlock says that the cancellation with the key busy has finished with the server. A server that is not busy is left as
-// it is, so that it may be said again; one that is busy with another key is ErrConflict.
-func (m *Manager) Unlock(ctx context.Context, a Actor, id, busy uuid.UUID) (Server, error) {
-	const op = "Unlock"
-	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
-		if busy == uuid.Nil {
-			return s, nil, invalid(op, "key", "missing: the key that Release was given is wanted")
-		}
-		if s.LockedBy != uuid.Nil && s.LockedBy != busy {
-			return s, nil, s.refuseBusy(op)
-		}
-		s.LockedBy = uuid.Nil
-		return s, nil, nil
-	})
-}
-
-// Restock puts a cleaned server back in stock and forgets its last assignment. ErrConflict while it is busy.
+// Restock puts a cleaned server back in stock and removes its last assignment from it. ErrConflict while LockedBy is set.
 func (m *Manager) Restock(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.vacate(ctx, a, "Restock", id)
+	return m.change(ctx, a, OpRestock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacated(OpRestock) })
 }
 
-// Retire takes a server in stock or in clean_up out of service for good. ErrConflict while it is busy.
+// Retire takes a server in stock or in clean_up out of service for good. ErrConflict while LockedBy is set.
 func (m *Manager) Retire(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.vacate(ctx, a, "Retire", id)
+	return m.change(ctx, a, OpRetire, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacated(OpRetire) })
 }
 
-func (m *Manager) vacate(ctx context.Context, a Actor, op string, id uuid.UUID) (Server, error) {
-	return m.change(ctx, a, op, id, func(s Server, _ time.Time) (Server, []fact, error) {
-		if s.LockedBy != uuid.Nil {
-			return s, nil, s.refuseBusy(op)
-		}
-		s, err := s.moved(op)
-		return s.free(), nil, err
-	})
+// decision is what an operation makes of a server.
+type decision struct {
+	server Server
+	facts  []manage.Fact
 }
 
-// change reads a server, lets do decide what becomes of it, asks the gates and commits; after a conflict it reads and
-// decides again. Where do leaves the server as it is, nothing is written and nobody asked.
+// change runs an operation of the reseller's on one server. If rule leaves the server as it is, nothing is written and no
+// gate is asked.
 func (m *Manager) change(
-	ctx context.Context, a Actor, op string, id uuid.UUID, do func(Server, time.Time) (Server, []fact, error),
+	ctx context.Context, a Actor, op Op, id uuid.UUID, rule func(Server, time.Time) (Server, []manage.Fact, error),
 ) (Server, error) {
 	now := zone.Instant(m.clock.Now())
-	var result Server
-	asked := false
-	err := fault.Retry(ctx, func() error {
-		s, err := m.managed(ctx, a, op, id)
-		if err != nil {
-			return err
-		}
-		next, facts, err := do(s, now)
-		if err != nil || next == s {
-			result = s
-			return err
-		}
-		if !asked { // maybe not in the first round: a store's read may conflict, too
-			if err := m.hooks.ask(ctx, op, a, next); err != nil {
+	changed := false
+	d, err := manage.Operation[Server, decision]{
+		Read: func(ctx context.Context) (Server, error) { return m.managed(ctx, a, op, id) },
+		Decide: func(s Server) (decision, bool, error) {
+			next, facts, err := rule(s, now)
+			changed = next != s
+			return decision{next, facts}, changed, err
+		},
+		Gate: func(ctx context.Context, d decision) error { return m.hooks.ask(ctx, op, a, d.server) },
+		Commit: func(ctx context.Context, d decision) error {
+			events, err := manage.Events(now, d.facts)
+			if err != nil {
 				return err
 			}
-			asked = true
-		}
-		events, err := next.events(now, facts)
-		if err != nil {
-			return err
-		}
-		result = next
-		result.Version++
-		return m.store.Commit(ctx, Change{Servers: []Server{next}, Events: events})
-	})
+			return m.store.Commit(ctx, Change{Servers: []Server{d.server}, Events: events})
+		},
+	}.Run(ctx)
 	if err != nil {
-		return Server{}, asError(op, id, err)
+		return Server{}, explain(op, id, err)
 	}
-	return result, nil
+	if changed {
+		d.server.Version++
+	}
+	return d.server, nil
 }
 
 // managed reads a server that the actor may change.
-func (m *Manager) managed(ctx context.Context, a Actor, op string, id uuid.UUID) (Server, error) {
-	s, err := m.seen(ctx, a, op, id)
+func (m *Manager) managed(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
+	s, err := m.visible(ctx, a, op, id)
 	if err == nil && !a.Manages(s.ResellerID) {
 		return s, &Error{Op: op, ServerID: id, Err: ErrForbidden,
-			Msg: fmt.Sprintf("a %s may see server %s (%s), %s is the reseller's", a.Role, s.Name, s.ID, op)}
+			Msg: fmt.Sprintf("a %s may see server %s (%s), but %s is for the reseller", a.Role, s.Name, s.ID, op)}
 	}
 	return s, err
 }
 
-// seen reads a server that the actor may know of, unredacted.
-func (m *Manager) seen(ctx context.Context, a Actor, op string, id uuid.UUID) (Server, error) {
+// visible reads a server that the actor may know of, with everything that is stored.
+func (m *Manager) visible(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
 	if id == uuid.Nil {
 		return Server{}, notFound(op, id)
 	}
@@ -327,19 +237,19 @@ func (m *Manager) seen(ctx context.Context, a Actor, op string, id uuid.UUID) (S
 	return s, err
 }
 
-// nobody refuses who may not do what concerns no server yet.
-func nobody(op string, a Actor) error {
+// actorError refuses an actor who may not run an operation on any server.
+func actorError(op Op, a Actor) error {
 	if a.IsClient(a.ResellerID, a.ID) {
-		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
+		return &Error{Op: op, Err: ErrForbidden, Msg: fmt.Sprintf("%s is for the reseller, not for a client", op)}
 	}
-	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}
+	return &Error{Op: op, Err: ErrNotFound, Msg: fmt.Sprintf("%s: the Actor needs a Role and a ResellerID", op)}
 }
 
 // Server returns a server that the actor may see. A client gets the servers that it uses now, without Owner and LockedBy.
 func (m *Manager) Server(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	s, err := m.seen(ctx, a, "Server", id)
+	s, err := m.visible(ctx, a, opServer, id)
 	if err != nil {
-		return Server{}, asError("Server", id, err)
+		return Server{}, explain(opServer, id, err)
 	}
 	if !a.Manages(s.ResellerID) {
 		s = s.forClient()
@@ -347,44 +257,78 @@ func (m *Manager) Server(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 	return s, nil
 }
 
-// Servers lists the actor's reseller's servers by name, ties by ID; next is the cursor for Query.After, "" at the end. A
-// client gets the servers that it uses now, without Owner and LockedBy, and may not search by owner: that is ErrForbidden.
-// A cursor that is not this list's, a negative limit and an unknown Owner are ErrInvalid.
+// Servers lists the servers of the actor's reseller by name, ties by ID. next is the cursor for Query.After, "" at the end. A
+// client gets the servers that it uses now, without Owner and LockedBy. It may not search by owner: that is ErrForbidden. A
+// cursor that is not one of this list, a negative limit, an unknown state and an unknown Owner are ErrInvalid.
 func (m *Manager) Servers(ctx context.Context, a Actor, q Query) (items []Server, next string, err error) {
-	const op = "Servers"
-	if a.Manages(a.ResellerID) {
-		items, next, err = m.store.Servers(ctx, a.ResellerID, q)
-		return items, next, asError(op, uuid.Nil, err)
+	client := a.IsClient(a.ResellerID, a.ID)
+	if !client && !a.Manages(a.ResellerID) {
+		return nil, "", actorError(opServers, a)
 	}
-	if !a.IsClient(a.ResellerID, a.ID) {
-		return nil, "", nobody(op, a)
+	if err := q.check(opServers); err != nil {
+		return nil, "", err
 	}
-	if q.Owner != "" {
-		return nil, "", &Error{Op: op, Field: "Owner", Err: ErrForbidden, Msg: "whose machines servers are is the reseller's to know"}
-	}
-	q, possible := q.forClient(a.ID)
-	if !possible {
-		return nil, "", nil
-	}
-	items, next, err = m.store.Servers(ctx, a.ResellerID, q)
-	for i := range items {
-		items[i] = items[i].forClient()
-	}
-	return items, next, asError(op, uuid.Nil, err)
-}
-
-// forClient narrows a query to what a client uses; false where nothing can match.
-func (q Query) forClient(client uuid.UUID) (Query, bool) {
-	if q.ClientID != uuid.Nil && q.ClientID != client {
-		return q, false
-	}
-	q.ClientID = client
-	var states []State
-	for _, state := range []State{InUse, Suspended} {
-		if len(q.States) == 0 || slices.Contains(q.States, state) {
-			states = append(states, state)
+	if client {
+		if q.Owner != "" {
+			return nil, "", &Error{Op: opServers, Field: "Owner", Err: ErrForbidden, Msg: "Owner: only the reseller may search by owner"}
+		}
+		possible := false
+		if q, possible = q.forClient(a.ID); !possible {
+			return nil, "", nil
 		}
 	}
-	q.States = states
-	return q, len(states) > 0
+	items, next, err = m.store.Servers(ctx, a.ResellerID, q)
+	if client {
+		for i := range items {
+			items[i] = items[i].forClient()
+		}
+	}
+	return items, next, explain(opServers, uuid.Nil, err)
+}
+
+// ServersByID returns those of the servers that the actor may see, each as Server returns it and once, in no order. It
+// leaves out the servers that the actor may not know of. It costs one question if the Store is a BulkStore. An actor
+// without access gets ErrNotFound.
+func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]Server, error) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
+		return nil, actorError(opServersByID, a)
+	}
+	servers, err := m.storedServers(ctx, distinct(ids))
+	if err != nil {
+		return nil, explain(opServersByID, uuid.Nil, err)
+	}
+	var visible []Server
+	for _, s := range servers {
+		switch {
+		case a.Manages(s.ResellerID):
+			visible = append(visible, s)
+		case a.Uses(s):
+			visible = append(visible, s.forClient())
+		}
+	}
+	return visible, nil
+}
+
+// distinct returns the IDs sorted, each once, without the nil ID.
+func distinct(ids []uuid.UUID) []uuid.UUID {
+	sorted := slices.SortedFunc(slices.Values(ids), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.DeleteFunc(slices.Compact(sorted), func(id uuid.UUID) bool { return id == uuid.Nil })
+}
+
+// storedServers reads many servers of any reseller.
+func (m *Manager) storedServers(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
+	if bulk, ok := m.store.(BulkStore); ok {
+		return bulk.ServersByID(ctx, ids)
+	}
+	var servers []Server
+	for _, id := range ids {
+		s, err := m.store.Server(ctx, id)
+		switch {
+		case err == nil:
+			servers = append(servers, s)
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	return servers, nil
 }

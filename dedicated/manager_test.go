@@ -14,7 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-type world struct {
+type fixture struct {
 	*dedicated.Manager
 	store    dedicated.Store
 	outbox   *notify.MemoryOutbox
@@ -23,27 +23,27 @@ type world struct {
 	client   dedicated.Actor
 }
 
-func setup(t *testing.T, change ...func(*dedicated.Config)) *world {
+func setup(t *testing.T, change ...func(*dedicated.Config)) *fixture {
 	t.Helper()
-	w := &world{outbox: &notify.MemoryOutbox{}, clock: clock.NewMock()}
-	w.clock.Set(time.Date(2026, 11, 24, 9, 0, 0, 123456789, time.UTC))
-	c := dedicated.Config{Store: &dedicated.MemoryStore{Outbox: w.outbox}, Clock: w.clock}
+	f := &fixture{outbox: &notify.MemoryOutbox{}, clock: clock.NewMock()}
+	f.clock.Set(time.Date(2026, 11, 24, 9, 0, 0, 123456789, time.UTC))
+	c := dedicated.Config{Store: &dedicated.MemoryStore{Outbox: f.outbox}, Clock: f.clock}
 	for _, do := range change {
 		do(&c)
 	}
 	m, err := dedicated.New(c)
 	require.NoError(t, err)
-	w.Manager, w.store = m, c.Store
+	f.Manager, f.store = m, c.Store
 	tenant := uuid.New()
-	w.reseller = dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant}
-	w.client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
-	require.NoError(t, w.outbox.Register(t.Context(), "all", nil))
-	return w
+	f.reseller = dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant}
+	f.client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
+	require.NoError(t, f.outbox.Register(t.Context(), "all", nil))
+	return f
 }
 
-func (w *world) events(t *testing.T) []notify.Kind {
+func (f *fixture) events(t *testing.T) []notify.Kind {
 	t.Helper()
-	all, _, err := w.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Limit: 1000})
+	all, _, err := f.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Limit: 1000})
 	require.NoError(t, err)
 	var kinds []notify.Kind
 	for _, d := range all {
@@ -52,16 +52,16 @@ func (w *world) events(t *testing.T) []notify.Kind {
 	return kinds
 }
 
-func (w *world) add(t *testing.T) dedicated.Server {
+func (f *fixture) add(t *testing.T) dedicated.Server {
 	t.Helper()
-	s, err := w.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01"})
+	s, err := f.Add(t.Context(), f.reseller, dedicated.NewServer{Name: "web-01"})
 	require.NoError(t, err)
 	return s
 }
 
-func (w *world) assigned(t *testing.T) dedicated.Server {
+func (f *fixture) assigned(t *testing.T) dedicated.Server {
 	t.Helper()
-	s, err := w.Assign(t.Context(), w.reseller, w.add(t).ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
+	s, err := f.Assign(t.Context(), f.reseller, f.add(t).ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }
@@ -75,53 +75,53 @@ func monthly() dedicated.Billing {
 
 func TestLifeOfAServer(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s := w.add(t)
+	f, ctx := setup(t), t.Context()
+	s := f.add(t)
 	assert.Equal(t, dedicated.InStock, s.State)
 	assert.EqualValues(t, 1, s.Version)
 
-	s, err := w.Assign(ctx, w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
+	s, err := f.Assign(ctx, f.reseller, s.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.InUse, s.State)
-	assert.Equal(t, w.client.ID, s.ClientID)
+	assert.Equal(t, f.client.ID, s.ClientID)
 	assert.Equal(t, time.Date(2026, 11, 24, 9, 0, 0, 123456000, time.UTC), s.AssignedAt, "to the microsecond, in UTC")
 	first := s.Assignment
 	assert.NotEqual(t, uuid.Nil, first)
 
-	s, err = w.Suspend(ctx, w.reseller, s.ID, "unpaid")
+	s, err = f.Suspend(ctx, f.reseller, s.ID, "unpaid")
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.Suspended, s.State)
-	s, err = w.Resume(ctx, w.reseller, s.ID)
+	s, err = f.Resume(ctx, f.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.InUse, s.State)
 
-	s, err = w.Release(ctx, w.reseller, s.ID, first, uuid.Nil, "end of contract")
+	s, err = f.Release(ctx, f.reseller, s.ID, first, uuid.Nil, "end of contract")
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.CleanUp, s.State)
 	assert.Equal(t, first, s.Assignment, "stays until Restock")
-	s, err = w.Restock(ctx, w.reseller, s.ID)
+	s, err = f.Restock(ctx, f.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.Server{ID: s.ID, ResellerID: s.ResellerID, Name: "web-01", State: dedicated.InStock, Version: s.Version}, s)
 
-	s, err = w.Assign(ctx, w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
+	s, err = f.Assign(ctx, f.reseller, s.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	assert.NotEqual(t, first, s.Assignment, "fresh at each Assign")
-	_, err = w.Release(ctx, w.reseller, s.ID, first, uuid.Nil, "late")
+	_, err = f.Release(ctx, f.reseller, s.ID, first, uuid.Nil, "late")
 	require.ErrorIs(t, err, dedicated.ErrConflict, "a late retry must not hit the next user")
 
 	assert.ElementsMatch(t, []notify.Kind{
 		dedicated.KindAssigned, dedicated.KindSuspended, dedicated.KindResumed, dedicated.KindReleased, dedicated.KindEnded, dedicated.KindAssigned,
-	}, w.events(t))
-	stored, err := w.Server(ctx, w.reseller, s.ID)
+	}, f.events(t))
+	stored, err := f.Server(ctx, f.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, s, stored, "what an operation returns is what is stored")
 }
 
 func TestBadInputChangesNothing(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s := w.assigned(t)
-	stock := w.add(t)
+	f, ctx := setup(t), t.Context()
+	s := f.assigned(t)
+	stock := f.add(t)
 	noZone := monthly()
 	noZone.Zone = "Local"
 	tests := []struct {
@@ -129,40 +129,40 @@ func TestBadInputChangesNothing(t *testing.T) {
 		call        func() (dedicated.Server, error)
 	}{
 		{"add without a name", "Name", func() (dedicated.Server, error) {
-			return w.Add(ctx, w.reseller, dedicated.NewServer{Name: "  "})
+			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "  "})
 		}},
 		{"add with a header in its name", "Name", func() (dedicated.Server, error) {
-			return w.Add(ctx, w.reseller, dedicated.NewServer{Name: "a\r\nBcc: x"})
+			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a\r\nBcc: x"})
 		}},
 		{"add with a reference to nobody", "Owner.Provider", func() (dedicated.Server, error) {
-			return w.Add(ctx, w.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Reference: "r"}})
+			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Reference: "r"}})
 		}},
 		{"add with a hostile reference", "Owner.Reference", func() (dedicated.Server, error) {
-			return w.Add(ctx, w.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Provider: "p", Reference: "\x00"}})
+			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Provider: "p", Reference: "\x00"}})
 		}},
 		{"rename to a book", "Name", func() (dedicated.Server, error) {
-			return w.Rename(ctx, w.reseller, s.ID, strings.Repeat("x", dedicated.MaxName+1))
+			return f.Rename(ctx, f.reseller, s.ID, strings.Repeat("x", dedicated.MaxName+1))
 		}},
 		{"assign to nobody", "ClientID", func() (dedicated.Server, error) {
-			return w.Assign(ctx, w.reseller, stock.ID, dedicated.NewAssignment{ClientID: uuid.Nil, Billing: monthly()})
+			return f.Assign(ctx, f.reseller, stock.ID, dedicated.NewAssignment{ClientID: uuid.Nil, Billing: monthly()})
 		}},
 		{"assign without billing", "Billing.Anchor", func() (dedicated.Server, error) {
-			return w.Assign(ctx, w.reseller, stock.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: dedicated.Billing{}})
+			return f.Assign(ctx, f.reseller, stock.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: dedicated.Billing{}})
 		}},
 		{"rebill in no zone", "Billing.Zone", func() (dedicated.Server, error) {
-			return w.ChangeBilling(ctx, w.reseller, s.ID, noZone)
+			return f.ChangeBilling(ctx, f.reseller, s.ID, noZone)
 		}},
 		{"hold for two lines", "reason", func() (dedicated.Server, error) {
-			return w.Suspend(ctx, w.reseller, s.ID, "a\nb")
+			return f.Suspend(ctx, f.reseller, s.ID, "a\nb")
 		}},
 		{"release for two lines", "reason", func() (dedicated.Server, error) {
-			return w.Release(ctx, w.reseller, s.ID, s.Assignment, uuid.Nil, "a\nb")
+			return f.Release(ctx, f.reseller, s.ID, s.Assignment, uuid.Nil, "a\nb")
 		}},
 		{"done with nothing", "key", func() (dedicated.Server, error) {
-			return w.Unlock(ctx, w.reseller, s.ID, uuid.Nil)
+			return f.Unlock(ctx, f.reseller, s.ID, uuid.Nil)
 		}},
 	}
-	before := w.events(t)
+	before := f.events(t)
 	for _, tt := range tests {
 		_, err := tt.call()
 		require.ErrorIs(t, err, dedicated.ErrInvalid, tt.name)
@@ -171,14 +171,14 @@ func TestBadInputChangesNothing(t *testing.T) {
 		assert.Equal(t, tt.field, e.Field, tt.name)
 	}
 	for _, want := range []dedicated.Server{s, stock} {
-		got, err := w.Server(ctx, w.reseller, want.ID)
+		got, err := f.Server(ctx, f.reseller, want.ID)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
-	assert.Equal(t, before, w.events(t))
-	_, err := w.Server(ctx, w.reseller, uuid.Nil)
+	assert.Equal(t, before, f.events(t))
+	_, err := f.Server(ctx, f.reseller, uuid.Nil)
 	require.ErrorIs(t, err, dedicated.ErrNotFound)
-	_, err = w.Release(ctx, w.reseller, s.ID, uuid.Nil, uuid.Nil, "")
+	_, err = f.Release(ctx, f.reseller, s.ID, uuid.Nil, uuid.Nil, "")
 	require.ErrorIs(t, err, dedicated.ErrConflict, "the nil assignment matches nothing")
 }
 
@@ -198,46 +198,46 @@ func TestNew(t *testing.T) {
 
 func TestAddIsRepeatable(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
+	f, ctx := setup(t), t.Context()
 	p := dedicated.NewServer{ID: uuid.New(), Name: "web-01", Owner: dedicated.Owner{Provider: "p", Reference: "r"}}
-	first, err := w.Add(ctx, w.reseller, p)
+	first, err := f.Add(ctx, f.reseller, p)
 	require.NoError(t, err)
-	again, err := w.Add(ctx, w.reseller, p)
+	again, err := f.Add(ctx, f.reseller, p)
 	require.NoError(t, err)
 	assert.Equal(t, first, again)
 	p.Name = "web-02"
-	_, err = w.Add(ctx, w.reseller, p)
+	_, err = f.Add(ctx, f.reseller, p)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 	p.Name = "web-01"
-	_, err = w.Add(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, p)
+	_, err = f.Add(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, p)
 	require.ErrorIs(t, err, dedicated.ErrConflict, "the ID is taken elsewhere")
 }
 
 func TestUnchangedIsNotWritten(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s := w.assigned(t)
-	before := w.events(t)
-	same, err := w.ChangeBilling(ctx, w.reseller, s.ID, monthly())
+	f, ctx := setup(t), t.Context()
+	s := f.assigned(t)
+	before := f.events(t)
+	same, err := f.ChangeBilling(ctx, f.reseller, s.ID, monthly())
 	require.NoError(t, err)
 	assert.Equal(t, s, same)
-	same, err = w.Rename(ctx, w.reseller, s.ID, s.Name)
+	same, err = f.Rename(ctx, f.reseller, s.ID, s.Name)
 	require.NoError(t, err)
 	assert.Equal(t, s, same)
-	assert.Equal(t, before, w.events(t))
+	assert.Equal(t, before, f.events(t))
 }
 
-func TestBusy(t *testing.T) {
+func TestLocked(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s, key, other := w.assigned(t), uuid.New(), uuid.New()
+	f, ctx := setup(t), t.Context()
+	s, key, other := f.assigned(t), uuid.New(), uuid.New()
 	release := func(busy uuid.UUID) (dedicated.Server, error) {
-		return w.Release(ctx, w.reseller, s.ID, s.Assignment, busy, "cancelled")
+		return f.Release(ctx, f.reseller, s.ID, s.Assignment, busy, "cancelled")
 	}
 	busy, err := release(key)
 	require.NoError(t, err)
 	assert.Equal(t, key, busy.LockedBy)
-	assert.NotContains(t, w.events(t), dedicated.KindEnded, "the cancellation tells the client")
+	assert.NotContains(t, f.events(t), dedicated.KindEnded, "the cancellation tells the client")
 
 	for _, again := range []uuid.UUID{key, uuid.Nil} {
 		same, err := release(again)
@@ -247,27 +247,27 @@ func TestBusy(t *testing.T) {
 	_, err = release(other)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 	for _, op := range []string{"Restock", "Retire"} {
-		_, err = w.do(t, op, w.reseller, s)
+		_, err = f.do(t, op, f.reseller, s)
 		require.ErrorIs(t, err, dedicated.ErrConflict, op)
-		assert.ErrorContains(t, err, "busy", op)
+		assert.ErrorContains(t, err, "locked", op)
 	}
-	_, err = w.Unlock(ctx, w.reseller, s.ID, other)
+	_, err = f.Unlock(ctx, f.reseller, s.ID, other)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 
-	free, err := w.Unlock(ctx, w.reseller, s.ID, key)
+	free, err := f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
 	assert.Equal(t, uuid.Nil, free.LockedBy)
 	assert.Equal(t, dedicated.CleanUp, free.State)
-	same, err := w.Unlock(ctx, w.reseller, s.ID, key)
+	same, err := f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
 	assert.Equal(t, free, same, "may be said again")
 
 	late, err := release(key)
 	require.NoError(t, err)
 	assert.Equal(t, key, late.LockedBy, "released by hand, a cancellation takes it over")
-	_, err = w.Unlock(ctx, w.reseller, s.ID, key)
+	_, err = f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
-	_, err = w.Restock(ctx, w.reseller, s.ID)
+	_, err = f.Restock(ctx, f.reseller, s.ID)
 	require.NoError(t, err)
 	_, err = release(key)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
@@ -275,20 +275,20 @@ func TestBusy(t *testing.T) {
 
 func TestDeparture(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s, key := w.assigned(t), uuid.New()
-	w.clock.Set(time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC))
-	_, err := w.Release(ctx, w.reseller, s.ID, s.Assignment, key, "cancelled")
+	f, ctx := setup(t), t.Context()
+	s, key := f.assigned(t), uuid.New()
+	f.clock.Set(time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC))
+	_, err := f.Release(ctx, f.reseller, s.ID, s.Assignment, key, "cancelled")
 	require.NoError(t, err)
-	all, _, err := w.outbox.Deliveries(ctx, notify.DeliveryQuery{})
+	all, _, err := f.outbox.Deliveries(ctx, notify.DeliveryQuery{})
 	require.NoError(t, err)
 	last := all[len(all)-1].Event
 	require.Equal(t, dedicated.KindReleased, last.Kind)
 	got, err := dedicated.ParseReleased(last)
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.Released{
-		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: w.client.ID, Assignment: s.Assignment, CancellationID: key,
-		At: w.clock.Now().UTC(), Reason: "cancelled",
+		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: f.client.ID, Assignment: s.Assignment, CancellationID: key,
+		At: f.clock.Now().UTC(), Reason: "cancelled",
 	}, got)
 	assert.Equal(t, s.ID, last.SubjectID)
 	_, err = dedicated.ParseReleased(all[0].Event)

@@ -2,22 +2,20 @@ package dedicated
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/memory"
 	"github.com/metalkeep/metalkeep/internal/page"
-	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// MemoryStore keeps servers in memory: for tests, and for trying the library. The zero value is empty and ready to use;
-// it is safe for concurrent use and must not be copied afterwards. A page costs as many servers as are looked at for it; it
-// holds 100 by default and 1000 at most.
+// MemoryStore keeps servers in memory: for tests and small hosts. The zero value is empty and ready to use. It is safe for
+// concurrent use and must not be copied after its first use. A page holds 100 servers by default and 1000 at most; it costs as
+// much as the reseller has servers.
 type MemoryStore struct {
-	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	// Outbox receives the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
 
 	mu      sync.Mutex
@@ -56,9 +54,6 @@ func (m *MemoryStore) Servers(ctx context.Context, reseller uuid.UUID, q Query) 
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := q.validate(); err != nil {
-		return nil, "", err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.table().Page("servers", reseller, q.matches, q.Limit, q.After)
@@ -94,19 +89,4 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 	}
 	tx.Apply()
 	return nil
-}
-
-func (q Query) validate() error {
-	switch q.Owner {
-	case "", "own", "provider":
-		return nil
-	}
-	return invalid("Servers", "Owner", `%.20q is none of "", "own", "provider"`, q.Owner)
-}
-
-func (q Query) matches(s *Server) bool {
-	return (len(q.States) == 0 || slices.Contains(q.States, s.State)) &&
-		(q.Owner == "" || (q.Owner == "own") == s.Owner.Own()) &&
-		(q.ClientID == uuid.Nil || q.ClientID == s.ClientID) &&
-		(text.Contains(s.Name, q.Text) || text.Contains(s.ID.String(), q.Text))
 }

@@ -13,38 +13,39 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// Ticker does what is due now and says when it is next needed (zero: nothing known). It goes on past a failing item and
-// joins the errors. Every Manager of the library that has something to do by itself is one, and so is the Dispatcher.
+// Ticker has work that becomes due. Every Manager of the library with such work is a Ticker, and so is notify.Dispatcher.
 type Ticker interface {
+	// Tick does everything that is due now. If one item fails, it goes on with the others and joins the errors. next is the
+	// instant at which it should be called again; zero: it knows of no work to come.
 	Tick(ctx context.Context) (next time.Time, err error)
 }
 
-// DefaultPoll is Runner's Poll where none is set.
+// DefaultPoll is the default of Runner.Poll.
 const DefaultPoll = 15 * time.Second
 
-// Runner runs tickers, each in a loop of its own, until ctx ends. A ticker sleeps until the time it named, and no longer than
-// Poll, for other processes give it work too; after an error, a panic included, it waits for one second, then two, up to
-// one minute or Poll, whichever is longer, with jitter. Its fields are set before Run.
+// Runner calls tickers until its context ends, each in a loop of its own. Between two calls it waits until the instant that the
+// ticker returned, and at most for Poll, because other processes add work too. After an error or a panic it waits for one
+// second, then two, and so on up to one minute or Poll, whichever is longer, with jitter. Set its fields before Run.
 type Runner struct {
 	Clock   clock.Clock         // nil: real time
 	Tickers []Ticker            // at least one, none nil
 	Poll    time.Duration       // 0: DefaultPoll; negative is ErrInvalid
-	OnError func(Ticker, error) // called by the tickers' goroutines, maybe at once; nil: errors are dropped
+	OnError func(Ticker, error) // called from the loops, several at once; nil: errors are dropped
 }
 
-// Run returns when all tickers have stopped, with ctx's error, or at once with ErrInvalid. While a ticker works it is
-// waited for: it gets ctx and is expected to heed it.
+// Run returns the error of ctx after all loops have ended, or ErrInvalid at once. It waits for a ticker that is working:
+// Tick gets ctx and should return soon after ctx has ended.
 func (r *Runner) Run(ctx context.Context) error {
 	if len(r.Tickers) == 0 {
-		return invalid("Runner", "Tickers", "at least one is wanted")
+		return invalid(opRunner, "Tickers", "missing: want at least one")
 	}
 	for n, ticker := range r.Tickers {
 		if ticker == nil {
-			return invalid("Runner", "Tickers", "number %d is nil", n+1)
+			return invalid(opRunner, "Tickers", "ticker %d is nil", n+1)
 		}
 	}
 	if r.Poll < 0 {
-		return invalid("Runner", "Poll", "%s is negative", r.Poll)
+		return invalid(opRunner, "Poll", "%s is negative", r.Poll)
 	}
 	loop := *r
 	if loop.Clock == nil {
@@ -61,8 +62,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// hurry is the shortest sleep: a ticker that always names the past must not spin.
-const hurry = 10 * time.Millisecond
+// minWait is the shortest wait, so that a ticker that always returns a past instant does not use up a processor.
+const minWait = 10 * time.Millisecond
 
 func (r *Runner) run(ctx context.Context, ticker Ticker) {
 	retry := backoff.Policy{First: time.Second, Max: max(time.Minute, r.Poll)}
@@ -80,7 +81,7 @@ func (r *Runner) run(ctx context.Context, ticker Ticker) {
 		default:
 			failures = 0
 			if !next.IsZero() {
-				wait = min(max(next.Sub(r.Clock.Now()), hurry), r.Poll)
+				wait = min(max(next.Sub(r.Clock.Now()), minWait), r.Poll)
 			}
 		}
 		r.sleep(ctx, wait)
@@ -89,7 +90,7 @@ func (r *Runner) run(ctx context.Context, ticker Ticker) {
 
 var errEnded = errors.New("the ticker ended its goroutine instead of returning")
 
-// tick gives the ticker a goroutine of its own, so that the loop outlives a runtime.Goexit, too.
+// tick calls the ticker in a goroutine of its own, so that the loop survives a runtime.Goexit as well.
 func tick(ctx context.Context, ticker Ticker) (next time.Time, err error) {
 	err = errEnded
 	done := make(chan struct{})
@@ -104,7 +105,7 @@ func tick(ctx context.Context, ticker Ticker) (next time.Time, err error) {
 	return next, err
 }
 
-// report tells the host; a panic of its function must not end the loop.
+// report calls OnError. A panic in it does not end the loop.
 func (r *Runner) report(ticker Ticker, err error) {
 	if r.OnError != nil {
 		_ = fault.Guard("OnError", func() error {

@@ -8,7 +8,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// Role says in which part somebody acts.
+// Role is the part that an actor has.
 type Role uint8
 
 // The roles. Role 0 may do nothing.
@@ -17,7 +17,7 @@ const (
 	Client Role = iota + 1
 	// Reseller rents servers out and runs the panel.
 	Reseller
-	// System is the library itself and the host's own jobs: what the reseller may do, for one reseller at a time.
+	// System is the library itself and the host's own jobs. It may do what the reseller may, for one reseller at a time.
 	System
 )
 
@@ -34,47 +34,47 @@ func (r Role) String() string {
 	return "nobody"
 }
 
-// Actor is who acts. For a Client, ID is the client's; for the others it is whoever the host wants to see in the
-// history, a member of staff or nil. Nil IDs match nothing: an Actor without a ResellerID sees no record at all, in
-// whatever role.
+// Actor is the person or program that calls an operation. For a Client, ID is the client's. For the other roles the host may
+// set ID to a member of staff, whom the history then shows; nil is allowed. A nil ResellerID matches nothing: such an Actor
+// sees no record, in any role.
 type Actor struct {
 	Role       Role      `json:"role"`
 	ID         uuid.UUID `json:"id"`
 	ResellerID uuid.UUID `json:"reseller_id"`
 }
 
-// Manages says whether the actor acts for this reseller: as the reseller or as System.
+// Manages reports whether the actor acts for this reseller, as Reseller or as System.
 func (a Actor) Manages(reseller uuid.UUID) bool {
 	return (a.Role == Reseller || a.Role == System) && reseller != uuid.Nil && a.ResellerID == reseller
 }
 
-// Is says whether the actor is this client of this reseller.
+// IsClient reports whether the actor is this client of this reseller.
 func (a Actor) IsClient(reseller, client uuid.UUID) bool {
 	return a.Role == Client && reseller != uuid.Nil && a.ResellerID == reseller && client != uuid.Nil && a.ID == client
 }
 
-// Uses says whether the actor is the client that now uses the server.
+// Uses reports whether the actor is the client that uses the server now.
 func (a Actor) Uses(s Server) bool {
 	return a.IsClient(s.ResellerID, s.ClientID) && s.Used()
 }
 
-// Owner says whose machine a server is. The zero value: the reseller's own. Else the upstream provider, and the name by
-// which the provider knows the server. Clients never see it: what they get has a blank Owner, never to be read as "own".
+// Owner is the owner of a machine. The zero value is the reseller. Otherwise it names the upstream provider, and the name by
+// which the provider knows the server. Clients never see it: their servers have a blank Owner, which does not mean "own".
 type Owner struct {
 	Provider  string `json:"provider"`
 	Reference string `json:"reference"`
 }
 
-// Own says that the machine is the reseller's.
+// Own reports whether the machine is the reseller's own.
 func (o Owner) Own() bool { return o == Owner{} }
 
-// Bounds of what people type, in bytes of UTF-8.
+// The longest texts that people may type, in bytes of UTF-8.
 const (
 	MaxName   = 200
 	MaxReason = 1000
 )
 
-func (o Owner) validate(op string) error {
+func (o Owner) check(op Op) error {
 	if o.Provider == "" && o.Reference != "" {
 		return invalid(op, "Owner.Provider", "a reference of %q needs the name of its provider", o.Reference)
 	}
@@ -84,63 +84,39 @@ func (o Owner) validate(op string) error {
 	return checkLine(op, "Owner.Reference", o.Reference, MaxName)
 }
 
-func checkLine(op, field, s string, limit int) error {
+func checkLine(op Op, field, s string, limit int) error {
 	if err := text.Line(field, s, limit); err != nil {
 		return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
 	}
 	return nil
 }
 
-func checkName(op, s string) error {
+func checkName(op Op, s string) error {
 	if err := text.Filled("Name", s, MaxName); err != nil {
 		return &Error{Op: op, Field: "Name", Msg: err.Error(), Err: ErrInvalid}
 	}
 	return nil
 }
 
-// Server is a machine that is rented out. Names may change and repeat; IDs never.
+// Server is a machine that is rented out. Names may change and repeat, IDs may not.
 //
-// Assignment is fresh at each Assign: everything a client asks for is bound to it, so that nothing meant for one use of
-// the machine ever hits the next. It, ClientID, AssignedAt, Billing and BilledAt stay through clean_up, until Restock or
-// Retire.
+// Each Assign makes a fresh Assignment. Everything that a client asks for is bound to it, so that nothing that was meant for one
+// client ever reaches the next. Assignment, ClientID, AssignedAt, Billing and BilledAt stay through clean_up, until
+// Restock or Retire.
 type Server struct {
 	ID         uuid.UUID
 	ResellerID uuid.UUID
-	ClientID   uuid.UUID // nil: nobody's
+	ClientID   uuid.UUID // nil: no client has it
 	Name       string    // one line
 	Owner      Owner
 	State      State
 	Billing    Billing   // zero: not assigned
-	BilledAt   time.Time // since when Billing holds: UTC, microseconds
+	BilledAt   time.Time // the instant from which Billing holds: UTC, microseconds
 	Assignment uuid.UUID
 	AssignedAt time.Time // UTC, microseconds
-	LockedBy   uuid.UUID // the cancellation that is still wiping it; nil: none
+	LockedBy   uuid.UUID // the cancellation that is still wiping it; nil: not locked
 	Version    int64
 }
 
-// Used says whether a client uses the server: in_use or suspended.
+// Used reports whether a client has the server: its state is in_use or suspended.
 func (s Server) Used() bool { return s.State == InUse || s.State == Suspended }
-
-// forClient is what a client may see of a server that it uses.
-func (s Server) forClient() Server {
-	s.Owner, s.LockedBy = Owner{}, uuid.Nil
-	return s
-}
-
-// free takes everything of the last assignment off the server.
-func (s Server) free() Server {
-	s.ClientID, s.Assignment, s.AssignedAt, s.Billing, s.BilledAt = uuid.Nil, uuid.Nil, time.Time{}, Billing{}, time.Time{}
-	return s
-}
-
-// Released says that a client's use of a server has ended. Trusted: it carries no actor. It is the payload of the event
-// "dedicated.released".
-type Released struct {
-	ResellerID     uuid.UUID `json:"reseller_id"`
-	ServerID       uuid.UUID `json:"server_id"`
-	ClientID       uuid.UUID `json:"client_id"`
-	Assignment     uuid.UUID `json:"assignment"`
-	CancellationID uuid.UUID `json:"cancellation_id"` // nil: released by hand
-	At             time.Time `json:"at"`
-	Reason         string    `json:"reason"`
-}

@@ -1,0 +1,68 @@
+package fault
+
+import (
+	"context"
+	"errors"
+)
+
+// HostError says that a part that the host supplies failed, panicked or answered nonsense. It is ErrHost and none of the
+// other sentinels, whatever the part returned. errors.Is and errors.As find everything else in Cause.
+//
+// If the caller's context has ended, the error is that of the context instead, and not ErrHost.
+type HostError struct {
+	Part           string // "store", "gate 2", "Biller.Paid"
+	Cause          error  // what the part returned, or a *PanicError
+	OutcomeUnknown bool   // the part was asked to write: it may have done so
+	Ended          error  // the error of the caller's context; nil: it has not ended
+}
+
+// Error returns the part and what it said. It is for the log, not for an actor. If the part is a Manager of the library, whose
+// errors do not repeat what its own parts said, it returns that as well.
+func (e *HostError) Error() string {
+	said := "its error panicked"
+	_ = Guard(e.Part, func() error {
+		text := e.Cause.Error()
+		var inner *HostError
+		if errors.As(e.Cause, &inner) {
+			text += ": " + inner.Error()
+		}
+		said = text
+		return nil
+	})
+	return e.Part + " failed: " + said
+}
+
+// Is implements the rules in the comment of HostError.
+func (e *HostError) Is(target error) bool {
+	switch target {
+	case ErrHost:
+		return e.Ended == nil
+	case ErrNotFound, ErrConflict, ErrForbidden, ErrInvalid:
+		return false
+	}
+	return e.Ended != nil && errors.Is(e.Ended, target) || errors.Is(e.Cause, target)
+}
+
+// As finds the target in Cause.
+func (e *HostError) As(target any) bool { return errors.As(e.Cause, target) }
+
+// Host calls a part that the host supplies. It returns an error or a panic of it as a *HostError.
+func Host(ctx context.Context, part string, call func() error) error {
+	err := Guard(part, call)
+	if err == nil {
+		return nil
+	}
+	return &HostError{Part: part, Cause: err, Ended: ctx.Err()}
+}
+
+// Nonsense is the *HostError for a part whose answer makes no sense.
+func Nonsense(part string, answer error) error { return &HostError{Part: part, Cause: answer} }
+
+// Refusal is the error by which a gate refuses. It is ErrForbidden.
+type Refusal struct{ Message string }
+
+// Error returns the message, which is for the actor.
+func (r *Refusal) Error() string { return r.Message }
+
+// Is reports whether the target is ErrForbidden.
+func (r *Refusal) Is(target error) bool { return target == ErrForbidden }
