@@ -33,7 +33,7 @@ func BenchmarkTick(b *testing.B) {
 }
 
 // fill schedules n cancellations for later, as they are once a tick has looked at them.
-func fill(b *testing.B, w *world, n int) {
+func fill(b *testing.B, w *fixture, n int) {
 	b.Helper()
 	later := endOfNovember()
 	for n > 0 {
@@ -50,7 +50,7 @@ func fill(b *testing.B, w *world, n int) {
 }
 
 // makeDue schedules n cancellations of servers for now.
-func makeDue(b *testing.B, w *world, n int) {
+func makeDue(b *testing.B, w *fixture, n int) {
 	b.Helper()
 	for range n {
 		w.schedule(b, w.server(b).ID, w.clock.Now())

@@ -11,64 +11,64 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Cancellation is a server's planned end of use. It belongs to one assignment of the server: what was meant for one use
-// of the machine never hits the next. One is active (scheduled or executing) per assignment.
+// Cancellation is the planned end of a client's use of a server. It belongs to one assignment of the server, so that it never
+// reaches the next client. An assignment has at most one active cancellation (scheduled or executing).
 //
-// All times are in UTC, to the microsecond. Steps, Attempts, LastError, RetryAt and what a Store needs are for the
-// reseller: a client gets them blank.
+// All times are in UTC, to the microsecond. Steps, Attempts, LastError, RetryAt, Abandoned, SettingsVersion, Due and LeaseUntil
+// are for the reseller: a client gets them blank.
 type Cancellation struct {
 	ID         uuid.UUID
 	ResellerID uuid.UUID
 	ClientID   uuid.UUID
 	ServerID   uuid.UUID
-	Assignment uuid.UUID // dedicated.Server's, when it was scheduled
+	Assignment uuid.UUID // of the server to the client, when it was scheduled
 	ServerName string    // as the Manager last saw it
 	State      State
 
-	When  When            // what was asked for
-	Asked time.Time       // when it was asked for: the billing period that When means is the one at this instant, or the first
-	At    time.Time       // the planned instant that When means: what a refund is reckoned by, however late the execution is
-	Zone  string          // the server's zone as of the last planning: what dates and days mean in warnings and mails
-	By    dedicated.Actor // who ordered it
-	// Reason is the order's: one line of at most dedicated.MaxReason bytes, or "". The client sees it.
+	When  When            // the date or the intent that was ordered
+	Asked time.Time       // when it was ordered; When means the billing period that contains it, or the first one
+	At    time.Time       // the planned instant that When means; the refund is computed for it, even if the execution is late
+	Zone  string          // the server's zone at the last planning, for dates and days in warnings and mails
+	By    dedicated.Actor // the actor that ordered it
+	// Reason is one line of at most dedicated.MaxReason bytes, or "". The client sees it.
 	Reason string
 
 	Steps     []Step    // of the execution, in order; empty before it
-	Attempts  int       // failures in a row, of the step that is not done or of the beginning, one for a death; above 0: stuck
-	LastError string    // of the last failure; after an end as failed, why
-	RetryAt   time.Time // not before then is it tried again; zero: nothing has failed
-	Postponed time.Time // Settings.MinWarningDays has moved the execution to then, once; zero: it has not
-	Abandoned bool      // an operator has given the execution up
+	Attempts  int       // consecutive failures of the current step; a crashed worker counts as one; above 0 it is stuck
+	LastError string    // of the last failure; in the state failed, the reason
+	RetryAt   time.Time // the next attempt; zero: nothing has failed
+	Postponed time.Time // the execution was postponed to then by Settings.MinWarningDays, once; zero: it was not
+	Abandoned bool      // the reseller has given the execution up
 
 	Refund   refund.Result // fixed when the execution begins
 	Currency string        // of Refund: ISO 4217
 	Places   int32         // of Refund: the currency's decimal places
 
-	Warned  []Warning // that were recorded, oldest first
+	Warned  []Warning // the recorded warnings, oldest first
 	History []Entry   // every visible change, oldest first
 
-	SettingsVersion int64     // the Settings.Saved that Due was reckoned under
-	Due             time.Time // when a Manager has to look at it next; zero: never
+	SettingsVersion int64     // the Settings.Saved for which Due was computed
+	Due             time.Time // when a Tick must look at it next; zero: never
 	LeaseUntil      time.Time
 	Version         int64
 }
 
-// Step is one part of an execution. Done is zero until it has succeeded.
+// Step is one part of an execution. Done is the instant at which it succeeded, zero before.
 type Step struct {
 	Name string
 	Done time.Time
 }
 
-// Warning is one warning that was recorded: for the date For, Days ahead. Sent is when it was recorded; the mail follows.
+// Warning is one recorded warning of the planned date For, Days calendar days ahead. Sent is when it was recorded; the mail follows.
 type Warning struct {
 	Days int
 	For  time.Time
 	Sent time.Time
 }
 
-// Entry is one visible change: who, when and what, and where the date moved, from and to. What is one of the words
-// "scheduled", "rescheduled", "moved" (with the billing period), "discarded", "postponed", "executing", "executed",
-// "retried", "abandoned" and "failed", followed by ": " and the reason where there is one.
+// Entry is one change in the history: its time, its actor, and what changed. If the date moved, From and To are the dates. What is
+// one of the words "scheduled", "rescheduled", "moved" (with the billing period), "discarded", "postponed", "executing",
+// "executed", "retried", "abandoned" and "failed". If there is a reason, ": " and the reason follow.
 type Entry struct {
 	At       time.Time
 	By       dedicated.Actor
@@ -76,7 +76,7 @@ type Entry struct {
 	From, To time.Time
 }
 
-// record adds to the history, in a slice of its own.
+// record adds an entry to the history, in a new slice.
 func (c *Cancellation) record(now time.Time, by dedicated.Actor, what, reason string, from, to time.Time) {
 	if reason != "" {
 		what += ": " + reason
@@ -84,12 +84,12 @@ func (c *Cancellation) record(now time.Time, by dedicated.Actor, what, reason st
 	c.History = append(slices.Clip(c.History), Entry{At: now, By: by, What: what, From: from, To: to})
 }
 
-// stepDone says whether the execution has got past a step.
+// stepDone reports whether a step of the execution is done.
 func (c Cancellation) stepDone(name string) bool {
 	return slices.ContainsFunc(c.Steps, func(s Step) bool { return s.Name == name && !s.Done.IsZero() })
 }
 
-// finish marks a step as done, in a slice of its own.
+// finish marks a step as done, in a new slice.
 func (c *Cancellation) finish(name string, now time.Time) {
 	c.Steps = slices.Clone(c.Steps)
 	for i := range c.Steps {
@@ -99,52 +99,74 @@ func (c *Cancellation) finish(name string, now time.Time) {
 	}
 }
 
-// recovered forgets the failures so far.
-func (c *Cancellation) recovered() {
+// clearFailures clears the failures so far.
+func (c *Cancellation) clearFailures() {
 	c.Attempts, c.LastError, c.RetryAt = 0, "", time.Time{}
 }
 
-// ordered says whether the actor is the client who ordered it.
-func (c Cancellation) ordered(a dedicated.Actor) bool {
+// orderedBy reports whether the actor is the client that ordered it.
+func (c Cancellation) orderedBy(a dedicated.Actor) bool {
 	return c.By.Role == dedicated.Client && a.IsClient(c.ResellerID, c.By.ID)
 }
 
-// known says whether the client knows of it: it has ordered it or was warned of it.
-func (c Cancellation) known() bool { return c.By.Role == dedicated.Client || len(c.Warned) > 0 }
+// knownToClient reports whether the client has ordered it or was warned of it.
+func (c Cancellation) knownToClient() bool { return c.By.Role == dedicated.Client || len(c.Warned) > 0 }
 
-// system is who acts where nobody does.
-func system(reseller uuid.UUID) dedicated.Actor {
-	return dedicated.Actor{Role: dedicated.System, ResellerID: reseller}
+// holds reports whether the server is still under the assignment of the cancellation.
+func (c Cancellation) holds(s dedicated.Server) bool {
+	return s.ID == c.ServerID && s.ResellerID == c.ResellerID && s.Assignment == c.Assignment && s.ClientID == c.ClientID
 }
 
-// clone shares no slice with c.
+// location is the zone of the cancellation's dates.
+func (c Cancellation) location() *time.Location { return location(c.Zone) }
+
+// clone returns a copy that shares no slice with c.
 func (c Cancellation) clone() Cancellation {
 	c.Steps, c.Warned, c.History = slices.Clone(c.Steps), slices.Clone(c.Warned), slices.Clone(c.History)
 	c.Refund.Lines = slices.Clone(c.Refund.Lines)
 	return c
 }
 
-// forClient is what the server's client may see: nothing of the work behind it, and of the reseller's people nobody.
+// visibleTo reports whether the actor may know of the cancellation.
+func (c Cancellation) visibleTo(a dedicated.Actor) bool {
+	return a.Manages(c.ResellerID) || a.IsClient(c.ResellerID, c.ClientID)
+}
+
+// view returns what the actor may see of the cancellation.
+func (c Cancellation) view(a dedicated.Actor) Cancellation {
+	if a.Manages(c.ResellerID) {
+		return c
+	}
+	return c.forClient()
+}
+
+// viewOf is view, for an error.
+func (c Cancellation) viewOf(a dedicated.Actor) *Cancellation {
+	c = c.view(a).clone()
+	return &c
+}
+
+// forClient returns what the client may see: no steps and failures, and no members of the reseller's staff.
 func (c Cancellation) forClient() Cancellation {
 	c.Steps, c.Attempts, c.LastError, c.RetryAt, c.Abandoned = nil, 0, "", time.Time{}, false
 	c.SettingsVersion, c.Due, c.LeaseUntil = 0, time.Time{}, time.Time{}
 	c.By = c.anonymous(c.By)
-	var seen []Entry
+	var visible []Entry
 	for _, e := range c.History {
 		e.By = c.anonymous(e.By)
 		switch what, _, _ := strings.Cut(e.What, ": "); what {
-		case didRetry:
+		case entryRetried:
 			continue
-		case didAbandon, didFail:
+		case entryAbandoned, entryFailed:
 			e.What = what
 		}
-		seen = append(seen, e)
+		visible = append(visible, e)
 	}
-	c.History = seen
+	c.History = visible
 	return c
 }
 
-// anonymous takes the ID from everybody but the client itself.
+// anonymous removes the ID of every actor but the client itself.
 func (c Cancellation) anonymous(a dedicated.Actor) dedicated.Actor {
 	if !a.IsClient(c.ResellerID, c.ClientID) {
 		a.ID = uuid.Nil

@@ -2,7 +2,6 @@ package cancellation_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -121,7 +120,7 @@ func TestGateOfReschedule(t *testing.T) {
 	w := setup(t, func(c *cancellation.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
 			if closed && c.Version > 0 {
-				return errors.New("closed")
+				return dedicated.Refuse("closed")
 			}
 			return nil
 		})
@@ -155,8 +154,8 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	require.ErrorIs(t, err, cancellation.ErrConflict)
 }
 
-// another is a second Manager over the same world.
-func (w *world) another(t testing.TB, change func(*cancellation.Config)) *cancellation.Manager {
+// another is a second Manager over the same fixture.
+func (w *fixture) another(t testing.TB, change func(*cancellation.Config)) *cancellation.Manager {
 	t.Helper()
 	c := w.config
 	change(&c)
@@ -235,28 +234,28 @@ func TestSameOrderOvertakes(t *testing.T) {
 	assert.Equal(t, second, first)
 }
 
-// flaky answers the first question about a server with a conflict.
+// flaky answers its first read with a conflict.
 type flaky struct {
-	cancellation.Servers
-	asked int
+	cancellation.Store
+	reads int
 }
 
-func (f *flaky) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	if f.asked++; f.asked == 1 {
-		return dedicated.Server{}, dedicated.ErrConflict
+func (f *flaky) Settings(ctx context.Context, reseller uuid.UUID) (cancellation.Settings, error) {
+	if f.reads++; f.reads == 1 {
+		return cancellation.Settings{}, cancellation.ErrConflict
 	}
-	return f.Servers.Server(ctx, a, id)
+	return f.Store.Settings(ctx, reseller)
 }
 
-// TestConflictsGoRoundNoGate: a conflict before the gate was asked is no way past it.
-func TestConflictsGoRoundNoGate(t *testing.T) {
+// TestConflictsPassNoGate: a conflict of a read does not lead past the gate.
+func TestConflictsPassNoGate(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	s := w.server(t)
 	guarded := func() *cancellation.Manager {
 		return w.another(t, func(c *cancellation.Config) {
-			c.Servers = &flaky{Servers: c.Servers}
-			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return errors.New("closed") })
+			c.Store = &flaky{Store: c.Store}
+			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return dedicated.Refuse("closed") })
 		})
 	}
 	_, err := guarded().Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})

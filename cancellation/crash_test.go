@@ -138,9 +138,9 @@ func fused(c cancellation.Config, f *fuse) cancellation.Config {
 	return c
 }
 
-// crashing is a world in which an execution is due, with an inventory that tells what was released.
+// crashing is a fixture with a due execution and an inventory that reports releases.
 type crashing struct {
-	*world
+	*fixture
 	released *notify.MemoryOutbox
 	plugins  *plugins
 	c        cancellation.Cancellation
@@ -150,7 +150,7 @@ type crashing struct {
 func crashWorld(t *testing.T) *crashing {
 	t.Helper()
 	k := &crashing{plugins: &plugins{}, released: &notify.MemoryOutbox{}}
-	k.world = setup(t, k.plugins.hooks)
+	k.fixture = setup(t, k.plugins.hooks)
 	var err error
 	k.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: k.released}, Clock: k.clock})
 	require.NoError(t, err)

@@ -1,43 +1,50 @@
 package cancellation
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The same four values in every package of the library.
+// The five answers of every package of the library. They are the same values in each.
 var (
-	// ErrNotFound: there is no such record, or none that the actor may know of.
+	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
-	// ErrConflict: the record is not in a state that allows it, there is one already, or it changed meanwhile.
+	// ErrConflict: the state of the record does not allow the operation, there is one already, or the record changed meanwhile.
 	ErrConflict = fault.ErrConflict
 	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
 	ErrForbidden = fault.ErrForbidden
-	// ErrInvalid: what was given is wrong, whatever is stored.
+	// ErrInvalid: a parameter is wrong, whatever is stored.
 	ErrInvalid = fault.ErrInvalid
+	// ErrHost: a part that the host supplies failed, panicked or answered nonsense. The caller did nothing wrong.
+	ErrHost = fault.ErrHost
 )
 
-// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
-// and the cause where a store, a hook, a biller or a formula gave one.
+// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is
+// finds exactly one of the five sentinels in it, or the error of the caller's context.
+//
+// Every actor may read its text. What a part of the host said is not in it: Err has that, for the log. The errors of Tick,
+// of Ends, of ShouldRenew and of the Subscriber are for the log themselves, and their texts have it, too.
 type Error struct {
-	Op             string    // the method: "Schedule"
-	CancellationID uuid.UUID // nil where none is concerned
-	ServerID       uuid.UUID // nil where none is concerned
-	Field          string    // the parameter or the setting that is the reason: "When.At", "Settings.NoticeDays"; or ""
-	State          State     // the state that the cancellation is in, where that is the reason
-	Want           []State   // the states that Op takes, with State
-	Existing       Badge     // the active cancellation that is there already; zero: that is not the reason
-	Earliest       time.Time // the earliest end of a billing period that the notice period leaves, where that is the reason
-	PeriodEnd      time.Time // the end of the billing period, which is all that a client may choose, where that is the reason
-	Provider       string    // whose machine it is, where that is the reason; "" for a client
-	Reference      string    // how the provider calls it; "" for a client
-	Msg            string    // what was wrong, and what would have been right
-	Err            error     // a sentinel or the cause
+	Op             Op            // the method: "Schedule"
+	CancellationID uuid.UUID     // nil if the error is not about one cancellation
+	ServerID       uuid.UUID     // nil if the error is not about one server
+	Field          string        // the parameter or the setting that is the reason: "When.At", "Settings.NoticeDays"; "" if none is
+	State          State         // the state of the cancellation, if that is the reason
+	Want           []State       // with State: the states that Op takes
+	Existing       *Cancellation // the record that is in the way, as the actor may see it; nil if none is
+	Earliest       time.Time     // the earliest end of a billing period that the notice leaves, if the notice is the reason
+	PeriodEnd      time.Time     // the end of the billing period, if that is all that a client may choose
+	Provider       string        // the owner of the machine, if that is the reason; "" for a client
+	Reference      string        // the provider's name for the server; "" for a client
+	OutcomeUnknown bool          // with ErrHost or an ended context: the change may have been stored
+	Msg            string        // what was wrong, and what would have been right
+	Err            error         // a sentinel; with ErrHost also what the host's part said, for the log
 }
 
 // Error says what was wrong, and what would have been right.
@@ -46,28 +53,42 @@ func (e *Error) Error() string { return "cancellation: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final says that trying again will not help: the error is a decision.
-func (e *Error) Final() bool { return true }
-
-func invalid(op, field, format string, args ...any) *Error {
+func invalid(op Op, field, format string, args ...any) *Error {
 	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
 }
 
-func notFound(op string, id uuid.UUID) *Error {
+func notFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, CancellationID: id, Msg: fmt.Sprintf("cancellation %s not found", id), Err: ErrNotFound}
 }
 
-func noServer(op string, id uuid.UUID) *Error {
+func serverNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
-// about gives an error of a store, a hook or a check its place; an *Error stays as it is.
-func (c Cancellation) about(op string, err error) error { return asError(op, c.ID, c.ServerID, err) }
+// actorError refuses an actor who may not run an operation on any record.
+func actorError(op Op, a dedicated.Actor) error {
+	if a.IsClient(a.ResellerID, a.ID) {
+		return &Error{Op: op, Err: ErrForbidden, Msg: fmt.Sprintf("%s is for the reseller, not for a client", op)}
+	}
+	return &Error{Op: op, Err: ErrNotFound, Msg: fmt.Sprintf("%s: the Actor needs a Role and a ResellerID", op)}
+}
 
-func asError(op string, id, server uuid.UUID, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
+// explain makes an *Error of any error of an operation, in words for its actor. An *Error stays as it is.
+func explain(op Op, id, server uuid.UUID, err error) error {
+	return wrapped(op, id, server, err, manage.Explain)
+}
+
+// report is explain with the words of the host's parts: for the log.
+func report(op Op, id, server uuid.UUID, err error) error {
+	return wrapped(op, id, server, err, manage.Report)
+}
+
+func wrapped(op Op, id, server uuid.UUID, err error, failure func(string, error) manage.Failure) error {
+	if err == nil || manage.Explained[*Error](err) {
 		return err
 	}
-	return &Error{Op: op, CancellationID: id, ServerID: server, Msg: op + ": " + err.Error(), Err: err}
+	f := failure(string(op), err)
+	return &Error{
+		Op: op, CancellationID: id, ServerID: server, Field: f.Field, OutcomeUnknown: f.OutcomeUnknown, Msg: f.Msg, Err: err,
+	}
 }

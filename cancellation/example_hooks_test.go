@@ -2,10 +2,10 @@ package cancellation_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 // A gate holds an execution up while a backup is running. The record says why, and it is tried again.
@@ -19,7 +19,7 @@ func ExampleHooks() {
 	running := true
 	whileBackupRuns := func(_ context.Context, c cancellation.Cancellation) error {
 		if running && c.State == cancellation.Executing {
-			return errors.New("a backup is running")
+			return dedicated.Refuse("a backup is running")
 		}
 		return nil
 	}

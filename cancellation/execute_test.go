@@ -82,7 +82,7 @@ func TestGateRefusesExecution(t *testing.T) {
 	w := setup(t, p.hooks)
 	s := w.server(t)
 	c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
-	p.gate = errors.New("a backup is running")
+	p.gate = dedicated.Refuse("a backup is running")
 	next := w.tickAt(t, at("2026-11-20 12:00"))
 	got := w.get(t, c.ID)
 	assert.Equal(t, cancellation.Scheduled, got.State)
@@ -119,9 +119,9 @@ func TestFailuresBeforeTheExecution(t *testing.T) {
 		}
 		return refund.Prorated{}.Refund(c)
 	})
-	for name, fail := range map[string]func(*world, error){
-		"Paid":    func(w *world, err error) { w.biller.err = err },
-		"formula": func(_ *world, err error) { broken = err != nil },
+	for name, fail := range map[string]func(*fixture, error){
+		"Paid":    func(w *fixture, err error) { w.biller.err = err },
+		"formula": func(_ *fixture, err error) { broken = err != nil },
 	} {
 		w := setup(t, func(c *cancellation.Config) { c.RefundFormula = formula })
 		s := w.server(t)
@@ -171,7 +171,7 @@ func TestFormulasThatMustNotBePaid(t *testing.T) {
 	}{
 		{"a charge turned into a refund", "below zero", line("-1.00")},
 		{"more than was paid", "more than the 29", line("29.01")},
-		{"fractions of a cent", "2 places", line("1.005")},
+		{"fractions of a cent", "2 decimal places", line("1.005")},
 		{"lines that do not add up", "add up to 3", apart},
 	}
 	for _, tt := range tests {
@@ -185,7 +185,8 @@ func TestFormulasThatMustNotBePaid(t *testing.T) {
 			w.biller.charges = []refund.Charge{charge}
 			s := w.server(t)
 			_, err := w.Quote(t.Context(), w.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
-			require.ErrorContains(t, err, tt.want)
+			e := problem(t, err, cancellation.ErrHost)
+			require.ErrorContains(t, e.Err, tt.want)
 			c := w.schedule(t, s.ID, at("2026-11-10 09:00"))
 			_, err = w.Tick(t.Context())
 			require.ErrorContains(t, err, tt.want)
@@ -226,12 +227,12 @@ func TestStepsThatFail(t *testing.T) {
 	trouble := errors.New("no answer")
 	tests := []struct {
 		step         string
-		fail         func(*world, *plugins, error)
+		fail         func(*fixture, *plugins, error)
 		wiped, payed int // before and after it got better
 	}{
-		{cancellation.StepDeprovision, func(_ *world, p *plugins, err error) { p.wipe = err }, 2, 1},
-		{cancellation.StepRefund, func(w *world, _ *plugins, err error) { w.biller.failRefund(err) }, 1, 2},
-		{cancellation.StepCloseDown, func(_ *world, p *plugins, err error) { p.closing = err }, 1, 1},
+		{cancellation.StepDeprovision, func(_ *fixture, p *plugins, err error) { p.wipe = err }, 2, 1},
+		{cancellation.StepRefund, func(w *fixture, _ *plugins, err error) { w.biller.failRefund(err) }, 1, 2},
+		{cancellation.StepCloseDown, func(_ *fixture, p *plugins, err error) { p.closing = err }, 1, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.step, func(t *testing.T) {

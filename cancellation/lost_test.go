@@ -33,7 +33,7 @@ func TestServerGivenToSomebodyElse(t *testing.T) {
 }
 
 // give takes the server from its client and gives it to another.
-func (w *world) give(t *testing.T, s dedicated.Server, client uuid.UUID) dedicated.Server {
+func (w *fixture) give(t *testing.T, s dedicated.Server, client uuid.UUID) dedicated.Server {
 	t.Helper()
 	_, err := w.servers.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.Nil, "")
 	require.NoError(t, err)

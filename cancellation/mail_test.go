@@ -16,7 +16,7 @@ import (
 )
 
 // mails are the messages that were sent, in order: subject and text.
-func (w *world) mails(t *testing.T, to notify.Audience) []notify.Message {
+func (w *fixture) mails(t *testing.T, to notify.Audience) []notify.Message {
 	t.Helper()
 	catalog, err := notify.NewCatalog(cancellation.Kinds())
 	require.NoError(t, err)

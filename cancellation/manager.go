@@ -3,7 +3,6 @@ package cancellation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -11,29 +10,31 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Servers is all that this package needs of the host's inventory; *dedicated.Manager fits. It is always asked as
-// dedicated.System of one reseller, and the holder and the owner are checked here: what a client would get has a blank
-// Owner, which must never be read as "own".
-//
-// Release ends the assignment, marks the server as busy with the cancellation, and succeeds again when that is so
-// already. Unlock lifts the mark, and succeeds when there is none. Both must survive concurrent calls. One that is a
-// dedicated.BulkInventory besides is asked for many servers at once before warnings.
+// Servers is the part of the host's inventory that this package needs. *dedicated.Manager fits. The Manager always asks as
+// dedicated.System of one reseller, and checks the client and the owner itself: a client's view of a server has a blank
+// Owner, which does not mean "own". Many goroutines call it at once. A Servers that is also a dedicated.BulkInventory is
+// asked for many servers at once before warnings.
 type Servers interface {
+	// Server returns one server, or ErrNotFound.
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
-	Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error)
-	Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error)
+	// Release ends the assignment and locks the server with lockedBy. Repeating it succeeds.
+	Release(ctx context.Context, a dedicated.Actor, id, assignment, lockedBy uuid.UUID, reason string) (dedicated.Server, error)
+	// Unlock removes the lock. It succeeds if the server is not locked.
+	Unlock(ctx context.Context, a dedicated.Actor, id, key uuid.UUID) (dedicated.Server, error)
 }
 
 var _ Servers = (*dedicated.Manager)(nil)
 
-// RefundFormula says what is owed back. See package refund.
+// RefundFormula computes a refund. See package refund.
 type RefundFormula = refund.Formula
 
-// DefaultLease is Config's Lease where none is set.
+// DefaultLease is the default of Config.Lease.
 const DefaultLease = 15 * time.Minute
 
 // Config is what a Manager works with.
@@ -41,34 +42,35 @@ type Config struct {
 	Store         Store         // required
 	Servers       Servers       // required
 	Biller        Biller        // nil: no refunds
-	RefundFormula RefundFormula // of resellers who have none of their own; nil: refund.Prorated{}
-	Hooks         Hooks         // zero: nobody is asked, nothing is wiped or closed down
+	RefundFormula RefundFormula // of resellers without a formula of their own; nil: refund.Prorated{}
+	Hooks         Hooks         // zero: no hooks
 	Clock         clock.Clock   // nil: real time
-	// Lease is how long a step of an execution may take, hooks and the biller included, before another process may run it
-	// too. What a process was doing when it died stays untouched for as long. 0: DefaultLease; negative is ErrInvalid.
+	// Lease is how long a step of an execution may take, with hooks and the biller, before another process may run the step
+	// as well. After the death of a process its execution waits for as long. 0: DefaultLease; negative is ErrInvalid.
 	Lease time.Duration
 }
 
-// Manager cancels servers: all rules, permissions and changes of state are here. It holds no state of its own and is safe
+// Manager cancels servers. It enforces all rules, permissions and changes of state. It holds no state of its own and is safe
 // for concurrent use, in any number of processes over one Store.
 //
-// A record that the actor may not know of is ErrNotFound; so is everything for Role 0 and for an actor without a
-// ResellerID. What the actor may see but not do is ErrForbidden, as is what a gate refuses. What the state does not allow
-// is ErrConflict, as is what kept changing meanwhile. All errors are *Error, or wrapped in one, with the cause behind.
+// A record that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
+// ResellerID. ErrForbidden is what the actor may see but not do, and what a gate refuses. ErrConflict is what the state does
+// not allow, and a record that changed five times while an operation decided. ErrHost is a failed part of the host. If
+// ctx ends, errors.Is finds its error. All errors are *Error, or are joined from such.
 type Manager struct {
 	config *Config
+	store  Store // config.Store, guarded
 }
 
-// New returns a Manager, or ErrInvalid where something required is missing.
+// New returns a Manager, or ErrInvalid if something required is missing.
 func New(c Config) (*Manager, error) {
-	const op = "New"
 	switch {
 	case c.Store == nil:
-		return nil, invalid(op, "Config.Store", "missing: a MemoryStore will do for a start")
+		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
 	case c.Servers == nil:
-		return nil, invalid(op, "Config.Servers", "missing: a dedicated.Manager, or the host's own inventory, is wanted")
+		return nil, invalid(opNew, "Config.Servers", "missing: want a dedicated.Manager or the host's own inventory")
 	case c.Lease < 0:
-		return nil, invalid(op, "Config.Lease", "%s is negative", c.Lease)
+		return nil, invalid(opNew, "Config.Lease", "%s is negative", c.Lease)
 	case c.Lease == 0:
 		c.Lease = DefaultLease
 	}
@@ -78,258 +80,290 @@ func New(c Config) (*Manager, error) {
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	return &Manager{config: &c}, nil
+	return &Manager{&c, guardedStore{c.Store}}, nil
 }
 
-// now reads the clock: once per operation, and once per step of an execution.
+// now reads the clock: once an operation, and once a step of an execution.
 func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
+
+// Order is a cancellation to schedule.
+type Order struct {
+	ID       uuid.UUID // optional; a repeat with the same ID and content returns the stored cancellation
+	ServerID uuid.UUID
+	When     When   // for a client: the end of the period
+	Reason   string // one line of at most dedicated.MaxReason bytes, or ""; the client sees it
+}
+
+// reading is everything that the decision of an operation depends on.
+type reading struct {
+	cancellation Cancellation
+	stored       bool // Schedule: the ID of the order is stored
+	settings     Settings
+	server       dedicated.Server
+	found        bool           // the inventory has the server
+	active       []Cancellation // Schedule: of the server
+}
 
 // Schedule plans the cancellation of a server that is in use.
 //
-// A client may choose the end of the current billing period only: a date is ErrForbidden, with Error.PeriodEnd; less than
-// Settings.NoticeDays before it is ErrForbidden, with Error.Earliest; in the last Settings.LockDays before it is
-// ErrForbidden. A reseller may choose any date from now on; a past one is ErrInvalid. For a provider's server
-// everybody gets ErrForbidden, and nothing is stored: the reseller with Error.Provider and Error.Reference, the client
-// with the advice to open a ticket. A second one for the same use of the server is ErrConflict, with Error.Existing. A
-// server that is not in use is ErrConflict, or ErrNotFound for a client. No billing period to end is ErrInvalid, never now.
+// A client may only choose the end of the current billing period. A date is ErrForbidden, with Error.PeriodEnd. Less than
+// Settings.NoticeDays before the end is ErrForbidden, with Error.Earliest. Within Settings.LockDays before it is ErrForbidden.
+// A reseller may choose any date from now on; a past date is ErrInvalid. A provider's server is ErrForbidden, and nothing is
+// stored: the reseller gets Error.Provider and Error.Reference, the client the advice to open a ticket. A second cancellation
+// for the same assignment is ErrConflict, with Error.Existing. A server that is not in use is ErrConflict, and ErrNotFound for
+// a client. A server whose billing has no period to end is ErrHost; the date is never now.
 func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Cancellation, error) {
-	const op = "Schedule"
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
-		return Cancellation{}, nobody(op, a)
+		return Cancellation{}, actorError(OpSchedule, a)
 	}
-	id := o.ID
-	if id == uuid.Nil {
-		fresh, err := uuid.NewRandom()
+	if o.ID == uuid.Nil {
+		id, err := uuid.NewRandom()
 		if err != nil {
-			return Cancellation{}, asError(op, uuid.Nil, o.ServerID, err)
+			return Cancellation{}, explain(OpSchedule, uuid.Nil, o.ServerID, err)
 		}
-		id = fresh
+		o.ID = id
 	}
 	now := m.now()
-	var result Cancellation
-	asked := false
-	err := fault.Retry(ctx, func() error {
-		if o.ID != uuid.Nil {
-			var found bool
-			var err error
-			if result, found, err = m.repeated(ctx, a, o); found || err != nil {
-				return err
+	return m.run(ctx, a, OpSchedule, o.ID, o.ServerID, now, change{
+		read: func(ctx context.Context) (reading, error) { return m.readForOrder(ctx, a, o) },
+		decide: func(r reading) (d decision, write bool, err error) {
+			if r.stored {
+				return decision{cancellation: r.cancellation}, false, o.checkRepeat(a, r.cancellation)
 			}
-		}
-		c, err := m.draft(ctx, a, o, now)
-		if err != nil {
-			return err
-		}
-		c.ID = id
-		if !asked {
-			if err := m.config.Hooks.ask(ctx, op, c); err != nil {
-				return err
-			}
-			asked = true
-		}
-		result = c
-		result.Version++
-		return m.commit(ctx, now, c, c.announced(now)...)
+			c, err := o.draft(a, r, now)
+			return decision{c, c.orderFacts(now)}, true, err
+		},
+		gated: true,
 	})
-	if err != nil {
-		return Cancellation{}, asError(op, o.ID, o.ServerID, err)
-	}
-	return result.view(a), nil
 }
 
-// Reschedule moves a scheduled cancellation and begins its warnings anew; it keeps the record and its history. The same
-// When again changes nothing. The date must be one that the actor could schedule. A client may move what it has ordered
-// itself, if Settings.ClientMayDiscard, and not in the last Settings.LockDays: ErrForbidden else. One that is not
-// scheduled any more is ErrConflict, as is one whose server has left its client. Whoever was warned is told the new date.
+// readForOrder reads what decides on an order.
+func (m *Manager) readForOrder(ctx context.Context, a dedicated.Actor, o Order) (r reading, err error) {
+	r.cancellation, err = m.store.Cancellation(ctx, o.ID)
+	if r.stored = err == nil; r.stored || !errors.Is(err, ErrNotFound) {
+		return r, err
+	}
+	if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, o.ServerID); err != nil {
+		return r, err
+	}
+	if r.settings, err = m.settings(ctx, a.ResellerID); err != nil {
+		return r, err
+	}
+	r.active, err = m.store.Active(ctx, []uuid.UUID{o.ServerID})
+	for _, c := range r.active {
+		if c.ID == o.ID {
+			return r, ErrConflict // it was stored after this has looked for it: read again
+		}
+	}
+	return r, err
+}
+
+// orderFacts are the facts about a new cancellation. A client's order is announced; of a reseller's order the client is warned.
+func (c Cancellation) orderFacts(now time.Time) []manage.Fact {
+	if c.By.Role != dedicated.Client {
+		return nil
+	}
+	return []manage.Fact{c.notice(KindScheduled, now, c.Reason), c.notice(KindScheduledByClient, now, c.Reason)}
+}
+
+// Reschedule moves a scheduled cancellation and starts its warnings anew. It keeps the record and its history. The date that
+// it already has changes nothing. The actor must be allowed to schedule for the date. A client may move its own order if
+// Settings.ClientMayDiscard is set, and not within Settings.LockDays before the date; otherwise it is ErrForbidden. A
+// cancellation that is not scheduled any more is ErrConflict, and so is one whose server has left its client. A client that
+// knows the date before is told the new one.
 func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUID, w When) (Cancellation, error) {
-	const op = "Reschedule"
-	asked := false
-	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
-		settings, err := m.mayWithdraw(ctx, op, a, c, now)
-		if err != nil {
-			return nil, err
-		}
-		s, err := m.holder(ctx, op, a, c)
-		if err != nil {
-			return nil, err
-		}
-		w, at, err := m.choose(op, a, s, w, now)
-		if err != nil || w.same(c.When) && at.Equal(c.At) {
-			return nil, err
-		}
-		if a.Role == dedicated.Client {
-			if err := settings.clientMay(op, at, now, s.Billing); err != nil {
-				return nil, err
-			}
-		}
-		next := c
-		next.When, next.Asked, next.ServerName = w, now, s.Name
-		next.move(a, didReschedule, at, s, now)
-		if !asked {
-			if err := m.config.Hooks.ask(ctx, op, next); err != nil {
-				return nil, err
-			}
-			asked = true
-		}
-		return &outcome{before: c, after: next, facts: next.correction(now, c.At, a)}, nil
-	})
-}
-
-// move sets another planned date: what was said about the one before no longer counts. The next tick looks at it: a batch
-// that reckons everything anew after settings were saved may have passed the place that it moves to.
-func (c *Cancellation) move(by dedicated.Actor, what string, at time.Time, s dedicated.Server, now time.Time) {
-	c.record(now, by, what, "", c.At, at)
-	c.At, c.Zone, c.Postponed = at, s.Billing.Zone, time.Time{}
-	c.Due, c.LeaseUntil = now, time.Time{}
-	c.recovered()
-}
-
-// correction is what is told of a date that has moved: the client, if it knows the one before; the reseller, if the
-// client has done it.
-func (c Cancellation) correction(now, from time.Time, by dedicated.Actor) []fact {
-	var facts []fact
-	if c.known() {
-		facts = append(facts, c.tellMoved(KindRescheduled, now, from))
-	}
-	if by.Role == dedicated.Client {
-		facts = append(facts, c.tellMoved(KindRescheduledByClient, now, from))
-	}
-	return facts
-}
-
-// Discard calls a scheduled cancellation off. The reason is one line of at most dedicated.MaxReason bytes, or "". Who may is
-// as for Reschedule. Whoever was warned is told. One that is not scheduled any more is ErrConflict.
-func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
-	const op = "Discard"
-	return m.change(ctx, a, op, id, func(c Cancellation, now time.Time) (*outcome, error) {
-		if _, err := m.mayWithdraw(ctx, op, a, c, now); err != nil {
-			return nil, err
-		}
-		var left *Error
-		// A server that has left its client is no reason to keep its cancellation.
-		if _, err := m.holder(ctx, op, a, c); err != nil && !(errors.As(err, &left) && left.Field == fieldAssignment) {
-			return nil, err
-		}
-		if err := checkReason(op, "reason", reason); err != nil {
-			return nil, err
-		}
-		next, facts, err := c.discarded(op, a, reason, now)
-		if a.Role == dedicated.Client {
-			facts = append(facts, next.tell(KindDiscardedByClient, now, reason))
-		}
-		return &outcome{before: c, after: next, facts: facts}, err
-	})
-}
-
-// discarded ends a scheduled cancellation without doing anything.
-func (c Cancellation) discarded(op string, by dedicated.Actor, reason string, now time.Time) (Cancellation, []fact, error) {
-	next, err := c.moved(op)
-	if err != nil {
-		return c, nil, err
-	}
-	next.record(now, by, didDiscard, reason, c.At, time.Time{})
-	next.recovered()
-	next.Due, next.LeaseUntil = time.Time{}, time.Time{}
-	if next.known() {
-		return next, []fact{next.tell(KindDiscarded, now, reason)}, nil
-	}
-	return next, nil, nil
-}
-
-// mayWithdraw refuses a client what only the reseller may change, and everybody what is not scheduled any more.
-func (m *Manager) mayWithdraw(ctx context.Context, op string, a dedicated.Actor, c Cancellation, now time.Time) (Settings, error) {
-	settings, err := m.settings(ctx, c.ResellerID)
-	if err != nil {
-		return settings, err
-	}
-	_, over := c.moved(op)
-	if a.Manages(c.ResellerID) {
-		return settings, over
-	}
-	refuse := &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, Existing: c.sign(), Err: ErrForbidden}
-	switch {
-	case !c.ordered(a):
-		refuse.Msg = fmt.Sprintf("the cancellation of server %s for %s is not the client's own: ask the reseller",
-			c.ServerName, date(c.At, c.place()))
-		return settings, refuse
-	case !settings.ClientMayDiscard:
-		refuse.Field = "Settings.ClientMayDiscard"
-		refuse.Msg = fmt.Sprintf("the cancellation of server %s for %s is final for its client: ask the reseller",
-			c.ServerName, date(c.At, c.place()))
-		return settings, refuse
-	case over != nil:
-		return settings, over
-	}
-	return settings, settings.unlocked(op, c.At, now, c.place())
-}
-
-// outcome is what becomes of a cancellation, and what is told of it.
-type outcome struct {
-	before, after Cancellation
-	facts         []fact
-}
-
-// change reads a cancellation that the actor may know of, lets do decide what becomes of it and commits; after a conflict
-// it reads and decides again. Where do returns no outcome, nothing is written.
-func (m *Manager) change(
-	ctx context.Context, a dedicated.Actor, op string, id uuid.UUID,
-	do func(c Cancellation, now time.Time) (*outcome, error),
-) (Cancellation, error) {
 	now := m.now()
-	var result Cancellation
-	err := fault.Retry(ctx, func() error {
-		c, err := m.seen(ctx, a, op, id)
-		if err != nil {
-			return err
-		}
-		o, err := do(c, now)
-		if err != nil || o == nil {
-			result = c
-			return err
-		}
-		result = o.after
-		result.Version++
-		return m.commit(ctx, now, o.after, o.facts...)
+	return m.run(ctx, a, OpReschedule, id, uuid.Nil, now, change{
+		read:   func(ctx context.Context) (reading, error) { return m.readForChange(ctx, a, OpReschedule, id) },
+		decide: func(r reading) (decision, bool, error) { return r.rescheduled(a, w, now) },
+		gated:  true,
 	})
-	if err != nil {
-		return Cancellation{}, asError(op, id, uuid.Nil, err)
-	}
-	return result.view(a), nil
 }
 
-// seen reads a cancellation that the actor may know of, unredacted.
-func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID) (Cancellation, error) {
+// Discard calls off a scheduled cancellation. The reason is one line of at most dedicated.MaxReason bytes, or "". Permissions are
+// those of Reschedule. A client that ordered it or was warned is told. A cancellation that is not scheduled any more is
+// ErrConflict. It may be discarded after its server has left the client.
+func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
+	now := m.now()
+	return m.run(ctx, a, OpDiscard, id, uuid.Nil, now, change{
+		read: func(ctx context.Context) (reading, error) { return m.readForChange(ctx, a, OpDiscard, id) },
+		decide: func(r reading) (decision, bool, error) {
+			d, err := r.discardedBy(a, reason, now)
+			return d, true, err
+		},
+	})
+}
+
+// readForChange reads a cancellation that the actor may know of, its reseller's settings and its server.
+func (m *Manager) readForChange(ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID) (r reading, err error) {
+	if r.cancellation, err = m.visible(ctx, a, op, id); err != nil {
+		return r, err
+	}
+	if r.settings, err = m.settings(ctx, r.cancellation.ResellerID); err != nil {
+		return r, err
+	}
+	r.server, r.found, err = inventory.Server(ctx, m.config.Servers, r.cancellation.ResellerID, r.cancellation.ServerID)
+	return r, err
+}
+
+// Retry makes a stuck cancellation due at once. It is ErrConflict if nothing has failed, if the cancellation is over, and while
+// a process works on it. A client gets ErrForbidden.
+func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
+	now := m.now()
+	return m.runStuck(ctx, a, OpRetry, id, now, func(c Cancellation) (Cancellation, error) {
+		c.RetryAt, c.LeaseUntil = now, time.Time{}
+		c.Due = c.due(Settings{}, now)
+		c.record(now, a, entryRetried, "", time.Time{}, time.Time{})
+		return c, nil
+	})
+}
+
+// Abandon ends a stuck execution as failed: it unlocks the server by Servers.Unlock (the server stays in clean_up), keeps the
+// steps done and the refund as recorded, and issues no further refund. The reason is one line of at most
+// dedicated.MaxReason bytes, or "". If Unlock fails, Abandon returns the error, and ticks go on to unlock the server;
+// they do nothing else any more.
+//
+// It is ErrConflict if nothing has failed, if the cancellation is over, and while a process works on it. A scheduled one is
+// ErrConflict, too: discard it. A client gets ErrForbidden.
+func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
+	now := m.now()
+	c, err := m.runStuck(ctx, a, OpAbandon, id, now, func(c Cancellation) (Cancellation, error) {
+		c.Abandoned = true
+		c.record(now, a, entryAbandoned, reason, time.Time{}, time.Time{})
+		m.extendLease(&c, now)
+		return c, checkReason(OpAbandon, "reason", reason)
+	})
+	if err != nil {
+		return c, err
+	}
+	if err := m.finishAbandoned(ctx, c); err != nil {
+		return Cancellation{}, &Error{Op: OpAbandon, CancellationID: id, ServerID: c.ServerID, Err: err,
+			Msg: "Abandon: the cancellation is given up, but its server is still locked: it will be unlocked later"}
+	}
+	return m.Cancellation(ctx, a, id)
+}
+
+// runStuck runs an operation on a stuck cancellation.
+func (m *Manager) runStuck(
+	ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID, now time.Time, rule func(Cancellation) (Cancellation, error),
+) (Cancellation, error) {
+	return m.run(ctx, a, op, id, uuid.Nil, now, change{
+		read: func(ctx context.Context) (r reading, err error) {
+			r.cancellation, err = m.visible(ctx, a, op, id)
+			return r, err
+		},
+		decide: func(r reading) (d decision, write bool, err error) {
+			if err := r.cancellation.checkOperable(op, a, now); err != nil {
+				return d, false, err
+			}
+			d.cancellation, err = rule(r.cancellation)
+			return d, true, err
+		},
+	})
+}
+
+// change is how an operation reads and decides.
+type change struct {
+	read   func(context.Context) (reading, error)
+	decide func(reading) (d decision, write bool, err error)
+	gated  bool // the gates are asked
+}
+
+// run runs an operation of an actor on one cancellation.
+func (m *Manager) run(
+	ctx context.Context, a dedicated.Actor, op Op, id, server uuid.UUID, now time.Time, ch change,
+) (Cancellation, error) {
+	written := false
+	operation := manage.Operation[reading, decision]{
+		Read:   ch.read,
+		Decide: ch.decide,
+		Commit: func(ctx context.Context, d decision) error {
+			written = true
+			return m.commit(ctx, now, d)
+		},
+	}
+	if ch.gated {
+		operation.Gate = func(ctx context.Context, d decision) error { return m.config.Hooks.ask(ctx, op, d.cancellation) }
+	}
+	d, err := operation.Run(ctx)
+	if err != nil {
+		return Cancellation{}, explain(op, id, server, err)
+	}
+	if written {
+		d.cancellation.Version++
+	}
+	return d.cancellation.view(a), nil
+}
+
+// commit stores one cancellation with the facts about it.
+func (m *Manager) commit(ctx context.Context, now time.Time, d decision) error {
+	c, err := d.change(now)
+	if err != nil {
+		return err
+	}
+	return m.store.Commit(ctx, c)
+}
+
+// change is the decision as it is stored.
+func (d decision) change(now time.Time) (Change, error) {
+	events, err := manage.Events(now, d.facts)
+	return Change{Cancellations: []Cancellation{d.cancellation}, Events: events}, err
+}
+
+// visible reads a cancellation that the actor may know of, with everything that is stored.
+func (m *Manager) visible(ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID) (Cancellation, error) {
 	if id == uuid.Nil {
 		return Cancellation{}, notFound(op, id)
 	}
-	c, err := m.config.Store.Cancellation(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(c.ResellerID) && !a.IsClient(c.ResellerID, c.ClientID) {
+	c, err := m.store.Cancellation(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && !c.visibleTo(a) {
 		return Cancellation{}, notFound(op, id)
 	}
 	return c, err
 }
 
-// nobody refuses who may not do what concerns no record yet.
-func nobody(op string, a dedicated.Actor) error {
-	if a.IsClient(a.ResellerID, a.ID) {
-		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
-	}
-	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}
-}
-
-// commit stores one cancellation with the facts about it.
-func (m *Manager) commit(ctx context.Context, now time.Time, c Cancellation, facts ...fact) error {
-	events, err := c.events(now, facts)
+// Cancellation returns a cancellation that the actor may see. A client sees the cancellations of its own servers, also after it
+// has left the server, without steps and failures.
+func (m *Manager) Cancellation(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
+	c, err := m.visible(ctx, a, opCancellation, id)
 	if err != nil {
-		return err
+		return Cancellation{}, explain(opCancellation, id, uuid.Nil, err)
 	}
-	return m.config.Store.Commit(ctx, Change{Cancellations: []Cancellation{c}, Events: events})
+	return c.view(a), nil
 }
 
-// view is what the actor may see of a cancellation.
-func (c Cancellation) view(a dedicated.Actor) Cancellation {
-	if a.Manages(c.ResellerID) {
-		return c
+// Cancellations lists the cancellations of the actor's reseller by planned date, ties by ID. next is the cursor for Query.After,
+// "" at the end. A client gets its own, and may not search for stuck ones: that is ErrForbidden. A cursor that is not one of
+// this list, a negative limit, an unknown state or role, and a To before From are ErrInvalid.
+func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query) (items []Cancellation, next string, err error) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
+		return nil, "", actorError(opCancellations, a)
 	}
-	return c.forClient()
+	q, possible, err := q.forActor(opCancellations, a)
+	if err != nil || !possible {
+		return nil, "", err
+	}
+	items, next, err = m.store.Cancellations(ctx, a.ResellerID, q)
+	for i := range items {
+		items[i] = items[i].view(a)
+	}
+	return items, next, explain(opCancellations, uuid.Nil, uuid.Nil, err)
+}
+
+// settings reads a reseller's settings. A reseller that never saved any has the zero settings.
+func (m *Manager) settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
+	s, err := m.store.Settings(ctx, reseller)
+	if errors.Is(err, ErrNotFound) {
+		return Settings{ResellerID: reseller}, nil
+	}
+	return s, err
+}
+
+// hostCause returns what a part of the host returned, if err is its failure.
+func hostCause(err error) error {
+	var host *fault.HostError
+	if errors.As(err, &host) {
+		return host.Cause
+	}
+	return err
 }

@@ -30,7 +30,7 @@ func (a answer) String() string {
 
 // scene is one server with a cancellation in a state that lets the operation succeed for who may.
 type scene struct {
-	*world
+	*fixture
 	server dedicated.Server
 	c      cancellation.Cancellation
 }
@@ -84,11 +84,11 @@ func operations() []operation {
 // free is a server without a cancellation.
 func free(t *testing.T, owner dedicated.Owner) *scene {
 	w := setup(t)
-	return &scene{world: w, server: w.serverOf(t, owner)}
+	return &scene{fixture: w, server: w.serverOf(t, owner)}
 }
 
 // planned has a cancellation that was ordered by somebody; a provider's server became that afterwards.
-func planned(t *testing.T, owner dedicated.Owner, by func(*world) dedicated.Actor, s cancellation.Settings) *scene {
+func planned(t *testing.T, owner dedicated.Owner, by func(*fixture) dedicated.Actor, s cancellation.Settings) *scene {
 	i := &inventory{}
 	w := setup(t, func(c *cancellation.Config) { i.Servers, c.Servers = c.Servers, i })
 	w.save(t, s)

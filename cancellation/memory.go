@@ -2,7 +2,6 @@ package cancellation
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,15 +12,15 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// MemoryStore keeps cancellations in memory: for tests, and for trying the library. The zero value is empty and ready to
-// use; it is safe for concurrent use and must not be copied afterwards. What a claim costs follows what is due, what a list's
-// page costs the records that it looks at.
+// MemoryStore keeps cancellations in memory: for tests and small hosts. The zero value is empty and ready to use. It is safe for
+// concurrent use and must not be copied after its first use. A page of a list costs as much as the reseller has
+// cancellations; a claim costs as much as it claims.
 type MemoryStore struct {
-	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	// Outbox receives the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
 
 	mu   sync.Mutex
-	held *memoryState
+	data *memoryState // nil: empty
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -34,8 +33,8 @@ type memoryState struct {
 
 // state returns the tables; mu must be held.
 func (m *MemoryStore) state() *memoryState {
-	if m.held == nil {
-		m.held = &memoryState{
+	if m.data == nil {
+		m.data = &memoryState{
 			cancellations: memory.NewTable(memory.Spec[Cancellation]{
 				Name:    "cancellation",
 				Clone:   Cancellation.clone,
@@ -56,7 +55,7 @@ func (m *MemoryStore) state() *memoryState {
 			active: map[uuid.UUID]map[uuid.UUID]struct{}{},
 		}
 	}
-	return m.held
+	return m.data
 }
 
 func uniqueAssignment(c *Cancellation) []string {
@@ -86,16 +85,6 @@ func (m *MemoryStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Q
 	return m.state().cancellations.Page("cancellations", reseller, q.matches, q.Limit, q.After)
 }
 
-func (q Query) matches(c *Cancellation) bool {
-	return (len(q.States) == 0 || slices.Contains(q.States, c.State)) &&
-		(q.From.IsZero() || !c.At.Before(q.From)) &&
-		(q.To.IsZero() || c.At.Before(q.To)) &&
-		(q.ClientID == uuid.Nil || q.ClientID == c.ClientID) &&
-		(q.ServerID == uuid.Nil || q.ServerID == c.ServerID) &&
-		(q.By == 0 || q.By == c.By.Role) &&
-		(!q.Stuck || c.State.Active() && c.Attempts > 0)
-}
-
 // Active implements Store.
 func (m *MemoryStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancellation, error) {
 	if err := ctx.Err(); err != nil {
@@ -105,12 +94,12 @@ func (m *MemoryStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancel
 	defer m.mu.Unlock()
 	state := m.state()
 	var found []Cancellation
-	seen := map[uuid.UUID]struct{}{}
+	listed := map[uuid.UUID]struct{}{}
 	for _, server := range servers {
-		if _, twice := seen[server]; twice {
+		if _, twice := listed[server]; twice {
 			continue
 		}
-		seen[server] = struct{}{}
+		listed[server] = struct{}{}
 		for id := range state.active[server] {
 			c, err := state.cancellations.Get(id)
 			if err != nil {
@@ -138,7 +127,7 @@ func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit 
 		return Due{}, err
 	}
 	if limit < 1 {
-		return Due{}, invalid("ClaimDue", "limit", "%d: at least 1 is wanted", limit)
+		return Due{}, invalid(opClaimDue, "limit", "%d: want 1 or more", limit)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -150,7 +139,7 @@ func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit 
 	return due, nil
 }
 
-// earlier is the earlier of two times; a zero one is none.
+// earlier returns the earlier of two times; a zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -188,7 +177,7 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 	return nil
 }
 
-// index keeps track of what is active on each server.
+// index keeps the active cancellations of each server up to date.
 func (s *memoryState) index(written []Cancellation) {
 	for _, c := range written {
 		if !c.State.Active() {

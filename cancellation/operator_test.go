@@ -13,8 +13,8 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// stuck is a world with an execution whose deprovisioning has failed once.
-func stuck(t *testing.T, change ...func(*cancellation.Config)) (*world, *plugins, cancellation.Cancellation) {
+// stuck is a fixture with an execution whose deprovisioning has failed once.
+func stuck(t *testing.T, change ...func(*cancellation.Config)) (*fixture, *plugins, cancellation.Cancellation) {
 	t.Helper()
 	p := &plugins{wipe: errors.New("no answer")}
 	w := setup(t, append(change, p.hooks)...)
@@ -50,7 +50,7 @@ func TestRetryOfARefusedExecution(t *testing.T) {
 	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
 	_, err := w.Retry(t.Context(), w.reseller, c.ID)
 	assert.Contains(t, problem(t, err, cancellation.ErrConflict).Msg, "not stuck")
-	p.gate = errors.New("a backup is running")
+	p.gate = dedicated.Refuse("a backup is running")
 	w.tick(t)
 	p.gate = nil
 	_, err = w.Retry(t.Context(), w.reseller, c.ID)
@@ -135,9 +135,9 @@ func TestOperatorsWait(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, due.Cancellations, 1)
 	_, err = w.Retry(t.Context(), w.reseller, c.ID)
-	assert.Contains(t, problem(t, err, cancellation.ErrConflict).Msg, "being tried")
+	assert.Contains(t, problem(t, err, cancellation.ErrConflict).Msg, "a process is working")
 	_, err = w.Abandon(t.Context(), w.reseller, c.ID, "")
-	assert.Contains(t, problem(t, err, cancellation.ErrConflict).Msg, "being tried")
+	assert.Contains(t, problem(t, err, cancellation.ErrConflict).Msg, "a process is working")
 	w.clock.Set(c.RetryAt.AddDate(0, 0, 1))
 	_, err = w.Abandon(t.Context(), w.reseller, c.ID, "")
 	require.NoError(t, err, "its lease has ended")
@@ -184,7 +184,7 @@ func TestCrashWhileAbandoning(t *testing.T) {
 	}
 }
 
-func abandonWith(t *testing.T, w *world, f *fuse, id uuid.UUID) {
+func abandonWith(t *testing.T, w *fixture, f *fuse, id uuid.UUID) {
 	t.Helper()
 	m, err := cancellation.New(fused(w.config, f))
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func abandonWith(t *testing.T, w *world, f *fuse, id uuid.UUID) {
 // TestHangingHook: a step that never answers is seen by the reseller, who can give it up; when it answers, it is too late.
 func TestHangingHook(t *testing.T) {
 	t.Parallel()
-	var w *world
+	var w *fixture
 	var c cancellation.Cancellation
 	calls := 0
 	w = setup(t, func(config *cancellation.Config) {

@@ -1,153 +1,72 @@
 package cancellation
 
 import (
-	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Cancellation returns a cancellation that the actor may see. A client sees those of its own use of a server, also after
-// that has ended, without the work behind them.
-func (m *Manager) Cancellation(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
-	c, err := m.seen(ctx, a, "Cancellation", id)
-	if err != nil {
-		return Cancellation{}, asError("Cancellation", id, uuid.Nil, err)
-	}
-	return c.view(a), nil
+// Query selects the cancellations of one reseller to list. The zero value selects all of them. All criteria must match.
+type Query struct {
+	States   []State        // one of these; empty: any
+	From, To time.Time      // At in [From, To); zero: no bound
+	ClientID uuid.UUID      // nil: any
+	ServerID uuid.UUID      // nil: any
+	By       dedicated.Role // the role that ordered it; 0: any
+	Stuck    bool           // only active ones with Attempts above 0
+	Limit    int            // the most cancellations on a page; 0: the Store's default; above the Store's maximum: that maximum
+	After    string         // the cursor that the page before returned; "": the first page
 }
 
-// Cancellations lists the actor's reseller's cancellations by planned date, ties by ID; next is the cursor for
-// Query.After, "" at the end. A client gets its own, and may not ask what is stuck: that is ErrForbidden. A cursor that is
-// not this list's, a negative limit and a To before From are ErrInvalid.
-func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query) (items []Cancellation, next string, err error) {
-	const op = "Cancellations"
-	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
-		return nil, "", nobody(op, a)
-	}
-	q.From, q.To = zone.Instant(q.From), zone.Instant(q.To)
-	if !q.To.IsZero() && q.To.Before(q.From) {
-		return nil, "", invalid(op, "To", "%s is before From, %s", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))
-	}
-	if a.Role == dedicated.Client {
-		if q.Stuck {
-			return nil, "", &Error{Op: op, Field: "Stuck", Err: ErrForbidden, Msg: "what is stuck is the reseller's to know"}
-		}
-		if q.ClientID != uuid.Nil && q.ClientID != a.ID {
-			return nil, "", nil
-		}
-		q.ClientID = a.ID
-	}
-	items, next, err = m.config.Store.Cancellations(ctx, a.ResellerID, q)
-	for i := range items {
-		items[i] = items[i].view(a)
-	}
-	return items, next, asError(op, uuid.Nil, uuid.Nil, err)
-}
-
-// Badge is what a list of servers shows beside a name.
-type Badge struct {
-	CancellationID uuid.UUID
-	At             time.Time // the planned date
-	By             dedicated.Role
-	State          State // Scheduled or Executing
-}
-
-func (c Cancellation) sign() Badge {
-	return Badge{CancellationID: c.ID, At: c.At, By: c.By.Role, State: c.State}
-}
-
-// Badges returns the badges of those of the servers that are going to be cancelled, as far as the actor may see them: a
-// reseller those of its servers, a client those of its own use.
-func (m *Manager) Badges(ctx context.Context, a dedicated.Actor, servers []uuid.UUID) (map[uuid.UUID]Badge, error) {
-	const op = "Badges"
-	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
-		return nil, nobody(op, a)
-	}
-	active, err := m.active(ctx, servers, func(c Cancellation) bool {
-		return a.Manages(c.ResellerID) || a.IsClient(c.ResellerID, c.ClientID)
-	})
-	if err != nil {
-		return nil, asError(op, uuid.Nil, uuid.Nil, err)
-	}
-	signs := map[uuid.UUID]Badge{}
-	for server, c := range active {
-		signs[server] = c.sign()
-	}
-	return signs, nil
-}
-
-// Ends returns when those of the servers that are going to be cancelled end. It is trusted: it knows no actor. It fits
-// backup.Config.Ends.
-func (m *Manager) Ends(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
-	active, err := m.active(ctx, servers, func(Cancellation) bool { return true })
-	if err != nil {
-		return nil, asError("Ends", uuid.Nil, uuid.Nil, err)
-	}
-	ends := map[uuid.UUID]time.Time{}
-	for server, c := range active {
-		ends[server] = c.At
-	}
-	return ends, nil
-}
-
-// active is the active cancellation of each server that has one; of several, of which one must be of a use that has
-// ended, that which was asked for last.
-func (m *Manager) active(ctx context.Context, servers []uuid.UUID, keep func(Cancellation) bool) (map[uuid.UUID]Cancellation, error) {
-	all, err := m.config.Store.Active(ctx, servers)
-	if err != nil {
-		return nil, err
-	}
-	active := map[uuid.UUID]Cancellation{}
-	for _, c := range all {
-		if other, ok := active[c.ServerID]; keep(c) && (!ok || c.Asked.After(other.Asked)) {
-			active[c.ServerID] = c
+// check refuses a query that no list takes. Only Managers check queries; a Store checks the cursor.
+func (q Query) check(op Op) error {
+	for _, state := range q.States {
+		if !slices.Contains(States(), state) {
+			return invalid(op, "States", "%.20q is not a state: want %s", state, text.Or(States()))
 		}
 	}
-	return active, nil
-}
-
-// ShouldRenew tells the host's invoicing whether the billing period that starts at start is to be charged: not if the server is
-// going to be cancelled at start or before. It is trusted: it knows no actor.
-//
-// Cancelling comes before renewing. So ask ShouldRenew first, then read the server, and charge only what is still in use under
-// the same assignment: a cancellation that is executed in between is caught by the one or by the other.
-func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.Time) (bool, error) {
-	const op = "ShouldRenew"
-	now := m.now()
-	all, err := m.config.Store.Active(ctx, []uuid.UUID{server})
-	if err != nil {
-		return false, asError(op, uuid.Nil, server, err)
-	}
-	for _, c := range all {
-		at, err := m.present(ctx, c, now)
-		if err != nil {
-			return false, c.about(op, err)
-		}
-		if !at.IsZero() && !at.After(start) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// present is the planned instant under the server's present billing; zero: the server has left its client or become a
-// provider's, nothing will happen.
-func (m *Manager) present(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
-	s, err := m.config.Servers.Server(ctx, system(c.ResellerID), c.ServerID)
 	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && !c.holds(s):
-		return time.Time{}, nil
-	case err != nil:
-		return time.Time{}, err
-	case c.State == Executing:
-		return c.At, nil
-	case !s.Used() || !s.Owner.Own():
-		return time.Time{}, nil
+	case q.By > dedicated.System:
+		return invalid(op, "By", "%d is not a role: want Client, Reseller or System, or 0 for any", q.By)
+	case !q.To.IsZero() && q.To.Before(q.From):
+		return invalid(op, "To", "%s is before From, %s", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))
+	case q.Limit < 0:
+		return invalid(op, "Limit", "%d is negative", q.Limit)
 	}
-	return c.follow(s, now)
+	return nil
+}
+
+// forActor is the checked query as the Store answers it for the actor. possible is false if none can match.
+func (q Query) forActor(op Op, a dedicated.Actor) (narrowed Query, possible bool, err error) {
+	q.From, q.To = zone.Instant(q.From), zone.Instant(q.To)
+	if err := q.check(op); err != nil {
+		return q, false, err
+	}
+	if a.Role != dedicated.Client {
+		return q, true, nil
+	}
+	if q.Stuck {
+		return q, false, &Error{Op: op, Field: "Stuck", Err: ErrForbidden, Msg: "Stuck: only the reseller may search for stuck cancellations"}
+	}
+	if q.ClientID != uuid.Nil && q.ClientID != a.ID {
+		return q, false, nil
+	}
+	q.ClientID = a.ID
+	return q, true, nil
+}
+
+// matches is what a Store answers the query by.
+func (q Query) matches(c *Cancellation) bool {
+	return (len(q.States) == 0 || slices.Contains(q.States, c.State)) &&
+		(q.From.IsZero() || !c.At.Before(q.From)) &&
+		(q.To.IsZero() || c.At.Before(q.To)) &&
+		(q.ClientID == uuid.Nil || q.ClientID == c.ClientID) &&
+		(q.ServerID == uuid.Nil || q.ServerID == c.ServerID) &&
+		(q.By == 0 || q.By == c.By.Role) &&
+		(!q.Stuck || c.State.Active() && c.Attempts > 0)
 }

@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestScheduleRefuses(t *testing.T) {
 	long := strings.Repeat("x", dedicated.MaxReason+1)
 	tests := []struct {
 		name  string
-		actor func(*world) dedicated.Actor
+		actor func(*fixture) dedicated.Actor
 		order cancellation.Order
 		err   error
 		field string
@@ -77,11 +78,11 @@ func TestScheduleRefuses(t *testing.T) {
 	}
 }
 
-func theReseller(w *world) dedicated.Actor { return w.reseller }
-func theClient(w *world) dedicated.Actor   { return w.client }
+func theReseller(w *fixture) dedicated.Actor { return w.reseller }
+func theClient(w *fixture) dedicated.Actor   { return w.client }
 
 // assertNothing: nothing is stored and nobody was told.
-func (w *world) assertNothing(t *testing.T) {
+func (w *fixture) assertNothing(t *testing.T) {
 	t.Helper()
 	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{})
 	require.NoError(t, err)
@@ -122,8 +123,7 @@ func TestPastDatesAreShownAsTheServersClockDoes(t *testing.T) {
 	w := setup(t)
 	past := cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:59")}}
 	_, err := w.Schedule(t.Context(), w.reseller, past)
-	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:59:00+01:00 is past: "+
-		"it is 2026-11-10T10:00:00+01:00, and now is the earliest that is possible")
+	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:59:00+01:00 is past: want 2026-11-10T10:00:00+01:00 or later")
 }
 
 func TestEndOfPeriodBeforeTheAnchor(t *testing.T) {
@@ -175,8 +175,8 @@ func TestNoPeriodIsNeverNow(t *testing.T) {
 	s := w.server(t)
 	for _, a := range []dedicated.Actor{w.reseller, w.client} {
 		_, err := w.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-		e := problem(t, err, cancellation.ErrInvalid)
-		assert.Equal(t, "When.EndOfPeriod", e.Field)
+		e := problem(t, err, cancellation.ErrHost)
+		assert.ErrorContains(t, e.Err, "no billing period to end", "for the log")
 	}
 	w.assertNothing(t)
 }
@@ -198,7 +198,9 @@ func TestSecondShowsTheFirst(t *testing.T) {
 	for _, a := range []dedicated.Actor{w.reseller, w.client} {
 		_, err := w.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 		e := problem(t, err, cancellation.ErrConflict)
-		assert.Equal(t, cancellation.Badge{CancellationID: c.ID, At: c.At, By: dedicated.Reseller, State: cancellation.Scheduled}, e.Existing)
+		want, err2 := w.Cancellation(t.Context(), a, c.ID)
+		require.NoError(t, err2)
+		assert.Equal(t, &want, e.Existing, "as the actor may see it")
 		assert.Contains(t, err.Error(), "2026-11-20T13:00:00+01:00")
 	}
 }
@@ -316,17 +318,21 @@ func TestLockedDays(t *testing.T) {
 
 func TestGateRefuses(t *testing.T) {
 	t.Parallel()
-	reason := errors.New("a backup is running")
+	reason := errors.New("the calendar")
 	var asked []cancellation.Cancellation
 	w := setup(t, func(c *cancellation.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate,
 			func(_ context.Context, c cancellation.Cancellation) error { asked = append(asked, c); return nil },
-			func(context.Context, cancellation.Cancellation) error { return reason },
+			func(context.Context, cancellation.Cancellation) error {
+				return fmt.Errorf("%w: %w", reason, dedicated.Refuse("a backup is running"))
+			},
 			func(context.Context, cancellation.Cancellation) error { panic("not asked after a refusal") })
 	})
 	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
 	assertProblem(t, err, cancellation.ErrForbidden)
 	require.ErrorIs(t, err, reason)
+	assert.ErrorContains(t, err, "refused: a backup is running")
+	assert.NotContains(t, err.Error(), "calendar")
 	require.Len(t, asked, 1)
 	assert.EqualValues(t, 0, asked[0].Version)
 	assert.Equal(t, endOfNovember(), asked[0].At)
@@ -339,7 +345,7 @@ func TestGatePanics(t *testing.T) {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { panic("boom") })
 	})
 	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
-	assertProblem(t, err, cancellation.ErrForbidden)
-	assert.NotContains(t, err.Error(), "boom", "the value is nobody's to read")
+	assertProblem(t, err, cancellation.ErrHost)
+	assert.NotContains(t, err.Error(), "boom", "no actor may read the panic's value")
 	w.assertNothing(t)
 }

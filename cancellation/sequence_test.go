@@ -26,9 +26,9 @@ type move struct {
 
 func (m move) String() string { return fmt.Sprintf("%s(%d, %d, %d)", m.what, m.x, m.y, m.z) }
 
-// play is a run of moves on a world, with the model beside it.
+// play is a run of moves on a fixture, with the model beside it.
 type play struct {
-	*world
+	*fixture
 	t        testing.TB
 	model    *model
 	servers  []uuid.UUID
@@ -65,20 +65,20 @@ func choices() []string {
 
 func newPlay(t testing.TB) *play {
 	p := &play{t: t, released: &notify.MemoryOutbox{}, assigned: map[uuid.UUID]time.Time{}}
-	p.world = setup(t, func(c *cancellation.Config) {
+	p.fixture = setup(t, func(c *cancellation.Config) {
 		c.Biller = playBiller{p}
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error {
 			if p.model.closed {
-				return errors.New("the gate is closed")
+				return dedicated.Refuse("the gate is closed")
 			}
 			return nil
 		})
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error { return p.failing })
 	})
 	var err error
-	p.world.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: p.released}, Clock: p.clock})
+	p.fixture.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: p.released}, Clock: p.clock})
 	require.NoError(t, err)
-	p.config.Servers = p.world.servers
+	p.config.Servers = p.fixture.servers
 	p.Manager, err = cancellation.New(p.config)
 	require.NoError(t, err)
 	require.NoError(t, p.released.Register(t.Context(), "cancellation", p.Subscriber().Kinds))
@@ -246,7 +246,7 @@ func (p *play) rebill(m move) error {
 	if m.z%3 == 0 {
 		b.Anchor = p.model.now.Add(time.Duration(m.z%50) * 24 * time.Hour)
 	}
-	_, err := p.world.servers.ChangeBilling(p.t.Context(), p.reseller, s.ID, b)
+	_, err := p.fixture.servers.ChangeBilling(p.t.Context(), p.reseller, s.ID, b)
 	return err
 }
 
@@ -276,7 +276,7 @@ func (p *play) crash(m move) error {
 	return err
 }
 
-// listen hands over what the inventory has told.
+// listen fixedClock over what the inventory has told.
 func (p *play) listen(move) error {
 	for {
 		due, err := p.released.ClaimDue(p.t.Context(), "cancellation", p.model.now, p.model.now.Add(time.Hour), 100)
@@ -299,22 +299,22 @@ func (p *play) listen(move) error {
 func (p *play) giveAway(m move) error {
 	ctx, s := p.t.Context(), p.serverNow(p.t, p.servers[m.x%2])
 	if s.Used() {
-		if _, err := p.world.servers.Release(ctx, p.reseller, s.ID, s.Assignment, uuid.Nil, ""); err != nil {
+		if _, err := p.fixture.servers.Release(ctx, p.reseller, s.ID, s.Assignment, uuid.Nil, ""); err != nil {
 			return err
 		}
 	}
 	if s.LockedBy != uuid.Nil {
-		_, err := p.world.servers.Restock(ctx, p.reseller, s.ID)
+		_, err := p.fixture.servers.Restock(ctx, p.reseller, s.ID)
 		return answered("Restock of a busy server", dedicated.ErrConflict, err)
 	}
-	if _, err := p.world.servers.Restock(ctx, p.reseller, s.ID); err != nil {
+	if _, err := p.fixture.servers.Restock(ctx, p.reseller, s.ID); err != nil {
 		return err
 	}
 	client := p.client.ID
 	if m.y%3 == 0 {
 		client = uuid.New()
 	}
-	s, err := p.world.servers.Assign(ctx, p.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
+	s, err := p.fixture.servers.Assign(ctx, p.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
 	p.assigned[s.Assignment] = s.AssignedAt
 	return err
 }

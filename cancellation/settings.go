@@ -9,60 +9,60 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Bounds of the settings.
+// The bounds of the settings.
 const (
-	MaxDays  = 1000 // of everything that is counted in days
+	MaxDays  = 1000 // of every number of days
 	MaxLeads = 20   // warnings for one date
 )
 
-// Settings of one reseller. The zero value is what a reseller has who never saved any: no warnings, no notice, clients may
-// order but not withdraw, Config.RefundFormula.
+// Settings are the settings of one reseller. A reseller that never saved any has the zero value: no warnings, no notice,
+// clients may order but not discard, Config.RefundFormula.
 //
-// Days are calendar days in the server's zone: n days before means the same local time n dates earlier.
+// Days are calendar days in the server's zone: n days before an instant is the same local time n dates earlier.
 type Settings struct {
 	ResellerID       uuid.UUID
-	Warn             bool   // whether clients are warned
-	DaysAhead        []int  // how many days ahead, 1 to MaxDays each, in any order; wanted if Warn is on
-	ClientMayDiscard bool   // whether a client may move or discard what it has ordered itself
-	NoticeDays       int    // a client's order must come so many days before the period's end; 0: none
-	LockDays         int    // in so many days before the date a client may change nothing; 0: none
-	MinWarningDays   int    // postpone an execution, once, until so many days after its first warning; 0: never
+	Warn             bool   // clients are warned
+	DaysAhead        []int  // the days ahead, 1 to MaxDays each, in any order, MaxLeads at the most; required if Warn is on
+	ClientMayDiscard bool   // a client may move and discard its own orders
+	NoticeDays       int    // a client must order at least so many days before the end of the period; 0: no notice
+	LockDays         int    // within so many days before the date a client may change nothing; 0: no lock
+	MinWarningDays   int    // an execution is postponed, once, until so many days after its first warning; 0: never
 	Formula          string // for refund.Parse; "": Config.RefundFormula
 
-	Saved           int64     // the Version that the last save made: 0 before the first, the same through all claims
-	Rearm           string    // how far the scheduled ones were reckoned again since: a Store's cursor
-	Due, LeaseUntil time.Time // when the scheduled ones are to be reckoned again; zero: they are up to date
+	Saved           int64     // the Version that the last save made, 0 before the first; a claim does not change it
+	Rearm           string    // the Store's cursor behind the last scheduled cancellation that follows these settings already
+	Due, LeaseUntil time.Time // when the scheduled cancellations are to follow; zero: they are up to date
 	Version         int64
 }
 
-// clone shares no slice with s.
+// clone returns a copy that shares no slice with s.
 func (s Settings) clone() Settings {
 	s.DaysAhead = slices.Clone(s.DaysAhead)
 	return s
 }
 
-func (s Settings) check(op string) error {
+func (s Settings) check(op Op) error {
 	for _, days := range []struct {
 		field string
 		n     int
 	}{{"NoticeDays", s.NoticeDays}, {"LockDays", s.LockDays}, {"MinWarningDays", s.MinWarningDays}} {
 		if days.n < 0 || days.n > MaxDays {
-			return invalid(op, days.field, "%d days: 0 to %d are possible", days.n, MaxDays)
+			return invalid(op, days.field, "%d days: want 0 to %d", days.n, MaxDays)
 		}
 	}
 	if s.Warn && len(s.DaysAhead) == 0 {
-		return invalid(op, "DaysAhead", "missing: warnings are on, so it takes at least one number of days")
+		return invalid(op, "DaysAhead", "missing: warnings are on, want at least one number of days")
 	}
 	if len(s.DaysAhead) > MaxLeads {
-		return invalid(op, "DaysAhead", "%d warnings: up to %d are possible", len(s.DaysAhead), MaxLeads)
+		return invalid(op, "DaysAhead", "%d warnings: want %d at the most", len(s.DaysAhead), MaxLeads)
 	}
 	for _, lead := range s.DaysAhead {
 		if lead < 1 || lead > MaxDays {
-			return invalid(op, "DaysAhead", "%d days ahead: 1 to %d are possible", lead, MaxDays)
+			return invalid(op, "DaysAhead", "%d days ahead: want 1 to %d", lead, MaxDays)
 		}
 	}
 	if s.Formula == "" {
@@ -74,121 +74,62 @@ func (s Settings) check(op string) error {
 	return nil
 }
 
-// formula is the reseller's own one, or the default.
-func (s Settings) formula(otherwise RefundFormula) (RefundFormula, error) {
+// formula returns the reseller's own formula, or the default.
+func (s Settings) formula(fallback RefundFormula) (RefundFormula, error) {
 	if s.Formula == "" {
-		return otherwise, nil
+		return fallback, nil
 	}
 	return refund.Parse(s.Formula)
 }
 
-// settings reads a reseller's settings; who never saved any has the zero ones.
-func (m *Manager) settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
-	s, err := m.config.Store.Settings(ctx, reseller)
-	if errors.Is(err, ErrNotFound) {
-		return Settings{ResellerID: reseller}, nil
-	}
-	return s, err
-}
-
-// Settings returns the settings of the actor's reseller. A client is refused: ErrForbidden.
+// Settings returns the settings of the actor's reseller. A client gets ErrForbidden.
 func (m *Manager) Settings(ctx context.Context, a dedicated.Actor) (Settings, error) {
-	const op = "Settings"
 	if !a.Manages(a.ResellerID) {
-		return Settings{}, nobody(op, a)
+		return Settings{}, actorError(opSettings, a)
 	}
 	s, err := m.settings(ctx, a.ResellerID)
-	return s, asError(op, uuid.Nil, uuid.Nil, err)
+	return s, explain(opSettings, uuid.Nil, uuid.Nil, err)
 }
 
-// SaveSettings replaces the settings of the actor's reseller, and returns them as stored. Everything that is scheduled
-// follows them, in batches at the next ticks, without repeating a warning.
+// SaveSettings replaces the settings of the actor's reseller and returns them as stored. The scheduled cancellations follow in
+// batches, at the next ticks. No warning is repeated.
 //
-// Version is the one that was read; if somebody has saved others since, that is ErrConflict. 0 saves whatever is stored.
-// A ResellerID that is neither nil nor the actor's is ErrNotFound; what the fields do not allow is ErrInvalid. Saved,
-// Rearm, Due and LeaseUntil are the Manager's, whatever is given.
+// Version is the Version that was read: if somebody has saved others since, it is ErrConflict. 0 replaces whatever is stored. A
+// ResellerID that is neither nil nor the actor's is ErrNotFound. A field that is out of bounds is ErrInvalid. The Manager
+// sets Saved, Rearm, Due and LeaseUntil.
 func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Settings) (Settings, error) {
-	const op = "SaveSettings"
 	if !a.Manages(a.ResellerID) {
-		return Settings{}, nobody(op, a)
+		return Settings{}, actorError(opSaveSettings, a)
 	}
 	if s.ResellerID != uuid.Nil && s.ResellerID != a.ResellerID {
-		return Settings{}, &Error{Op: op, Field: "ResellerID", Msg: "ResellerID: no such reseller to save for", Err: ErrNotFound}
+		return Settings{}, &Error{Op: opSaveSettings, Field: "ResellerID", Msg: "ResellerID: reseller not found", Err: ErrNotFound}
 	}
-	if err := s.check(op); err != nil {
+	if err := s.check(opSaveSettings); err != nil {
 		return Settings{}, err
 	}
 	now := m.now()
-	next := s.clone()
-	err := fault.Retry(ctx, func() error {
-		stored, err := m.settings(ctx, a.ResellerID)
-		if err != nil {
-			return err
-		}
-		if s.Version != 0 && s.Version < stored.Saved || s.Version > stored.Version {
-			return &Error{Op: op, Field: "Version", Err: ErrConflict,
-				Msg: "the settings were saved by somebody else since they were read: read them again"}
-		}
-		next.ResellerID, next.Version, next.Saved = a.ResellerID, stored.Version, stored.Version+1
-		next.Rearm, next.Due, next.LeaseUntil = "", now, time.Time{}
-		return m.config.Store.Commit(ctx, Change{Settings: []Settings{next}})
-	})
+	saved, err := manage.Operation[Settings, Settings]{
+		Read:   func(ctx context.Context) (Settings, error) { return m.settings(ctx, a.ResellerID) },
+		Decide: func(stored Settings) (Settings, bool, error) { return s.replacing(stored, now) },
+		Commit: func(ctx context.Context, s Settings) error {
+			return m.store.Commit(ctx, Change{Settings: []Settings{s}})
+		},
+	}.Run(ctx)
 	if err != nil {
-		return Settings{}, asError(op, uuid.Nil, uuid.Nil, err)
+		return Settings{}, explain(opSaveSettings, uuid.Nil, uuid.Nil, err)
 	}
-	next.Version++
-	return next, nil
+	saved.Version++
+	return saved, nil
 }
 
-// rearm reckons a batch of a reseller's scheduled cancellations again and notes how far it got. What changes meanwhile is
-// read again; what is scheduled meanwhile looks at the settings at its first claim.
-func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
-	now := m.now()
-	items, next, err := m.config.Store.Cancellations(ctx, claimed.ResellerID, Query{
-		States: []State{Scheduled}, Limit: batch, After: claimed.Rearm,
-	})
-	if err != nil {
-		return err
+// replacing returns the settings as they replace the stored ones.
+func (s Settings) replacing(stored Settings, now time.Time) (next Settings, write bool, err error) {
+	if s.Version != 0 && s.Version < stored.Saved || s.Version > stored.Version {
+		return s, false, &Error{Op: opSaveSettings, Field: "Version", Err: ErrConflict,
+			Msg: "somebody else has saved the settings since they were read: read them again"}
 	}
-	var stale []outcome
-	for _, c := range items {
-		if c.SettingsVersion != claimed.Saved {
-			stale = append(stale, outcome{before: c, after: c.armed(claimed, now)})
-		}
-	}
-	lost, err := m.commitAll(ctx, now, stale)
-	errs := []error{err}
-	for _, o := range lost {
-		errs = append(errs, m.rearmOne(ctx, claimed, o.before.ID))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	claimed.Rearm, claimed.LeaseUntil, claimed.Due = next, time.Time{}, now
-	if next == "" {
-		claimed.Due = time.Time{}
-	}
-	err = m.config.Store.Commit(ctx, Change{Settings: []Settings{claimed}})
-	if errors.Is(err, ErrConflict) {
-		return nil // saved again meanwhile: they will be reckoned again
-	}
-	return err
-}
-
-// rearmOne reads a cancellation that changed under the batch, and reckons it.
-func (m *Manager) rearmOne(ctx context.Context, s Settings, id uuid.UUID) error {
-	return fault.Retry(ctx, func() error {
-		now := m.now()
-		c, err := m.config.Store.Cancellation(ctx, id)
-		if err != nil || c.State != Scheduled || c.SettingsVersion == s.Saved {
-			return err
-		}
-		return m.commit(ctx, now, c.armed(s, now))
-	})
-}
-
-// armed is the cancellation as it is due under other settings.
-func (c Cancellation) armed(s Settings, now time.Time) Cancellation {
-	c.arm(s, now)
-	return c
+	next = s.clone()
+	next.ResellerID, next.Version, next.Saved = stored.ResellerID, stored.Version, stored.Version+1
+	next.Rearm, next.Due, next.LeaseUntil = "", now, time.Time{}
+	return next, true, nil
 }

@@ -6,76 +6,90 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Query says which of a reseller's cancellations to list. The zero value is all of them.
-type Query struct {
-	States   []State        // one of these; empty: any
-	From, To time.Time      // At in [From, To); zero: no bound
-	ClientID uuid.UUID      // nil: any
-	ServerID uuid.UUID      // nil: any
-	By       dedicated.Role // who ordered it; 0: any
-	Stuck    bool           // only what is active and has failed: Attempts above 0
-	Limit    int            // how many at the most; 0: the store's default; more than the store's maximum: that maximum
-	After    string         // the cursor that the page before returned; "": from the start
-}
-
-// Change is cancellations, settings and the events that the change caused: all of it is stored or none.
+// Change holds cancellations, settings and the events that the change caused. All of it is stored, or nothing.
 type Change struct {
 	Cancellations []Cancellation
 	Settings      []Settings
 	Events        []notify.Event
 }
 
-// Due is what a claim got: both kinds, oldest Due first each.
+// Due is what ClaimDue returns: both kinds of record, the oldest Due first in each.
 type Due struct {
 	Cancellations []Cancellation
 	Settings      []Settings
-	// Next is when the earliest of both kinds is due that was neither claimed nor is under a lease; zero: there is none.
+	// Next is the earliest Due of both kinds that this call did not claim and that is under no lease at now; zero: none.
 	Next time.Time
 }
 
-// Store remembers cancellations and settings. It is dumb: all rules, permissions and states are the Manager's.
+// Store remembers cancellations and settings. It knows no rules: the Manager enforces all rules, permissions and states.
 //
-// What an implementation owes, and what package cancellationtest tests line by line:
+// An implementation must keep the numbered lines below. Package cancellationtest tests it line by line.
 //
-//  1. Concurrency: every method may be called by many goroutines and processes at once.
-//  2. Missing: Cancellation and Settings return an error that is ErrNotFound. Active leaves out what is not there.
-//  3. Duplicate create: a Version of 0 means new; Commit of one whose ID is stored is ErrConflict. The ID of settings is
-//     their ResellerID.
-//  4. Atomicity: a record whose Version is not the stored one makes Commit fail with ErrConflict, check and write being one
-//     step. All records and events of all changes of a call are stored together or not at all. Changes apply in order,
-//     so that one call may write a record twice. The stored Version is one higher than the one given. Unique: at most one
-//     cancellation that is scheduled or executing for each Assignment that is not nil; a second is ErrConflict, in the same
-//     step.
-//  5. Ownership: it keeps no slice or map that it was given and hands out none that it keeps.
-//  6. Time: comes back in UTC, exact to the microsecond; the zero time comes back as zero.
+//  1. Concurrency: many goroutines and processes call every method at once.
+//  2. Missing: Cancellation and Settings return an error that is ErrNotFound. Active leaves out servers without one.
+//  3. Duplicate create: a Version of 0 means new; Commit of a new record whose ID is stored is ErrConflict. The ID of settings
+//     is their ResellerID.
+//  4. Atomicity: if the Version of a record is not the stored one, Commit fails with ErrConflict; the check and the write
+//     are one step. All records and events of all changes of a call are stored together, or none is. Changes apply in order, so
+//     that one call may write a record twice. The stored Version is one higher than the given one. Unique: for each Assignment
+//     that is not nil, at most one cancellation is scheduled or executing. A second one is ErrConflict, in the same step.
+//  5. Ownership: the Store keeps no slice or map that it was given, and returns none that it keeps.
+//  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero.
 //  7. Decimal: value and scale survive, never through a float.
-//  8. Order: Cancellations lists one reseller's by At, ties by ID. The cursor is opaque, "" at the end, and stands for a
-//     place in that order: who pages through meets everything that was there all the time and kept its At exactly once,
-//     whatever is added or removed meanwhile. Another list's cursor, or no cursor at all, is ErrInvalid, as is a negative
-//     Limit. Active is in no order.
-//  9. Context: when ctx has ended before the call, nothing is written and its error is returned; when it ends during a
-//     Commit the outcome may be unknown, and repeating the same Commit is safe: at worst it is ErrConflict.
-//  10. Leases: ClaimDue hands out what is due (Due not zero and ≤ now) and under no lease at now, oldest first, at most
-//     limit of each kind, setting LeaseUntil to until and raising Version in the same step. Claimed is hidden before until,
-//     and claimable again from until on. Commit stores Due and LeaseUntil as given. A limit below 1 is ErrInvalid. What a
-//     claim costs follows what is due, not what is stored.
-//  11. Our promises: IDs of cancellations and settings are never nil, times are already in UTC and truncated to the
-//     microsecond, and no hook runs inside a store call.
+//  8. Order: Cancellations lists one reseller's cancellations by At, ties by ID. A cursor is opaque, "" at the end, and marks a
+//     position in that order. Paging returns each cancellation that exists throughout, with an unchanged At, exactly
+//     once. A cursor that is not one of this list is ErrInvalid. Active is in no order.
+//  9. Context: if ctx ended before the call, the Store returns its error and writes nothing. If it ends during a Commit, the
+//     outcome may be unknown. Repeating the same Commit is safe: at worst it is ErrConflict.
+//  10. Leases: ClaimDue returns the records that are due (Due is not zero and not after now) and under no lease at now, the
+//     oldest Due first, at most limit of each kind. In the same step it sets their LeaseUntil to until and raises their Version.
+//     Other claims do not see a claimed record before until; from until on they do. Commit stores Due and LeaseUntil as
+//     given. A limit below 1 is ErrInvalid. The cost of a claim follows what is due, not what is stored.
+//  11. Our promises to the implementer: the IDs of cancellations and settings are never nil. Times are in UTC, truncated to the
+//     microsecond. Queries were checked: Limit is not negative, States and By are known, To is not before From. No hook runs
+//     inside a store call.
 type Store interface {
 	// Cancellation returns one cancellation of any reseller, or ErrNotFound.
 	Cancellation(ctx context.Context, id uuid.UUID) (Cancellation, error)
-	// Cancellations lists one reseller's cancellations; next is the cursor of the page after, "" at the end.
+	// Cancellations lists one reseller's cancellations. next is the cursor of the next page, "" at the end.
 	Cancellations(ctx context.Context, reseller uuid.UUID, q Query) (items []Cancellation, next string, err error)
 	// Active returns every cancellation of these servers that is scheduled or executing.
 	Active(ctx context.Context, servers []uuid.UUID) ([]Cancellation, error)
 	// Settings returns one reseller's settings, or ErrNotFound.
 	Settings(ctx context.Context, reseller uuid.UUID) (Settings, error)
-	// ClaimDue leases what is due at now until until.
+	// ClaimDue claims the records that are due at now, under a lease until until.
 	ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error)
 	// Commit stores all changes with their events, or nothing.
 	Commit(ctx context.Context, changes ...Change) error
+}
+
+// guardedStore guards every call of a host's Store: what goes wrong in it is ErrHost.
+type guardedStore struct{ store Store }
+
+func (g guardedStore) Cancellation(ctx context.Context, id uuid.UUID) (Cancellation, error) {
+	return manage.Get(ctx, func() (Cancellation, error) { return g.store.Cancellation(ctx, id) })
+}
+
+func (g guardedStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Query) ([]Cancellation, string, error) {
+	return manage.List(ctx, q.After, func() ([]Cancellation, string, error) { return g.store.Cancellations(ctx, reseller, q) })
+}
+
+func (g guardedStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancellation, error) {
+	return manage.Get(ctx, func() ([]Cancellation, error) { return g.store.Active(ctx, servers) })
+}
+
+func (g guardedStore) Settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
+	return manage.Get(ctx, func() (Settings, error) { return g.store.Settings(ctx, reseller) })
+}
+
+func (g guardedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
+	return manage.Get(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
+}
+
+func (g guardedStore) Commit(ctx context.Context, changes ...Change) error {
+	return manage.Commit(ctx, func() error { return g.store.Commit(ctx, changes...) })
 }

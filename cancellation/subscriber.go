@@ -3,89 +3,90 @@ package cancellation
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Subscriber follows dedicated's events: of a server that is billed otherwise, the end of the period moves at once; of one
-// that leaves its client, the cancellation is discarded at once. It is a convenience: where a host does not wire it, each
-// Tick finds the same when it looks at what is due.
+// Subscriber follows the events of package dedicated. When the billing of a server changes, the end of the period moves at
+// once. When a server leaves its client, its scheduled cancellation is discarded at once. It is optional: without it, a Tick
+// finds the same when it looks at a cancellation that is due.
 func (m *Manager) Subscriber() notify.Subscriber {
 	return notify.Subscriber{
 		Name:   "cancellation",
 		Kinds:  []notify.Kind{dedicated.KindBillingChanged, dedicated.KindReleased},
-		Handle: m.handle,
+		Handle: m.handleEvent,
 	}
 }
 
-func (m *Manager) handle(ctx context.Context, e notify.Event) error {
+func (m *Manager) handleEvent(ctx context.Context, e notify.Event) error {
+	now := m.now()
 	switch e.Kind {
 	case dedicated.KindBillingChanged:
-		var r dedicated.BillingChanged
-		if err := json.Unmarshal(e.Data, &r); err != nil {
+		var b dedicated.BillingChanged
+		if err := json.Unmarshal(e.Data, &b); err != nil {
 			return notify.Permanent(err)
 		}
-		return m.each(ctx, e.ResellerID, r.ServerID, r.Assignment, func(c Cancellation, now time.Time) (*outcome, error) {
-			return m.rebilled(ctx, c, r.At, now)
+		return m.follow(ctx, e.ResellerID, b.ServerID, b.Assignment, now, func(r reading) (decision, bool, error) {
+			return r.billingChanged(b.At, now)
 		})
 	case dedicated.KindReleased:
-		d, err := dedicated.ParseReleased(e)
+		released, err := dedicated.ParseReleased(e)
 		if err != nil {
 			return notify.Permanent(err)
 		}
-		return m.each(ctx, e.ResellerID, d.ServerID, d.Assignment, func(c Cancellation, now time.Time) (*outcome, error) {
-			o, err := c.left(now)
-			return &o, err
+		return m.follow(ctx, e.ResellerID, released.ServerID, released.Assignment, now, func(r reading) (decision, bool, error) {
+			d, err := r.cancellation.serverLeft(now)
+			return d, true, err
 		})
 	}
 	return nil
 }
 
-// each lets do decide about the scheduled cancellation of an assignment, if there is one, and commits.
-func (m *Manager) each(
-	ctx context.Context, reseller, server, assignment uuid.UUID, do func(Cancellation, time.Time) (*outcome, error),
+// follow decides on the scheduled cancellation of an assignment after an event. If there is none, it does nothing.
+func (m *Manager) follow(
+	ctx context.Context, reseller, server, assignment uuid.UUID, now time.Time,
+	decide func(reading) (d decision, write bool, err error),
 ) error {
-	now := m.now()
-	return fault.Retry(ctx, func() error {
-		active, err := m.config.Store.Active(ctx, []uuid.UUID{server})
-		if err != nil {
-			return err
-		}
-		for _, c := range active {
-			if c.ResellerID != reseller || c.Assignment != assignment || c.State != Scheduled {
-				continue
+	_, err := manage.Operation[reading, decision]{
+		Read: func(ctx context.Context) (r reading, err error) {
+			if r.active, err = m.store.Active(ctx, []uuid.UUID{server}); err != nil {
+				return r, err
 			}
-			o, err := do(c, now)
-			if err != nil || o == nil {
-				return err
+			r.server, r.found, err = inventory.Server(ctx, m.config.Servers, reseller, server)
+			return r, err
+		},
+		Decide: func(r reading) (d decision, write bool, err error) {
+			for _, c := range r.active {
+				if c.ResellerID == reseller && c.Assignment == assignment && c.State == Scheduled {
+					r.cancellation = c
+					return decide(r)
+				}
 			}
-			return m.commit(ctx, now, o.after, o.facts...)
-		}
-		return nil
-	})
+			return d, false, nil
+		},
+		Commit: func(ctx context.Context, d decision) error { return m.commit(ctx, now, d) },
+	}.Run(ctx)
+	return report(opSubscriber, uuid.Nil, server, err)
 }
 
-// rebilled moves the end of the period to where it lies under the present billing, as it was changed at asOf.
-func (m *Manager) rebilled(ctx context.Context, c Cancellation, asOf, now time.Time) (*outcome, error) {
-	by := system(c.ResellerID)
-	s, err := m.config.Servers.Server(ctx, by, c.ServerID)
-	if errors.Is(err, ErrNotFound) || err == nil && !c.holds(s) {
-		return nil, nil // it has left: a Tick will find that
+// billingChanged moves the end of the period to its date under the present billing, which changed at asOf.
+func (r reading) billingChanged(asOf, now time.Time) (d decision, write bool, err error) {
+	c := r.cancellation
+	if !r.found || !c.holds(r.server) {
+		return d, false, nil // the server has left its client: a Tick finds that
 	}
-	if err != nil {
-		return nil, err
-	}
-	at, err := c.follow(s, asOf)
+	at, err := c.plannedUnder(r.server, asOf)
 	if err != nil || at.Equal(c.At) {
-		return nil, err
+		return d, false, err
 	}
+	by := inventory.System(c.ResellerID)
 	next := c
-	next.move(by, didMove, at, s, now)
-	return &outcome{before: c, after: next, facts: next.correction(now, c.At, by)}, nil
+	next.moveTo(by, entryMoved, at, r.server, now)
+	return decision{next, next.moveFacts(now, c.At, by)}, true, nil
 }

@@ -2,7 +2,6 @@ package cancellation_test
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
@@ -15,8 +14,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// wired is a world whose inventory tells what happens.
-func wired(t *testing.T) (*world, *notify.Dispatcher) {
+// wired is a fixture whose inventory tells what happens.
+func wired(t *testing.T) (*fixture, *notify.Dispatcher) {
 	t.Helper()
 	w := setup(t)
 	outbox := &notify.MemoryOutbox{}
@@ -199,7 +198,7 @@ func TestMovedAndRefused(t *testing.T) {
 	w.clock.Set(at("2026-12-10 12:00"))
 	_, err = w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, monthly())
 	require.NoError(t, err)
-	p.gate = errors.New("a backup is running")
+	p.gate = dedicated.Refuse("a backup is running")
 	w.tickAt(t, at("2026-12-31 23:00"))
 	w.tickAt(t, at("2027-01-01 01:00"))
 	got := w.get(t, c.ID)

@@ -9,268 +9,310 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// batch is how many records are claimed and committed at once.
-const batch = 100
+const (
+	batchSize  = 100 // how many records are claimed and committed at once
+	stuckAfter = 5   // the consecutive failures after which the reseller is told
+	maxError   = 1000
+)
 
-// stuckAfter is after how many failures in a row the reseller is told.
-const stuckAfter = 5
+// retryBackoff is how long a failed record waits.
+func retryBackoff() backoff.Policy { return backoff.Policy{First: time.Minute, Max: time.Hour} }
 
 var _ dedicated.Ticker = (*Manager)(nil)
 
-// Tick does everything that is due, oldest first, a bounded batch at a time: warnings, executions, what follows changed
-// settings and billing. It goes on past what fails, joins the errors, and gives it back to be tried again later, so that
-// a second Tick at the same instant does nothing. next is when it is needed again; zero: nothing is known.
+// Tick does everything that is due, the oldest first, a bounded batch at a time: warnings, executions, and what follows from
+// changed settings and billing. If one cancellation fails, Tick goes on with the others and joins the errors; the failed one is
+// tried again later. A second Tick at the same instant does nothing. next is the instant at which Tick should be called
+// again; zero: nothing is planned.
 //
-// What a gate refuses is no error of the Tick: it stands on the record. Other processes may Tick at the same time.
+// The refusal of a gate is not an error of Tick: the record keeps it. Other processes may call Tick at the same time. The
+// errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	var errs []error
 	for {
 		now := m.now()
-		due, err := m.config.Store.ClaimDue(ctx, now, now.Add(m.config.Lease), batch)
+		due, err := m.store.ClaimDue(ctx, now, now.Add(m.config.Lease), batchSize)
 		if err != nil {
-			return time.Time{}, errors.Join(append(errs, asError("Tick", uuid.Nil, uuid.Nil, err))...)
+			return time.Time{}, errors.Join(append(errs, report(opTick, uuid.Nil, uuid.Nil, err))...)
 		}
 		if len(due.Cancellations)+len(due.Settings) == 0 {
 			return due.Next, errors.Join(errs...)
 		}
-		errs = append(errs, m.work(ctx, due.Cancellations, now)...)
-		// After the cancellations: reckoning them again takes those claimed here away.
+		errs = append(errs, m.processBatch(ctx, due.Cancellations, now))
+		// The settings come after the cancellations, because rearm takes the claims of this batch away.
 		for _, s := range due.Settings {
-			errs = append(errs, asError("Tick", uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
+			errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
 		}
 	}
 }
 
-// execution is one that is due, with what was found on the way.
-type execution struct {
-	outcome
-	server   dedicated.Server
-	settings Settings
+// action is what a Tick does with a cancellation.
+type action uint8
+
+const (
+	save    action = iota // store it: it was warned of, moved or planned anew
+	end                   // store it: it has ended without an execution
+	execute               // begin the execution
+)
+
+// dueAction says what is to be done with a claimed cancellation that is scheduled.
+type dueAction struct {
+	action
+	decision                  // execute: the cancellation as it is before the execution, still scheduled
+	server   dedicated.Server // execute
+	settings Settings         // execute
 }
 
-// work does what is due of a claimed batch: first all that is only records, then what is to be executed.
-func (m *Manager) work(ctx context.Context, claimed []Cancellation, now time.Time) []error {
+// processBatch does what is due of claimed cancellations: first everything that only changes records, in one commit, then the
+// executions, one after the other.
+func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now time.Time) error {
 	var errs []error
-	var records []outcome
-	var due []Cancellation
-	known := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
-	servers := m.readAhead(ctx, claimed, now)
+	var items []manage.Item[Change]
+	var executions []Cancellation
+	settings := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
+	servers := m.prefetch(ctx, claimed, now)
 	for _, c := range claimed {
 		if c.executable(now) {
-			due = append(due, c)
+			executions = append(executions, c)
 			continue
 		}
-		e, err := m.judge(ctx, c, known, servers, now)
-		switch {
-		case err != nil:
-			errs = append(errs, c.about("Tick", err))
-			records = append(records, outcome{before: c}.stumbled(c, err, now))
-		case e.after.State == Executing:
-			due = append(due, c)
-		default:
-			records = append(records, e.outcome)
+		due, err := m.decideDue(ctx, c, settings, servers, now)
+		if err == nil && due.action == execute {
+			executions = append(executions, c)
+			continue
 		}
+		if err != nil {
+			errs = append(errs, report(opTick, c.ID, c.ServerID, err))
+			due.decision = c.failed(c, err, now)
+		}
+		item, err := batchItem(c, due.decision, now)
+		if err != nil {
+			errs = append(errs, report(opTick, c.ID, c.ServerID, err))
+			continue
+		}
+		items = append(items, item)
 	}
-	_, err := m.commitAll(ctx, now, records)
-	errs = append(errs, err)
-	for _, c := range due {
-		errs = append(errs, c.about("Tick", m.act(ctx, c)))
+	_, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, err))
+	for _, c := range executions {
+		errs = append(errs, report(opTick, c.ID, c.ServerID, m.processExecution(ctx, c)))
 	}
-	return errs
+	return errors.Join(errs...)
 }
 
-// executable says whether the execution has begun or may begin.
+// batchItem makes the item of a batch that stores d. If the Store refuses it, c is given back with the failure.
+func batchItem(c Cancellation, d decision, now time.Time) (manage.Item[Change], error) {
+	change, err := d.change(now)
+	return manage.Item[Change]{
+		Change: change,
+		Refused: func(failure error) (Change, error) {
+			giveBack, err := c.failed(c, failure, now).change(now)
+			return giveBack, errors.Join(report(opTick, c.ID, c.ServerID, failure), err)
+		},
+	}, err
+}
+
+// executable reports whether the execution has begun or may begin.
 func (c Cancellation) executable(now time.Time) bool {
-	return c.State == Executing || !now.Before(c.planned())
+	return c.State == Executing || !now.Before(c.plannedExecution())
 }
 
-// readAhead reads the servers of those claimed cancellations that are only to be looked at.
-func (m *Manager) readAhead(ctx context.Context, claimed []Cancellation, now time.Time) dedicated.Inventory {
-	wanted := map[uuid.UUID][]uuid.UUID{}
+// prefetch reads the servers of the claimed cancellations that are not executable.
+func (m *Manager) prefetch(ctx context.Context, claimed []Cancellation, now time.Time) dedicated.Inventory {
+	servers := map[uuid.UUID][]uuid.UUID{}
 	for _, c := range claimed {
 		if !c.executable(now) {
-			wanted[c.ResellerID] = append(wanted[c.ResellerID], c.ServerID)
+			servers[c.ResellerID] = append(servers[c.ResellerID], c.ServerID)
 		}
 	}
-	return dedicated.ReadAhead(ctx, m.config.Servers, wanted)
+	return inventory.Prefetch(ctx, m.config.Servers, servers)
 }
 
-// act does what is due of one by itself. It looks at it right before: those before it may have taken hours.
-func (m *Manager) act(ctx context.Context, c Cancellation) error {
+// processExecution begins or continues one execution. It decides again right before, because the executions before it may have
+// taken hours.
+func (m *Manager) processExecution(ctx context.Context, c Cancellation) error {
 	now := m.now()
 	if c.State == Executing {
-		return m.goOn(ctx, c, now)
+		return m.continueExecution(ctx, c, now)
 	}
-	e, err := m.judge(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
-	switch {
-	case err != nil:
-		return m.stumble(ctx, c, err, now)
-	case e.after.State == Executing:
-		return m.begin(ctx, *e, now)
+	due, err := m.decideDue(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
+	if err != nil {
+		return m.giveBack(ctx, c, err, now)
 	}
-	_, err = m.commitAll(ctx, now, []outcome{e.outcome})
+	if due.action == execute {
+		return m.begin(ctx, c, due, now)
+	}
+	item, err := batchItem(c, due.decision, now)
+	if err != nil {
+		return err
+	}
+	_, err = manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{item})
 	return err
 }
 
-// judge says what becomes of a claimed cancellation that is scheduled. Where its state is executing, that is still to be
-// done; everything else is only to be stored.
-func (m *Manager) judge(
-	ctx context.Context, c Cancellation, known map[uuid.UUID]Settings, servers dedicated.Inventory, now time.Time,
-) (e *execution, err error) {
-	settings, ok := known[c.ResellerID]
-	if !ok {
-		if settings, err = m.settings(ctx, c.ResellerID); err != nil {
-			return nil, err
+// decideDue reads the settings and the server of a claimed cancellation that is scheduled, and decides what is to be done.
+func (m *Manager) decideDue(
+	ctx context.Context, c Cancellation, settings map[uuid.UUID]Settings, servers dedicated.Inventory, now time.Time,
+) (due dueAction, err error) {
+	r := reading{cancellation: c}
+	cached := false
+	if r.settings, cached = settings[c.ResellerID]; !cached {
+		if r.settings, err = m.settings(ctx, c.ResellerID); err != nil {
+			return due, err
 		}
-		known[c.ResellerID] = settings
+		settings[c.ResellerID] = r.settings
 	}
-	err = fault.Guard("Servers", func() (err error) {
-		e, err = c.look(ctx, servers, settings, now)
-		return err
-	})
-	return e, err
+	if r.server, r.found, err = inventory.Server(ctx, servers, c.ResellerID, c.ServerID); err != nil {
+		return due, err
+	}
+	return r.due(now)
 }
 
-// look is judge with the settings read: it asks what has become of the server.
-func (c Cancellation) look(ctx context.Context, servers dedicated.Inventory, settings Settings, now time.Time) (*execution, error) {
-	by := system(c.ResellerID)
-	s, err := servers.Server(ctx, by, c.ServerID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
+// due decides what is to be done with a scheduled cancellation.
+func (r reading) due(now time.Time) (dueAction, error) {
+	c := r.cancellation
+	if !r.found || !c.holds(r.server) || !r.server.Used() {
+		d, err := c.serverLeft(now)
+		return dueAction{action: end, decision: d}, err
 	}
-	if err != nil || !c.holds(s) || !s.Used() {
-		o, err := c.left(now)
-		return &execution{outcome: o}, err
+	if !r.server.Owner.Own() {
+		d, err := c.ownerChanged(now)
+		return dueAction{action: end, decision: d}, err
 	}
-	if !s.Owner.Own() {
-		o, err := c.disowned(now)
-		return &execution{outcome: o}, err
-	}
-	at, err := c.follow(s, now)
+	at, err := c.plannedUnder(r.server, now)
 	if err != nil {
-		return nil, err
+		return dueAction{}, err
 	}
+	by := inventory.System(c.ResellerID)
 	next := c
-	next.ServerName = s.Name
-	next.recovered()
-	var facts []fact
+	next.ServerName = r.server.Name
+	next.clearFailures()
+	var facts []manage.Fact
 	if !at.Equal(c.At) {
-		next.move(by, didMove, at, s, now)
-		facts = next.correction(now, c.At, by)
+		next.moveTo(by, entryMoved, at, r.server, now)
+		facts = next.moveFacts(now, c.At, by)
 	}
-	if !now.Before(next.held(settings, now, next.place())) {
-		next, err = next.moved(opBegin)
-		return &execution{outcome{c, next, facts}, s, settings}, err
+	if !now.Before(next.earliestExecution(r.settings, now)) {
+		return dueAction{execute, decision{next, facts}, r.server, r.settings}, nil
 	}
-	facts = append(facts, next.warn(settings, now)...)
-	next.arm(settings, now)
-	return &execution{outcome: outcome{c, next, facts}}, nil
+	facts = append(facts, next.warn(r.settings, now)...)
+	next.plan(r.settings, now)
+	return dueAction{action: save, decision: decision{next, facts}}, nil
 }
 
-// warn records the warning that is due, and that the execution waits for it if it does.
-func (c *Cancellation) warn(settings Settings, now time.Time) []fact {
-	var facts []fact
-	loc := c.place()
-	days, due := c.leadDue(settings, now, loc)
-	if due {
-		c.Warned = append(c.Warned[:len(c.Warned):len(c.Warned)], Warning{Days: days, For: c.At, Sent: now})
-	}
-	if held := c.held(settings, now, loc); held.After(c.At) && !held.Equal(c.Postponed) {
-		c.Postponed = held
-		c.record(now, system(c.ResellerID), didPostpone, "", c.At, held)
-		facts = append(facts, c.tellMoved(KindPostponed, now, c.At))
-	}
-	if due {
-		facts = append(facts, c.tell(KindWarning, now, c.Reason))
-	}
-	return facts
+const reasonServerLeft = "server left"
+
+// serverLeft ends a scheduled cancellation whose server has left its client. Nothing is done to the server.
+func (c Cancellation) serverLeft(now time.Time) (decision, error) {
+	d, err := c.discarded(OpServerLeft, inventory.System(c.ResellerID), reasonServerLeft, now)
+	d.facts = append(d.facts, d.cancellation.notice(KindServerLeft, now, c.Reason))
+	return d, err
 }
 
-const serverLeft = "server left"
-
-// left ends a scheduled cancellation whose server is not with its client any more: nothing is done to it.
-func (c Cancellation) left(now time.Time) (outcome, error) {
-	next, facts, err := c.discarded(opLeft, system(c.ResellerID), serverLeft, now)
-	return outcome{c, next, append(facts, next.tell(KindServerLeft, now, c.Reason))}, err
-}
-
-// disowned ends a scheduled cancellation whose server has become a provider's: only upstream can end that.
-func (c Cancellation) disowned(now time.Time) (outcome, error) {
-	next, err := c.failed(opOwner, "the server is a provider's by now: ask them to cancel it", now)
-	facts := []fact{next.complain(KindFailed)}
-	if next.known() {
-		facts = append(facts, next.tell(KindDiscarded, now, ""))
+// ownerChanged ends a scheduled cancellation whose server has become a provider's: only the provider can end it.
+func (c Cancellation) ownerChanged(now time.Time) (decision, error) {
+	next, err := c.endedAsFailed(OpOwnerChanged, "the server now belongs to a provider: ask the provider to cancel it", now)
+	d := decision{next, []manage.Fact{next.failureNotice(KindFailed)}}
+	if next.knownToClient() {
+		d.facts = append(d.facts, next.notice(KindDiscarded, now, ""))
 	}
-	return outcome{c, next, facts}, err
+	return d, err
 }
 
-// failed ends a cancellation for a reason.
-func (c Cancellation) failed(op, reason string, now time.Time) (Cancellation, error) {
+// endedAsFailed ends a cancellation as failed, for a reason.
+func (c Cancellation) endedAsFailed(op Op, reason string, now time.Time) (Cancellation, error) {
 	next, err := c.moved(op)
-	next.record(now, system(c.ResellerID), didFail, reason, time.Time{}, time.Time{})
+	next.record(now, inventory.System(c.ResellerID), entryFailed, reason, time.Time{}, time.Time{})
 	next.LastError, next.RetryAt = reason, time.Time{}
 	next.Due, next.LeaseUntil = time.Time{}, time.Time{}
 	return next, err
 }
 
-// retry is how long what failed is left alone.
-func retry() backoff.Policy { return backoff.Policy{First: time.Minute, Max: time.Hour} }
-
-const maxError = 1000 // bytes of LastError that are kept
-
-// stumbled is a cancellation given back after a failure, to be tried again later. next is c with what was found before
-// the failure.
-func (o outcome) stumbled(next Cancellation, failure error, now time.Time) outcome {
-	next.Attempts = o.before.Attempts + 1
+// failed gives a claimed cancellation back after a failure, to be tried again later. next is c with the changes that are to be
+// kept.
+func (c Cancellation) failed(next Cancellation, failure error, now time.Time) decision {
+	next.Attempts = c.Attempts + 1
 	next.LastError = text.Clean(failure.Error(), maxError)
-	next.RetryAt = now.Add(retry().Delay(next.Attempts)).Truncate(time.Microsecond)
+	next.RetryAt = zone.Instant(now.Add(retryBackoff().Delay(next.Attempts)))
 	next.Due, next.LeaseUntil = next.due(Settings{}, now), time.Time{}
-	o.after = next
+	d := decision{cancellation: next}
 	if next.Attempts == stuckAfter {
-		o.facts = append(o.facts, next.complain(KindStuck))
+		d.facts = append(d.facts, next.failureNotice(KindStuck))
 	}
-	return o
+	return d
 }
 
-// commitAll stores outcomes together, or one by one where that fails. It returns those that somebody else has changed
-// meanwhile, and the errors of the others, which it tries to give back.
-func (m *Manager) commitAll(ctx context.Context, now time.Time, all []outcome) (lost []outcome, err error) {
-	if len(all) == 0 {
-		return nil, nil
+// giveBack stores a failure of a claimed cancellation, and returns it. If another process has changed the record meanwhile, there
+// is nothing to give back.
+func (m *Manager) giveBack(ctx context.Context, c Cancellation, failure error, now time.Time) error {
+	return errors.Join(failure, ignoreConflict(m.commit(ctx, now, c.failed(c, failure, now))))
+}
+
+// ignoreConflict drops the conflict of a process that has lost its lease: another process continues.
+func ignoreConflict(err error) error {
+	if errors.Is(err, ErrConflict) {
+		return nil
 	}
-	changes := make([]Change, len(all))
-	for i, o := range all {
-		events, err := o.after.events(now, o.facts)
-		if err != nil {
-			return nil, err
-		}
-		changes[i] = Change{Cancellations: []Cancellation{o.after}, Events: events}
-	}
-	if err := m.config.Store.Commit(ctx, changes...); err == nil || ctx.Err() != nil {
-		return nil, err
+	return err
+}
+
+// rearm plans a batch of a reseller's scheduled cancellations under changed settings, and records its position. Cancellations
+// that are scheduled meanwhile follow the settings at their first claim.
+func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
+	now := m.now()
+	scheduled, next, err := m.store.Cancellations(ctx, claimed.ResellerID, Query{
+		States: []State{Scheduled}, Limit: batchSize, After: claimed.Rearm,
+	})
+	if err != nil {
+		return err
 	}
 	var errs []error
-	for i, o := range all {
-		err := m.config.Store.Commit(ctx, changes[i])
-		if err != nil && !errors.Is(err, ErrConflict) {
-			errs = append(errs, o.before.about("Tick", err))
-			err = m.giveBack(ctx, now, o, err)
+	var items []manage.Item[Change]
+	var ids []uuid.UUID
+	for _, c := range scheduled {
+		if c.SettingsVersion == claimed.Saved {
+			continue
 		}
-		if errors.Is(err, ErrConflict) {
-			lost = append(lost, o)
+		item, err := batchItem(c, decision{cancellation: c.planned(claimed, now)}, now)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		items, ids = append(items, item), append(ids, c.ID)
 	}
-	return lost, errors.Join(errs...)
+	conflicts, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	errs = append(errs, err)
+	for _, i := range conflicts {
+		errs = append(errs, m.rearmOne(ctx, claimed, ids[i]))
+	}
+	claimed.Rearm, claimed.LeaseUntil, claimed.Due = next, time.Time{}, now
+	if next == "" {
+		claimed.Due = time.Time{}
+	}
+	if err := ctx.Err(); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	// A conflict means that the settings were saved again: all cancellations will follow those.
+	errs = append(errs, ignoreConflict(m.store.Commit(ctx, Change{Settings: []Settings{claimed}})))
+	return errors.Join(errs...)
 }
 
-// giveBack stores that something failed. Who lost the record meanwhile has nothing to give back; where the store fails,
-// the lease ends by itself.
-func (m *Manager) giveBack(ctx context.Context, now time.Time, o outcome, failure error) error {
-	o.facts = nil
-	o = o.stumbled(o.before, failure, now)
-	return m.commit(ctx, now, o.after, o.facts...)
+// rearmOne plans a cancellation that another process changed during the batch.
+func (m *Manager) rearmOne(ctx context.Context, s Settings, id uuid.UUID) error {
+	now := m.now()
+	_, err := manage.Operation[Cancellation, decision]{
+		Read: func(ctx context.Context) (Cancellation, error) { return m.store.Cancellation(ctx, id) },
+		Decide: func(c Cancellation) (decision, bool, error) {
+			stale := c.State == Scheduled && c.SettingsVersion != s.Saved
+			return decision{cancellation: c.planned(s, now)}, stale, nil
+		},
+		Commit: func(ctx context.Context, d decision) error { return m.commit(ctx, now, d) },
+	}.Run(ctx)
+	return err
 }

@@ -21,7 +21,7 @@ import (
 // worked on by the one whose lease has ended.
 func TestSlowHooks(t *testing.T) {
 	t.Parallel()
-	var w *world
+	var w *fixture
 	var other *cancellation.Manager
 	wiped := map[uuid.UUID]int{}
 	nested, fail := false, true
@@ -60,7 +60,7 @@ func TestSlowHooks(t *testing.T) {
 // TestLeaseLost: a hook takes longer than its lease, and another process has finished meanwhile. That is no error.
 func TestLeaseLost(t *testing.T) {
 	t.Parallel()
-	var w *world
+	var w *fixture
 	var other *cancellation.Manager
 	calls := 0
 	w = setup(t, func(c *cancellation.Config) {
@@ -127,7 +127,7 @@ func TestOneBadRecordSpoilsNoBatch(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, 1, c.Attempts)
-		assert.Equal(t, "the disk is full", c.LastError)
+		assert.Equal(t, "store failed: the disk is full", c.LastError)
 		assert.True(t, c.Due.After(w.clock.Now()))
 	}
 	p.refuse = func(cancellation.Cancellation) bool { return false }
@@ -225,25 +225,25 @@ func TestLookedAtRightBefore(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		change func(*testing.T, *world, dedicated.Server)
+		change func(*testing.T, *fixture, dedicated.Server)
 		want   cancellation.State
 	}{
-		{"released by hand", func(t *testing.T, w *world, s dedicated.Server) {
+		{"released by hand", func(t *testing.T, w *fixture, s dedicated.Server) {
 			_, err := w.servers.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 		}, cancellation.Discarded},
-		{"billed otherwise", func(t *testing.T, w *world, s dedicated.Server) {
+		{"billed otherwise", func(t *testing.T, w *fixture, s dedicated.Server) {
 			_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, quarterly())
 			require.NoError(t, err)
 		}, cancellation.Scheduled},
-		{"to be held", func(t *testing.T, w *world, _ dedicated.Server) {
+		{"to be held", func(t *testing.T, w *fixture, _ dedicated.Server) {
 			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
 		}, cancellation.Scheduled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var w *world
+			var w *fixture
 			var second dedicated.Server
 			wiped := 0
 			w = setup(t, func(c *cancellation.Config) {

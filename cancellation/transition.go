@@ -7,98 +7,122 @@ import (
 	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// State is where a cancellation stands.
+// State is the state of a cancellation.
 type State string
 
 // The states of a cancellation.
 const (
-	Scheduled State = "scheduled" // planned; it may still be moved or discarded
-	Executing State = "executing" // begun: it cannot be stopped any more, only finished or abandoned
-	Executed  State = "executed"  // the server was taken back and what was owed was refunded
-	Discarded State = "discarded" // called off, or the server left its client before
-	Failed    State = "failed"    // given up: by an operator, or because the server is not what it was
+	Scheduled State = "scheduled" // planned; it can be moved or discarded
+	Executing State = "executing" // begun; it can only be finished or abandoned
+	Executed  State = "executed"  // the server was taken back, and the refund was paid
+	Discarded State = "discarded" // called off, or the server left its client before the date
+	Failed    State = "failed"    // given up: by the reseller, or because the server has changed
 )
 
-// Active says that the cancellation is not over: scheduled or executing.
+// States returns all states, in the order of a cancellation's life.
+func States() []State { return []State{Scheduled, Executing, Executed, Discarded, Failed} }
+
+// Active reports whether the state is scheduled or executing.
 func (s State) Active() bool { return s == Scheduled || s == Executing }
 
 // The steps of an execution, in order.
 const (
-	StepRelease     = "release"     // the server is taken from the client, busy with this cancellation
+	StepRelease     = "release"     // the server is taken from the client and locked by the cancellation
 	StepDeprovision = "deprovision" // Hooks.Deprovision
 	StepRefund      = "refund"      // Biller.Refund
 	StepCloseDown   = "close_down"  // Hooks.CloseDown
-	StepDone        = "done"        // the server is no longer busy
+	StepDone        = "done"        // the server is unlocked
 )
 
-// What history entries say. The words are part of Entry's contract.
+// The words of history entries. They are part of Entry's contract.
 const (
-	didSchedule   = "scheduled"
-	didReschedule = "rescheduled"
-	didMove       = "moved"
-	didDiscard    = "discarded"
-	didPostpone   = "postponed"
-	didBegin      = "executing"
-	didExecute    = "executed"
-	didRetry      = "retried"
-	didAbandon    = "abandoned"
-	didFail       = "failed"
+	entryScheduled   = "scheduled"
+	entryRescheduled = "rescheduled"
+	entryMoved       = "moved"
+	entryDiscarded   = "discarded"
+	entryPostponed   = "postponed"
+	entryExecuting   = "executing"
+	entryExecuted    = "executed"
+	entryRetried     = "retried"
+	entryAbandoned   = "abandoned"
+	entryFailed      = "failed"
 )
 
-// Transition is a row of the state table: what Op does to a cancellation in one of the states From. Op is a method of the
-// Manager, or what a Tick finds: "begin", "finish", "server left", "owner changed", "assignment changed".
+// Op is an operation of this package: the name of a Manager's method, or of what a Tick does.
+type Op string
+
+// The operations that change a cancellation. The last five are those of a Tick.
+const (
+	OpSchedule          Op = "Schedule"
+	OpReschedule        Op = "Reschedule"
+	OpDiscard           Op = "Discard"
+	OpRetry             Op = "Retry"
+	OpAbandon           Op = "Abandon"
+	OpBegin             Op = "begin"
+	OpFinish            Op = "finish"
+	OpServerLeft        Op = "server left"
+	OpOwnerChanged      Op = "owner changed"
+	OpAssignmentChanged Op = "assignment changed"
+)
+
+// The other operations, as errors name them.
+const (
+	opNew           Op = "New"
+	opTick          Op = "Tick"
+	opExecution     Op = "Execution"
+	opQuote         Op = "Quote"
+	opCancellation  Op = "Cancellation"
+	opCancellations Op = "Cancellations"
+	opBadges        Op = "Badges"
+	opEnds          Op = "Ends"
+	opShouldRenew   Op = "ShouldRenew"
+	opSettings      Op = "Settings"
+	opSaveSettings  Op = "SaveSettings"
+	opSubscriber    Op = "Subscriber"
+	opClaimDue      Op = "ClaimDue"
+)
+
+// Transition is a row of the state table: the operation Op takes a cancellation in one of the states From to the state To.
 type Transition struct {
-	Op   string
-	From []State
-	To   State // "": the state stays
+	Op   Op
+	From []State // empty: the cancellation is new
+	To   State   // "": the state stays
 }
 
-// Transitions is the state table, in the order of a cancellation's life.
+// Transitions returns the state table, in the order of a cancellation's life. It holds every operation that changes a
+// cancellation.
 func Transitions() []Transition {
 	return []Transition{
-		{Op: "Schedule", To: Scheduled},
-		{Op: "Reschedule", From: []State{Scheduled}},
-		{Op: "Discard", From: []State{Scheduled}, To: Discarded},
-		{Op: opLeft, From: []State{Scheduled}, To: Discarded},
-		{Op: opOwner, From: []State{Scheduled}, To: Failed},
-		{Op: opBegin, From: []State{Scheduled}, To: Executing},
-		{Op: "Retry", From: []State{Scheduled, Executing}},
-		{Op: opFinish, From: []State{Executing}, To: Executed},
-		{Op: "Abandon", From: []State{Executing}, To: Failed},
-		{Op: opLost, From: []State{Executing}, To: Failed},
+		{Op: OpSchedule, To: Scheduled},
+		{Op: OpReschedule, From: []State{Scheduled}},
+		{Op: OpDiscard, From: []State{Scheduled}, To: Discarded},
+		{Op: OpServerLeft, From: []State{Scheduled}, To: Discarded},
+		{Op: OpOwnerChanged, From: []State{Scheduled}, To: Failed},
+		{Op: OpBegin, From: []State{Scheduled}, To: Executing},
+		{Op: OpRetry, From: []State{Scheduled, Executing}},
+		{Op: OpFinish, From: []State{Executing}, To: Executed},
+		{Op: OpAbandon, From: []State{Executing}, To: Failed},
+		{Op: OpAssignmentChanged, From: []State{Executing}, To: Failed},
 	}
 }
 
-// What a Tick finds, in the state table.
-const (
-	opLeft   = "server left"
-	opOwner  = "owner changed"
-	opBegin  = "begin"
-	opFinish = "finish"
-	opLost   = "assignment changed"
-)
-
-// moved returns the cancellation in the state that op leads to, or an error that names the states that op takes. Who is
-// moved to an end is never due again.
-func (c Cancellation) moved(op string) (Cancellation, error) {
-	for _, row := range Transitions() {
-		if row.Op != op {
-			continue
+// moved returns the cancellation in the state that op leads to, or an error that names the states that op takes.
+func (c Cancellation) moved(op Op) (Cancellation, error) {
+	table := Transitions()
+	i := slices.IndexFunc(table, func(row Transition) bool { return row.Op == op })
+	if i < 0 {
+		return c, invalid(op, "Op", "%q is not an operation on a cancellation", op)
+	}
+	row := table[i]
+	if !slices.Contains(row.From, c.State) {
+		return c, &Error{
+			Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State, Want: row.From, Err: ErrConflict,
+			Msg: fmt.Sprintf("the cancellation of server %s (%s) is %s: %s takes one that is %s",
+				c.ServerName, c.ID, c.State, op, text.Or(row.From)),
 		}
-		if !slices.Contains(row.From, c.State) {
-			return c, c.refuse(op, row.From)
-		}
-		if row.To != "" {
-			c.State = row.To
-		}
+	}
+	if row.To != "" {
+		c.State = row.To
 	}
 	return c, nil
-}
-
-func (c Cancellation) refuse(op string, want []State) error {
-	return &Error{
-		Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State, Want: want, Err: ErrConflict,
-		Msg: fmt.Sprintf("the cancellation of server %s (%s) is %s: %s takes one that is %s",
-			c.ServerName, c.ID, c.State, op, text.Or(want)),
-	}
 }

@@ -3,37 +3,41 @@ package cancellation
 import (
 	"slices"
 	"time"
+
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// planned is when the execution is planned: at the planned instant, or when it was postponed to.
-func (c Cancellation) planned() time.Time {
+// plannedExecution returns the instant for which the execution is planned: the planned date, or the one to which it was
+// postponed.
+func (c Cancellation) plannedExecution() time.Time {
 	if c.Postponed.After(c.At) {
 		return c.Postponed
 	}
 	return c.At
 }
 
-// held is when the execution may be at the earliest: as planned, or later as Settings.MinWarningDays says. Once postponed, it
-// is not postponed again.
-func (c Cancellation) held(s Settings, now time.Time, loc *time.Location) time.Time {
-	if !s.Warn || s.MinWarningDays == 0 || c.planned().After(c.At) {
-		return c.planned()
+// earliestExecution returns the earliest instant of the execution: as planned, or later because of Settings.MinWarningDays. An
+// execution is postponed once.
+func (c Cancellation) earliestExecution(s Settings, now time.Time) time.Time {
+	if !s.Warn || s.MinWarningDays == 0 || c.plannedExecution().After(c.At) {
+		return c.plannedExecution()
 	}
-	first, warned := c.firstWarned()
+	first, warned := c.firstWarning()
 	if !warned {
 		if now.Before(c.At) {
-			return c.At // it may still be warned of in time
+			return c.At // a warning may still come in time
 		}
 		first = now
 	}
-	if held := daysBefore(first, -s.MinWarningDays, loc); held.After(c.At) {
-		return held
+	if earliest := daysBefore(first, -s.MinWarningDays, c.location()); earliest.After(c.At) {
+		return earliest
 	}
 	return c.At
 }
 
-// firstWarned is when the first warning for the planned date was recorded.
-func (c Cancellation) firstWarned() (first time.Time, warned bool) {
+// firstWarning returns when the first warning of the planned date was recorded.
+func (c Cancellation) firstWarning() (first time.Time, warned bool) {
 	for _, w := range c.Warned {
 		if w.For.Equal(c.At) && (!warned || w.Sent.Before(first)) {
 			first, warned = w.Sent, true
@@ -42,42 +46,61 @@ func (c Cancellation) firstWarned() (first time.Time, warned bool) {
 	return first, warned
 }
 
-// warnedWithin says whether a warning for the planned date was recorded days ahead or later.
+// warnedWithin reports whether a warning of the planned date was recorded so many days ahead, or fewer.
 func (c Cancellation) warnedWithin(days int) bool {
 	return slices.ContainsFunc(c.Warned, func(w Warning) bool { return w.For.Equal(c.At) && w.Days <= days })
 }
 
-// leadDue is the nearest lead that is due at now, if no warning as near was recorded.
-func (c Cancellation) leadDue(s Settings, now time.Time, loc *time.Location) (days int, due bool) {
+// dueWarning returns the days ahead of the warning that is due at now. If several are overdue, only the nearest is due. None is
+// due if one as near was recorded.
+func (c Cancellation) dueWarning(s Settings, now time.Time) (days int, due bool) {
 	if !s.Warn {
 		return 0, false
 	}
-	for _, lead := range s.DaysAhead {
-		if (!due || lead < days) && !now.Before(daysBefore(c.At, lead, loc)) {
-			days, due = lead, true
+	for _, ahead := range s.DaysAhead {
+		if (!due || ahead < days) && !now.Before(daysBefore(c.At, ahead, c.location())) {
+			days, due = ahead, true
 		}
 	}
 	return days, due && !c.warnedWithin(days)
 }
 
-// nextLead is when the next warning will be due, from now on; zero: none will.
-func (c Cancellation) nextLead(s Settings, now time.Time, loc *time.Location) (next time.Time) {
-	if _, due := c.leadDue(s, now, loc); due {
+// nextWarning returns the instant of the next warning, from now on; zero: there will be none.
+func (c Cancellation) nextWarning(s Settings, now time.Time) (next time.Time) {
+	if _, due := c.dueWarning(s, now); due {
 		return now
 	}
 	if !s.Warn {
 		return next
 	}
-	for _, lead := range s.DaysAhead {
-		at := daysBefore(c.At, lead, loc)
-		if at.After(now) && !c.warnedWithin(lead) && (next.IsZero() || at.Before(next)) {
+	for _, ahead := range s.DaysAhead {
+		at := daysBefore(c.At, ahead, c.location())
+		if at.After(now) && !c.warnedWithin(ahead) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	return next
 }
 
-// due is when a Manager has to look at the cancellation next: the one place that says so. Zero: never again.
+// warn records the warning that is due, and the postponement of the execution if it must wait for the warning.
+func (c *Cancellation) warn(s Settings, now time.Time) []manage.Fact {
+	var facts []manage.Fact
+	days, due := c.dueWarning(s, now)
+	if due {
+		c.Warned = append(slices.Clip(c.Warned), Warning{Days: days, For: c.At, Sent: now})
+	}
+	if earliest := c.earliestExecution(s, now); earliest.After(c.At) && !earliest.Equal(c.Postponed) {
+		c.Postponed = earliest
+		c.record(now, inventory.System(c.ResellerID), entryPostponed, "", c.At, earliest)
+		facts = append(facts, c.moveNotice(KindPostponed, now, c.At))
+	}
+	if due {
+		facts = append(facts, c.notice(KindWarning, now, c.Reason))
+	}
+	return facts
+}
+
+// due returns the instant at which a Tick must look at the cancellation next; zero: never again.
 func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	switch {
 	case !c.State.Active():
@@ -87,11 +110,17 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	case c.State == Executing:
 		return now
 	}
-	// Not held: what waits for a warning must be seen to wait, so somebody has to look at it on the date.
-	return earlier(c.nextLead(s, now, c.place()), c.planned())
+	// Not earliestExecution: a Tick must look at the date itself to record the postponement.
+	return earlier(c.nextWarning(s, now), c.plannedExecution())
 }
 
-// arm makes the cancellation ready to be stored: due, under no lease.
-func (c *Cancellation) arm(s Settings, now time.Time) {
+// plan makes a scheduled cancellation ready to be stored: due under the settings, and under no lease.
+func (c *Cancellation) plan(s Settings, now time.Time) {
 	c.Due, c.LeaseUntil, c.SettingsVersion = c.due(s, now), time.Time{}, s.Saved
+}
+
+// planned returns the cancellation, planned under other settings.
+func (c Cancellation) planned(s Settings, now time.Time) Cancellation {
+	c.plan(s, now)
+	return c
 }

@@ -27,7 +27,7 @@ func leads(c cancellation.Cancellation) []int {
 }
 
 // drain ticks whenever something is due until a time, as a Runner does.
-func (w *world) drain(t testing.TB, until time.Time) {
+func (w *fixture) drain(t testing.TB, until time.Time) {
 	t.Helper()
 	for {
 		next := w.tick(t)

@@ -1,44 +1,43 @@
 package cancellation
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// When says when a server is cancelled: at a fixed instant, or at the end of the current billing period. The latter is kept
-// as intent and follows the period when the server is billed otherwise; a fixed instant does not move. Exactly one of the
-// two is set.
+// When says when a server is cancelled: at a fixed instant, or at the end of the current billing period. Exactly one of the two
+// is set. The end of the period is kept as an intent: it follows the period when the server's billing changes. A fixed
+// instant does not move.
 type When struct {
 	At          time.Time // to the microsecond
 	EndOfPeriod bool
 }
 
-// same says whether both mean the same, in whatever zone their dates are written.
+// same reports whether both mean the same, whatever the zones of their times are.
 func (w When) same(other When) bool {
 	return w.EndOfPeriod == other.EndOfPeriod && w.At.Equal(other.At)
 }
 
 const lastYear = 9999
 
-// normal is the When as it is stored.
-func (w When) normal(op string) (When, error) {
+// normalized returns the When as it is stored.
+func (w When) normalized(op Op) (When, error) {
 	w.At = zone.Instant(w.At)
 	switch {
 	case w.EndOfPeriod && !w.At.IsZero():
-		return w, invalid(op, "When", "a date and the end of the period exclude each other")
+		return w, invalid(op, "When", "At and EndOfPeriod are both set: want one of them")
 	case !w.EndOfPeriod && w.At.IsZero():
-		return w, invalid(op, "When", "missing: a date or the end of the period is wanted")
+		return w, invalid(op, "When", "missing: want At or EndOfPeriod")
 	case w.At.Year() > lastYear:
-		return w, invalid(op, "When.At", "year %d: dates up to year %d are possible", w.At.Year(), lastYear)
+		return w, invalid(op, "When.At", "year %d: want %d at the most", w.At.Year(), lastYear)
 	}
 	return w, nil
 }
 
-// resolve is the instant that w means: for the end of the period, of the one at asked, or the first where asked is before
-// the Anchor. No period is an error, never now.
+// resolve returns the instant that w means. The end of the period is that of the period which contains asked, or of the first
+// period if asked is before the Anchor. No period is an error, never now.
 func (w When) resolve(asked time.Time, b dedicated.Billing) (time.Time, error) {
 	if !w.EndOfPeriod {
 		return w.At, nil
@@ -47,7 +46,7 @@ func (w When) resolve(asked time.Time, b dedicated.Billing) (time.Time, error) {
 	return zone.Instant(p.End), err
 }
 
-// periodAt is the billing period at t, or the first one where t is before it.
+// periodAt returns the billing period that contains t, or the first one if t is before the Anchor.
 func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 	if t.Before(b.Anchor) {
 		t = b.Anchor
@@ -55,24 +54,26 @@ func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 	return b.PeriodAt(t)
 }
 
-// follow returns the planned instant under the server's present billing. An end of period that lies before the
-// re-billing means due as of that, unless the plan was due before: then it stays. asOf is for an inventory that does not
-// say since when the billing holds.
-func (c Cancellation) follow(s dedicated.Server, asOf time.Time) (time.Time, error) {
+// plannedUnder returns the planned instant under the server's present billing. If the end of the period is not after the change
+// of billing, the cancellation is due as of the change; but if it was due before the change, the date stays. asOf is the
+// instant of the change if the inventory does not know it.
+func (c Cancellation) plannedUnder(s dedicated.Server, asOf time.Time) (time.Time, error) {
 	at, err := c.When.resolve(c.Asked, s.Billing)
 	if !s.BilledAt.IsZero() {
 		asOf = zone.Instant(s.BilledAt)
 	}
 	switch {
-	case err != nil || !c.When.EndOfPeriod || at.After(asOf):
-		return at, err
+	case err != nil:
+		return at, billingError(err)
+	case !c.When.EndOfPeriod || at.After(asOf):
+		return at, nil
 	case c.At.After(asOf):
 		return asOf, nil
 	}
 	return c.At, nil
 }
 
-// daysBefore is the instant with the same local time n calendar days before t; a negative n is after it.
+// daysBefore returns the instant with the same local time n calendar days before t, or after t if n is negative.
 func daysBefore(t time.Time, n int, loc *time.Location) time.Time {
 	return zone.Instant(zone.WallOf(t, loc).AddDays(-n).In(loc))
 }
@@ -83,13 +84,13 @@ func daysLeft(now, t time.Time, loc *time.Location) int {
 	return int(zone.Days(to.Year, to.Month, to.Day) - zone.Days(from.Year, from.Month, from.Day))
 }
 
-// earliestEnd is the first end of a billing period that is at least n days after now.
+// earliestEnd returns the first end of a billing period that is at least n days after now.
 func earliestEnd(now time.Time, n int, b dedicated.Billing, loc *time.Location) (time.Time, error) {
 	p, err := periodAt(daysBefore(now, -n, loc), b)
 	if err != nil {
 		return time.Time{}, err
 	}
-	// A change of clocks between the two may make the period before do as well.
+	// If the clocks change in between, the period before may do as well.
 	for index := max(p.Index-1, 0); ; index++ {
 		p, err = b.Period(index)
 		if err != nil {
@@ -101,42 +102,20 @@ func earliestEnd(now time.Time, n int, b dedicated.Billing, loc *time.Location) 
 	}
 }
 
-// clientMay says whether the rules for clients allow an order for the end of the period at: not within the notice period,
-// not within the days that are locked.
-func (s Settings) clientMay(op string, at, now time.Time, b dedicated.Billing) error {
-	loc, err := zone.Load(b.Zone)
-	if err != nil {
-		return err
-	}
-	if s.NoticeDays > 0 && now.After(daysBefore(at, s.NoticeDays, loc)) {
-		earliest, err := earliestEnd(now, s.NoticeDays, b, loc)
-		if err != nil {
-			return err
-		}
-		return &Error{
-			Op: op, Field: "Settings.NoticeDays", Earliest: earliest, PeriodEnd: at, Err: ErrForbidden,
-			Msg: fmt.Sprintf("the billing period ends at %s, and a cancellation takes %d days' notice: the earliest end that will do is %s",
-				date(at, loc), s.NoticeDays, date(earliest, loc)),
-		}
-	}
-	return s.unlocked(op, at, now, loc)
-}
-
-// unlocked refuses a client's change in the last days before at.
-func (s Settings) unlocked(op string, at, now time.Time, loc *time.Location) error {
-	if s.LockDays == 0 || !now.After(daysBefore(at, s.LockDays, loc)) {
-		return nil
-	}
-	return &Error{
-		Op: op, Field: "Settings.LockDays", PeriodEnd: at, Err: ErrForbidden,
-		Msg: fmt.Sprintf("in the last %d days before %s a client may change nothing: ask the reseller", s.LockDays, date(at, loc)),
-	}
-}
-
-// localDate writes an instant for a person who looks at the clock on the wall.
+// localDate writes an instant as the wall clock shows it, for people.
 func localDate(t time.Time, loc *time.Location) string {
 	return t.In(loc).Format("2006-01-02 15:04 MST")
 }
 
-// date writes an instant with the offset of its zone: RFC 3339.
+// date writes an instant with the offset of its zone, by RFC 3339.
 func date(t time.Time, loc *time.Location) string { return t.In(loc).Format(time.RFC3339) }
+
+// location returns the zone to show dates in. An unknown zone, which a store or an inventory may hold, is UTC: it must not stop
+// a cancellation.
+func location(name string) *time.Location {
+	loc, err := zone.Load(name)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}

@@ -1,7 +1,6 @@
 package dedicated
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -60,9 +59,7 @@ func notFound(op Op, id uuid.UUID) *Error {
 
 // explain makes an *Error of any error of an operation. An *Error stays as it is.
 func explain(op Op, id uuid.UUID, err error) error {
-	var host *fault.HostError
-	var own *Error
-	if err == nil || !errors.As(err, &host) && errors.As(err, &own) {
+	if err == nil || manage.Explained[*Error](err) {
 		return err
 	}
 	f := manage.Explain(string(op), err)

@@ -46,7 +46,8 @@ func CommitBatch[C any](ctx context.Context, commit func(context.Context, ...C) 
 		giveBack, report := item.Refused(err)
 		reports = append(reports, report)
 		if err := commit(ctx, giveBack); err != nil && !errors.Is(err, fault.ErrConflict) {
-			reports = append(reports, err)
+			_, report = item.Refused(err)
+			reports = append(reports, report)
 		}
 	}
 	return conflicts, errors.Join(reports...)

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
@@ -13,23 +14,32 @@ type Failure struct {
 	OutcomeUnknown bool   // the change may have been stored
 }
 
+// Explained reports whether err is an error of type E, wraps one or joins only such. It does not look into the errors of a
+// host's parts.
+func Explained[E error](err error) bool {
+	switch e := err.(type) {
+	case E:
+		return true
+	case *fault.HostError:
+		return false
+	case interface{ Unwrap() error }:
+		return Explained[E](e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !Explained[E](err) })
+	}
+	return false
+}
+
 // Explain says why an operation failed, in words that every actor may read: of a part of the host it names the part, and
 // nothing that the part said.
 func Explain(op string, err error) Failure {
-	return explain(op, err, func(host *fault.HostError) string { return host.Part + " failed" })
-}
-
-// Report says the same with the words of the host's part: for the log, where no actor reads it.
-func Report(op string, err error) Failure {
-	return explain(op, err, (*fault.HostError).Error)
-}
-
-func explain(op string, err error, words func(*fault.HostError) string) Failure {
+	f := Failure{Msg: op + ": " + err.Error()}
 	var cursor *CursorError
 	var host *fault.HostError
 	switch {
 	case errors.As(err, &host):
-		f := Failure{Msg: op + ": " + words(host), OutcomeUnknown: host.OutcomeUnknown}
+		f.OutcomeUnknown = host.OutcomeUnknown
+		f.Msg = op + ": " + host.Part + " failed"
 		if host.Ended != nil {
 			f.Msg = op + ": " + host.Ended.Error()
 		}
@@ -38,11 +48,16 @@ func explain(op string, err error, words func(*fault.HostError) string) Failure 
 		} else {
 			f.Msg += "; nothing was changed"
 		}
-		return f
 	case errors.As(err, &cursor):
-		return Failure{Msg: cursor.Error(), Field: "After"}
+		f.Msg, f.Field = cursor.Error(), "After"
 	case errors.Is(err, fault.ErrConflict):
-		return Failure{Msg: op + ": the record kept changing while this was decided; nothing was changed: try again"}
+		f.Msg = op + ": the record kept changing while this was decided; nothing was changed: try again"
 	}
-	return Failure{Msg: op + ": " + err.Error()}
+	return f
+}
+
+// Report says it with all words of the host's parts: for the log, where no actor reads them.
+func Report(op string, err error) Failure {
+	var host *fault.HostError
+	return Failure{Msg: op + ": " + err.Error(), OutcomeUnknown: errors.As(err, &host) && host.OutcomeUnknown}
 }

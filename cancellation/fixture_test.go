@@ -19,42 +19,42 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// world is a Manager with everything around it.
-type world struct {
+// fixture is a Manager with everything around it.
+type fixture struct {
 	*cancellation.Manager
 	config   cancellation.Config
 	servers  *dedicated.Manager
 	store    *cancellation.MemoryStore
 	outbox   *notify.MemoryOutbox
-	clock    *hands
+	clock    *fixedClock
 	biller   *biller
 	reseller dedicated.Actor
 	client   dedicated.Actor
 }
 
-// hands are a clock that is set by hand. It has nothing but the time: who asks more of it crashes.
-type hands struct {
+// fixedClock are a clock that is set by hand. It has nothing but the time: who asks more of it crashes.
+type fixedClock struct {
 	clock.Clock
 	mu  sync.Mutex
 	now time.Time
 }
 
-func (h *hands) Now() time.Time {
+func (h *fixedClock) Now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.now
 }
 
-func (h *hands) Set(now time.Time) {
+func (h *fixedClock) Set(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now = now
 }
 
-// setup makes a world at 9 in the morning of 10 November 2026, in UTC.
-func setup(t testing.TB, change ...func(*cancellation.Config)) *world {
+// setup makes a fixture at 9 in the morning of 10 November 2026, in UTC.
+func setup(t testing.TB, change ...func(*cancellation.Config)) *fixture {
 	t.Helper()
-	w := &world{outbox: &notify.MemoryOutbox{}, clock: &hands{}, biller: &biller{}}
+	w := &fixture{outbox: &notify.MemoryOutbox{}, clock: &fixedClock{}, biller: &biller{}}
 	w.clock.Set(at("2026-11-10 09:00"))
 	w.store = &cancellation.MemoryStore{Outbox: w.outbox}
 	var err error
@@ -94,12 +94,12 @@ func monthly() dedicated.Billing {
 func endOfNovember() time.Time { return at("2026-11-30 23:00") }
 
 // server adds a server and gives it to the client.
-func (w *world) server(t testing.TB) dedicated.Server {
+func (w *fixture) server(t testing.TB) dedicated.Server {
 	t.Helper()
 	return w.serverOf(t, dedicated.Owner{})
 }
 
-func (w *world) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
+func (w *fixture) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
 	t.Helper()
 	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01", Owner: owner})
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func (w *world) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
 }
 
 // at orders a cancellation as the reseller.
-func (w *world) schedule(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
+func (w *fixture) schedule(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
 	t.Helper()
 	c, err := w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: server, When: cancellation.When{At: when}})
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func (w *world) schedule(t testing.TB, server uuid.UUID, when time.Time) cancell
 }
 
 // endOfPeriod orders a cancellation as the client.
-func (w *world) endOfPeriod(t testing.TB, server uuid.UUID) cancellation.Cancellation {
+func (w *fixture) endOfPeriod(t testing.TB, server uuid.UUID) cancellation.Cancellation {
 	t.Helper()
 	c, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: server, When: endOfPeriod()})
 	require.NoError(t, err)
@@ -126,14 +126,14 @@ func (w *world) endOfPeriod(t testing.TB, server uuid.UUID) cancellation.Cancell
 
 func endOfPeriod() cancellation.When { return cancellation.When{EndOfPeriod: true} }
 
-func (w *world) save(t testing.TB, s cancellation.Settings) cancellation.Settings {
+func (w *fixture) save(t testing.TB, s cancellation.Settings) cancellation.Settings {
 	t.Helper()
 	s, err := w.SaveSettings(t.Context(), w.reseller, s)
 	require.NoError(t, err)
 	return s
 }
 
-func (w *world) tick(t testing.TB) time.Time {
+func (w *fixture) tick(t testing.TB) time.Time {
 	t.Helper()
 	next, err := w.Tick(t.Context())
 	require.NoError(t, err)
@@ -141,20 +141,20 @@ func (w *world) tick(t testing.TB) time.Time {
 }
 
 // tickAt sets the clock and ticks.
-func (w *world) tickAt(t testing.TB, when time.Time) time.Time {
+func (w *fixture) tickAt(t testing.TB, when time.Time) time.Time {
 	t.Helper()
 	w.clock.Set(when)
 	return w.tick(t)
 }
 
-func (w *world) get(t testing.TB, id uuid.UUID) cancellation.Cancellation {
+func (w *fixture) get(t testing.TB, id uuid.UUID) cancellation.Cancellation {
 	t.Helper()
 	c, err := w.Cancellation(t.Context(), w.reseller, id)
 	require.NoError(t, err)
 	return c
 }
 
-func (w *world) serverNow(t testing.TB, id uuid.UUID) dedicated.Server {
+func (w *fixture) serverNow(t testing.TB, id uuid.UUID) dedicated.Server {
 	t.Helper()
 	s, err := w.servers.Server(t.Context(), w.reseller, id)
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func (w *world) serverNow(t testing.TB, id uuid.UUID) dedicated.Server {
 }
 
 // told are the events so far, in the order in which they were recorded.
-func (w *world) told(t testing.TB) []notify.Event {
+func (w *fixture) told(t testing.TB) []notify.Event {
 	t.Helper()
 	var all []notify.Event
 	for after := ""; ; {
@@ -178,7 +178,7 @@ func (w *world) told(t testing.TB) []notify.Event {
 }
 
 // kinds counts what was told of a cancellation.
-func (w *world) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
+func (w *fixture) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 	t.Helper()
 	count := map[notify.Kind]int{}
 	for _, e := range w.told(t) {
@@ -190,7 +190,7 @@ func (w *world) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 }
 
 // payloads are the payloads of a kind, oldest first.
-func payloads[P any](t testing.TB, w *world, kind notify.Kind) []P {
+func payloads[P any](t testing.TB, w *fixture, kind notify.Kind) []P {
 	t.Helper()
 	var all []P
 	for _, e := range w.told(t) {

@@ -1,0 +1,155 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/zone"
+	"github.com/metalkeep/metalkeep/refund"
+)
+
+// Biller is the part of the host that handles money. Without a Biller there are no refunds.
+type Biller interface {
+	// Paid returns every charge of the server's present assignment, past, current and prepaid, in the server's currency, with
+	// the amount of each that was refunded before. p is the billing period that contains the planned instant, or the first
+	// period; it is for information.
+	Paid(ctx context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error)
+	// Refund pays back, once per Refund.Key. It may be called several times with one key, also at the same time.
+	Refund(ctx context.Context, r Refund) error
+}
+
+// Refund is what the host must pay back, once per Key. Amount is never zero.
+type Refund struct {
+	Key            uuid.UUID // UUIDv5 of the cancellation's ID over "refund": the same at each attempt
+	CancellationID uuid.UUID
+	ServerID       uuid.UUID
+	ClientID       uuid.UUID
+	ResellerID     uuid.UUID
+	Amount         decimal.Decimal // above zero
+	Currency       string          // ISO 4217
+	Lines          []refund.Line   // the refund of each charge
+	At             time.Time       // the planned instant, for which it was computed
+}
+
+// refund returns the refund to pay for an execution that has begun.
+func (c Cancellation) refund() Refund {
+	return Refund{
+		Key: uuid.NewSHA1(c.ID, []byte("refund")), CancellationID: c.ID, ServerID: c.ServerID, ClientID: c.ClientID,
+		ResellerID: c.ResellerID, Amount: c.Refund.Total, Currency: c.Currency, Lines: slices.Clone(c.Refund.Lines), At: c.At,
+	}
+}
+
+// Quote returns the refund, line by line, for a cancellation of the server at w. It uses the same function as the execution.
+// Without a Biller it is zero. Permissions are those of Schedule, but NoticeDays, LockDays and an existing cancellation do not
+// matter. A Biller or formula that fails is ErrHost.
+func (m *Manager) Quote(ctx context.Context, a dedicated.Actor, server uuid.UUID, w When) (refund.Result, error) {
+	result, err := m.quote(ctx, a, server, w)
+	return result, explain(opQuote, uuid.Nil, server, err)
+}
+
+func (m *Manager) quote(ctx context.Context, a dedicated.Actor, server uuid.UUID, w When) (result refund.Result, err error) {
+	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
+		return result, actorError(opQuote, a)
+	}
+	var r reading
+	if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, server); err != nil {
+		return result, err
+	}
+	if err := r.checkServer(opQuote, a, server); err != nil {
+		return result, err
+	}
+	_, at, err := chosen(opQuote, a, r.server, w, m.now())
+	if err != nil {
+		return result, err
+	}
+	settings, err := m.settings(ctx, r.server.ResellerID)
+	if err != nil {
+		return result, err
+	}
+	return m.owed(ctx, settings, r.server, at)
+}
+
+// owed returns the refund for a server that is cancelled as of at. Quote and the execution both use it.
+func (m *Manager) owed(ctx context.Context, settings Settings, s dedicated.Server, at time.Time) (refund.Result, error) {
+	if m.config.Biller == nil {
+		return refund.Result{}, nil
+	}
+	p, err := periodAt(at, s.Billing)
+	if err != nil {
+		return refund.Result{}, billingError(err)
+	}
+	loc, err := zone.Load(s.Billing.Zone)
+	if err != nil {
+		return refund.Result{}, billingError(err)
+	}
+	formula, err := settings.formula(m.config.RefundFormula)
+	if err != nil {
+		return refund.Result{}, fault.Nonsense(partFormula, err)
+	}
+	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Places}
+	err = fault.Host(ctx, "Biller.Paid", func() (err error) {
+		question.Charges, err = m.config.Biller.Paid(ctx, s, p)
+		return err
+	})
+	if err != nil {
+		return refund.Result{}, err
+	}
+	var result refund.Result
+	err = fault.Host(ctx, partFormula, func() (err error) {
+		result, err = formula.Refund(question)
+		return err
+	})
+	if err != nil {
+		return refund.Result{}, err
+	}
+	if err := checkRefund(question, result); err != nil {
+		return refund.Result{}, fault.Nonsense(partFormula, err)
+	}
+	return storedRefund(result), nil
+}
+
+// partFormula is the name of the refund formula in errors.
+const partFormula = "refund formula"
+
+// storedRefund returns a result as it is stored: with times in UTC to the microsecond, and no slice of the host's.
+func storedRefund(result refund.Result) refund.Result {
+	result.Lines = slices.Clone(result.Lines)
+	for i := range result.Lines {
+		c := &result.Lines[i].Charge
+		c.Start, c.End = zone.Instant(c.Start), zone.Instant(c.End)
+	}
+	return result
+}
+
+// checkRefund refuses a result that no formula may return: below zero, above the rest of what was paid, with more decimals than
+// the currency has, or with lines that do not add up to the total.
+func checkRefund(question refund.Case, result refund.Result) error {
+	rest, sum := decimal.Zero, decimal.Zero
+	for _, c := range question.Charges {
+		if unreturned := c.Paid.Sub(c.Refunded); unreturned.IsPositive() {
+			rest = rest.Add(unreturned)
+		}
+	}
+	for _, l := range result.Lines {
+		sum = sum.Add(l.Amount)
+	}
+	switch total := result.Total; {
+	case total.IsNegative():
+		return fmt.Errorf("%s is below zero", total)
+	case total.GreaterThan(rest):
+		return fmt.Errorf("%s is more than the %s that was paid and not yet refunded", total, rest)
+	case !total.Equal(total.Truncate(question.Places)):
+		return fmt.Errorf("%s has more than the currency's %d decimal places", total, question.Places)
+	case len(result.Lines) > 0 && !sum.Equal(total):
+		return fmt.Errorf("the lines add up to %s, but the total is %s", sum, total)
+	}
+	return nil
+}
