@@ -3,7 +3,6 @@ package fault_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,53 +10,6 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
-
-type refusal struct{ error }
-
-func (refusal) Final() bool     { return true }
-func (r refusal) Unwrap() error { return r.error }
-
-func TestRetry(t *testing.T) {
-	t.Parallel()
-	conflict := fmt.Errorf("store: %w", fault.ErrConflict)
-	tests := []struct {
-		name    string
-		answers []error
-		calls   int
-		want    error
-	}{
-		{"at once", []error{nil}, 1, nil},
-		{"after conflicts", []error{conflict, conflict, nil}, 3, nil},
-		{"five times at most", []error{conflict, conflict, conflict, conflict, conflict, nil}, 5, fault.ErrConflict},
-		{"other errors are not tried again", []error{fault.ErrInvalid}, 1, fault.ErrInvalid},
-		{"a refusal that is a conflict is final", []error{fmt.Errorf("op: %w", refusal{conflict})}, 1, fault.ErrConflict},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			calls := 0
-			err := fault.Retry(t.Context(), func() error {
-				calls++
-				return tt.answers[calls-1]
-			})
-			require.ErrorIs(t, err, tt.want)
-			assert.Equal(t, tt.calls, calls)
-		})
-	}
-}
-
-func TestRetryStopsWithItsContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	calls := 0
-	err := fault.Retry(ctx, func() error {
-		calls++
-		cancel()
-		return fault.ErrConflict
-	})
-	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, 1, calls)
-}
 
 func TestGuard(t *testing.T) {
 	t.Parallel()
@@ -72,22 +24,42 @@ func TestGuard(t *testing.T) {
 	assert.NotEmpty(t, p.Stack)
 }
 
-func TestReason(t *testing.T) {
+func TestHost(t *testing.T) {
 	t.Parallel()
-	panicked := fault.Guard("gate 2", func() error { panic("password=secret") })
-	tests := []struct {
-		name string
-		err  error
-		want string
-	}{
-		{"what somebody wrote", errors.New("backups are switched off"), "backups are switched off"},
-		{"a panic without its value", panicked, "gate 2 panicked"},
-		{"a panic within another error", fmt.Errorf("checked with password=secret: %w", panicked), "gate 2 panicked"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, tt.want, fault.Reason(tt.err))
-		})
-	}
+	mine := errors.New("mine")
+	require.NoError(t, fault.Host(t.Context(), "store", func() error { return nil }))
+	err := fault.Host(t.Context(), "store", func() error { return errors.Join(mine, fault.ErrNotFound) })
+	require.ErrorIs(t, err, fault.ErrHost)
+	require.ErrorIs(t, err, mine)
+	require.NotErrorIs(t, err, fault.ErrNotFound)
+	require.EqualError(t, err, "store failed: mine\nnot found")
+	var p *fault.PanicError
+	require.ErrorAs(t, fault.Host(t.Context(), "store", func() error { panic("oh") }), &p)
+	assert.Equal(t, "store", p.Part)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = fault.Host(ctx, "store", func() error { return mine })
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, mine)
+	require.NotErrorIs(t, err, fault.ErrHost)
+}
+
+// hostile is an error that panics.
+type hostile struct{}
+
+func (hostile) Error() string { panic("hostile") }
+
+func TestHostErrorThatPanics(t *testing.T) {
+	t.Parallel()
+	err := fault.Host(t.Context(), "biller", func() error { return hostile{} })
+	assert.Equal(t, "biller failed: its error panicked", err.Error())
+}
+
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	err := error(&fault.Refusal{Message: "not today"})
+	require.ErrorIs(t, err, fault.ErrForbidden)
+	require.NotErrorIs(t, err, fault.ErrHost)
+	require.EqualError(t, err, "not today")
 }

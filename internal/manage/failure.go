@@ -52,6 +52,8 @@ func Explain(op string, err error) Failure {
 		f.Msg, f.Field = cursor.Error(), "After"
 	case errors.Is(err, fault.ErrConflict):
 		f.Msg = op + ": the record kept changing while this was decided; nothing was changed: try again"
+	case errors.Is(err, fault.ErrNotFound):
+		f.Msg = op + ": the record was not found; nothing was changed"
 	}
 	return f
 }
