@@ -20,18 +20,19 @@ import (
 
 const module = "github.com/metalkeep/metalkeep"
 
-// TestArchitecture holds the tree to its design: who may import whom, and the numbers that keep a package readable.
+// TestArchitecture checks every Go file of the repository against the rules that rules() lists: import directions, the
+// clock, money, sizes, package state, comments and files. Each of these rules is checked here and by no linter.
 func TestArchitecture(t *testing.T) {
 	t.Parallel()
-	tree := load(t, os.DirFS("."))
-	require.NotEmpty(t, tree)
+	units := load(t, os.DirFS("."))
+	require.NotEmpty(t, units)
 	for _, r := range rules() {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			for _, u := range tree {
+			for _, u := range units {
 				if r.applies(u) {
-					for _, found := range r.find(u) {
-						t.Error(found)
+					for _, finding := range r.check(u) {
+						t.Error(finding)
 					}
 				}
 			}
@@ -39,37 +40,38 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// rule finds what breaks one promise in a unit. Its name is the promise.
+// rule is one rule about the source code. Its name states the rule.
 type rule struct {
 	name    string
 	applies func(unit) bool
-	find    func(unit) []string
+	check   func(unit) []string // the violations in a unit, each with its file and line
 }
 
-// unit is the Go files of one folder that are built together: either the package or its tests.
+// unit is the Go files of one folder that are compiled together: the files of the package, or its test files.
 type unit struct {
-	dir   string // as in an import path, "." for the root
+	dir   string // relative to the module, "." for the root
 	test  bool   // the files ending in _test.go
 	fset  *token.FileSet
 	files []*ast.File
 	info  *types.Info
 }
 
-// Every unit is exactly one of the four: test, example, suite, runtime.
+// Every unit is of exactly one of four sorts: tests, example, suite, runtime code.
 
 func (u unit) example() bool { return !u.test && within(u.dir, "examples") }
 func (u unit) suite() bool   { return !u.test && !u.example() && strings.HasSuffix(u.dir, "test") }
 func (u unit) runtime() bool { return !u.test && !u.example() && !u.suite() }
 
-// at says where and what.
-func (u unit) at(n ast.Node, format string, args ...any) string {
+// finding describes a violation at the node n, with its file and line.
+func (u unit) finding(n ast.Node, format string, args ...any) string {
 	pos := u.fset.Position(n.Pos())
 	return fmt.Sprintf("%s:%d: %s", pos.Filename, pos.Line, fmt.Sprintf(format, args...))
 }
 
+// within reports whether a path is top or lies below it.
 func within(dir, top string) bool { return dir == top || strings.HasPrefix(dir, top+"/") }
 
-// load parses every Go file below root.
+// load parses every Go file below root, except testdata and folders whose names begin with a dot or an underscore.
 func load(t *testing.T, root fs.FS) []unit {
 	t.Helper()
 	units := map[string]*unit{}
@@ -104,54 +106,69 @@ func load(t *testing.T, root fs.FS) []unit {
 		return nil
 	})
 	require.NoError(t, err)
-	tree := make([]unit, 0, len(units))
+	all := make([]unit, 0, len(units))
 	for _, u := range units {
 		u.info = resolve(u)
-		tree = append(tree, *u)
+		all = append(all, *u)
 	}
-	slices.SortFunc(tree, func(a, b unit) int { return strings.Compare(a.dir, b.dir) })
-	return tree
+	slices.SortFunc(all, func(a, b unit) int { return strings.Compare(a.dir, b.dir) })
+	return all
 }
 
-// resolve tells which declaration each name of the unit means. What the imported packages hold is not looked at, so the
-// checker's complaints about it mean nothing.
+// resolve finds the declaration of each name in the unit. It does not load imported packages, so it ignores the type
+// errors that follow from that.
 func resolve(u *unit) *types.Info {
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
-	conf := types.Config{Importer: blank{}, Error: func(error) {}}
+	conf := types.Config{Importer: emptyImporter{}, Error: func(error) {}}
 	_, _ = conf.Check(u.dir, u.fset, u.files, info)
 	return info
 }
 
-// blank imports every package as an empty one.
-type blank struct{}
+// emptyImporter imports every package as an empty package.
+type emptyImporter struct{}
 
-func (blank) Import(name string) (*types.Package, error) {
+func (emptyImporter) Import(name string) (*types.Package, error) {
 	p := types.NewPackage(name, path.Base(name))
 	p.MarkComplete()
 	return p, nil
 }
 
-// library says which packages each package of the library may import of ours, internal/ and what lies below itself
-// aside. backup, ticket and cancellation never import each other.
-func library() map[string][]string {
+// permittedImports lists which packages of this module each package may import. Each may also import internal packages and
+// packages in its own folder. A folder without an entry has the permissions of the folder above it. backup, ticket and
+// cancellation never import each other.
+func permittedImports() map[string][]string {
 	return map[string][]string{
-		".":            {},
-		"internal":     {},
-		"refund":       {},
-		"notify":       {},
-		"dedicated":    {"notify"},
-		"backup":       {"dedicated", "notify"},
-		"ticket":       {"dedicated", "notify"},
-		"cancellation": {"dedicated", "notify", "refund"},
+		".":                  {},
+		"internal":           {},
+		"internal/manage":    {"notify"},
+		"internal/inventory": {"dedicated"},
+		"refund":             {},
+		"notify":             {},
+		"dedicated":          {"notify"},
+		"backup":             {"dedicated", "notify"},
+		"ticket":             {"dedicated", "notify"},
+		"cancellation":       {"dedicated", "notify", "refund"},
 	}
 }
 
-// dependencies lists the modules that the library may import of others: "runtime" or "test", and the path.
+// permitted returns the entry of permittedImports that holds for a folder.
+func permitted(dir string) []string {
+	table := permittedImports()
+	for {
+		if list, ok := table[dir]; ok {
+			return list
+		}
+		dir = path.Dir(dir)
+	}
+}
+
+// dependencies lists the modules of others that the library may import, one a line: "runtime" or "test", and the path.
 //
 //go:embed .ci/dependencies
 var dependencies string
 
-func listed(kind, name string) bool {
+// isDependency reports whether a package belongs to a module that dependencies lists for "runtime" or "test".
+func isDependency(kind, name string) bool {
 	for line := range strings.Lines(dependencies) {
 		if f := strings.Fields(line); len(f) == 2 && f[0] == kind && within(name, f[1]) {
 			return true
@@ -160,24 +177,24 @@ func listed(kind, name string) bool {
 	return false
 }
 
-func directions(u unit) []string {
-	var found []string
+func checkImports(u unit) []string {
+	var findings []string
 	for _, f := range u.files {
 		for _, spec := range f.Imports {
 			name := strings.Trim(spec.Path.Value, `"`)
 			if !mayImport(u, name) {
-				found = append(found, u.at(spec, "%s may not import %s", u.dir, name))
+				findings = append(findings, u.finding(spec, "%s may not import %s", u.dir, name))
 			}
 		}
 	}
-	return found
+	return findings
 }
 
 func mayImport(u unit, name string) bool {
 	ours, ok := strings.CutPrefix(name, module+"/")
 	switch {
 	case name == module:
-		return false // it holds no code
+		return false // the root package holds no code
 	case ok:
 		return mayImportOurs(u, ours)
 	case within(name, "testing"):
@@ -185,35 +202,37 @@ func mayImport(u unit, name string) bool {
 	case !strings.Contains(strings.SplitN(name, "/", 2)[0], "."):
 		return true // the standard library
 	}
-	return listed("runtime", name) || u.test && listed("test", name)
+	return isDependency("runtime", name) || u.test && isDependency("test", name)
 }
 
-// mayImportOurs: the tests and the suite of a package may import what the package may, and the suites.
+// mayImportOurs reports whether a unit may import a package of this module. The tests and the suite of a package have the
+// permissions of the package, and may import suites as well.
 func mayImportOurs(u unit, ours string) bool {
 	top := func(dir string) string { return strings.SplitN(dir, "/", 2)[0] }
-	if within(ours, "examples") {
+	switch {
+	case within(ours, "examples"):
 		return false
-	}
-	if u.dir == "." && u.test {
+	case u.dir == "." && u.test:
 		return true
-	}
-	if strings.HasSuffix(ours, "test") && u.runtime() {
+	case strings.HasSuffix(ours, "test") && u.runtime():
 		return false
+	case within(u.dir, "internal") && !u.runtime() && ours == "notify":
+		return true // the shared parts of the store suites read an outbox
+	case within(ours, "internal"):
+		// An internal package brings its own imports with it. Its importer needs permission for each of them.
+		return !slices.ContainsFunc(permitted(ours), func(dir string) bool { return !slices.Contains(permitted(u.dir), dir) })
 	}
-	if top(u.dir) == "internal" && !u.runtime() && ours == "notify" {
-		return true // what the suites of the stores share needs to look into an outbox
-	}
-	return top(ours) == "internal" || top(ours) == top(u.dir) || slices.Contains(library()[top(u.dir)], top(ours))
+	return top(ours) == top(u.dir) || slices.Contains(permitted(u.dir), top(ours))
 }
 
-// TestLayout: a new folder at the top needs a place in the design first.
+// TestLayout checks that permittedImports has an entry for every top-level folder.
 func TestLayout(t *testing.T) {
 	t.Parallel()
 	top, err := filepath.Glob("*")
 	require.NoError(t, err)
 	for _, name := range top {
 		if info, err := os.Stat(name); err == nil && info.IsDir() && name[0] != '.' && name != "examples" {
-			require.Contains(t, library(), name, "folders at the top are packages of the library, internal and examples")
+			require.Contains(t, permittedImports(), name, "a new top-level folder needs its import directions first")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package metalkeep_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/token"
@@ -11,30 +12,31 @@ import (
 )
 
 const (
-	mostFileLines        = 400
-	mostFunctionLines    = 60
-	mostInterfaceMethods = 7
-	mostSentinels        = 8
+	maxFileLines        = 400
+	maxFunctionLines    = 60
+	maxInterfaceMethods = 7
+	maxSentinels        = 8
 )
 
 func rules() []rule {
 	all := func(unit) bool { return true }
-	shipped := func(u unit) bool { return !u.example() }
-	public := func(u unit) bool { return !u.test && !within(u.dir, "internal") }
+	library := func(u unit) bool { return !u.example() }
+	public := func(u unit) bool { return !u.test && !strings.Contains("/"+u.dir+"/", "/internal/") }
 	tests := func(u unit) bool { return u.test }
 	return []rule{
-		{"imports follow the directions", func(u unit) bool { return !within(u.dir, "examples") }, directions},
-		{"exported names have a comment", public, uncommented},
-		{"interfaces have 7 methods at most", shipped, wideInterfaces},
-		{"packages have 8 sentinels at most", unit.runtime, tooManySentinels},
-		{"files have 400 lines at most", all, longFiles},
-		{"functions have 60 lines at most", unit.runtime, longFunctions},
-		{"the clock is the injected one", unit.runtime, clockCalls},
-		{"money is divided once, by DivRound", unit.runtime, divisions},
-		{"no state in package variables", unit.runtime, packageState},
-		{"no init", unit.runtime, inits},
-		{"no panic and no exit", unit.runtime, panics},
-		{"examples have checked output", tests, uncheckedExamples},
+		{"imports follow the permitted directions", func(u unit) bool { return !within(u.dir, "examples") }, checkImports},
+		{"packages with a Manager have the same files", unit.runtime, checkFiles},
+		{"exported methods have a comment of their own", public, checkMethodComments},
+		{"interfaces have at most 7 methods", library, checkInterfaces},
+		{"packages have at most 8 sentinel errors", unit.runtime, checkSentinels},
+		{"files have at most 400 lines", all, checkFileLines},
+		{"functions have at most 60 lines", unit.runtime, checkFunctionLines},
+		{"runtime code uses the injected clock only", unit.runtime, checkClock},
+		{"runtime code divides decimals with DivRound only", unit.runtime, checkDivisions},
+		{"package variables hold no state", unit.runtime, checkPackageVars},
+		{"runtime code has no init function", unit.runtime, checkInits},
+		{"runtime code neither panics nor exits", unit.runtime, checkPanics},
+		{"examples have an output comment", tests, checkExamples},
 	}
 }
 
@@ -50,65 +52,92 @@ func (u unit) each(visit func(ast.Node)) {
 	}
 }
 
-// collect is each for rules that look at one node at a time: what visit returns is reported, "" is fine.
+// collect calls visit for every node of the unit and returns the violations. visit returns "" for a node without one.
 func (u unit) collect(visit func(ast.Node) string) []string {
-	var found []string
+	var findings []string
 	u.each(func(n ast.Node) {
-		if broken := visit(n); broken != "" {
-			found = append(found, u.at(n, "%s", broken))
+		if violation := visit(n); violation != "" {
+			findings = append(findings, u.finding(n, "%s", violation))
 		}
 	})
-	return found
+	return findings
 }
 
-// lines of a node, its first and last included.
+// lines counts the lines of a node, from its first to its last inclusive.
 func (u unit) lines(n ast.Node) int {
 	return u.fset.Position(n.End()).Line - u.fset.Position(n.Pos()).Line + 1
 }
 
-func longFiles(u unit) []string {
-	var found []string
+// packageFiles lists the files that every package with a Manager has.
+func packageFiles(dir string) []string {
+	files := []string{
+		"doc.go", "transition.go", "rules.go", "manager.go", "query.go", "store.go", "memory.go", "hooks.go", "event.go", "texts.go", "errors.go",
+	}
+	switch dir {
+	case "dedicated":
+		return files
+	case "backup", "ticket", "cancellation":
+		return append(files, "tick.go", "subscriber.go")
+	}
+	return nil
+}
+
+func checkFiles(u unit) []string {
+	present := map[string]bool{}
 	for _, f := range u.files {
-		if n := u.fset.File(f.Pos()).LineCount(); n > mostFileLines {
-			found = append(found, u.at(f.Name, "the file has %d lines", n))
+		present[path.Base(u.fset.Position(f.Pos()).Filename)] = true
+	}
+	missing := slices.DeleteFunc(packageFiles(u.dir), func(name string) bool { return present[name] })
+	if len(missing) == 0 {
+		return nil
+	}
+	return []string{u.finding(u.files[0], "%s lacks %s", u.dir, strings.Join(missing, ", "))}
+}
+
+func checkFileLines(u unit) []string {
+	var findings []string
+	for _, f := range u.files {
+		if n := u.fset.File(f.Pos()).LineCount(); n > maxFileLines {
+			findings = append(findings, u.finding(f.Name, "the file has %d lines", n))
 		}
 	}
-	return found
+	return findings
 }
 
-func longFunctions(u unit) []string {
-	var found []string
+func checkFunctionLines(u unit) []string {
+	var findings []string
 	u.each(func(n ast.Node) {
-		if f, ok := n.(*ast.FuncDecl); ok && u.lines(f) > mostFunctionLines {
-			found = append(found, u.at(f, "%s has %d lines", f.Name.Name, u.lines(f)))
+		if f, ok := n.(*ast.FuncDecl); ok && u.lines(f) > maxFunctionLines {
+			findings = append(findings, u.finding(f, "%s has %d lines", f.Name.Name, u.lines(f)))
 		}
 	})
-	return found
+	return findings
 }
 
-func wideInterfaces(u unit) []string {
+func checkInterfaces(u unit) []string {
 	return u.collect(func(n ast.Node) string {
-		if i, ok := n.(*ast.InterfaceType); ok && i.Methods.NumFields() > mostInterfaceMethods {
-			return "the interface asks too much of who implements it: more powers are optional interfaces of one method"
+		if i, ok := n.(*ast.InterfaceType); ok && i.Methods.NumFields() > maxInterfaceMethods {
+			return fmt.Sprintf("the interface has %d methods: move some to optional interfaces of one method", i.Methods.NumFields())
 		}
 		return ""
 	})
 }
 
-func tooManySentinels(u unit) []string {
+func checkSentinels(u unit) []string {
 	var sentinels []*ast.Ident
 	for _, v := range u.packageVars() {
 		if strings.HasPrefix(v.name.Name, "Err") {
 			sentinels = append(sentinels, v.name)
 		}
 	}
-	if len(sentinels) > mostSentinels {
-		return []string{u.at(sentinels[mostSentinels], "%s is sentinel %d of the package", sentinels[mostSentinels].Name, mostSentinels+1)}
+	if len(sentinels) > maxSentinels {
+		return []string{u.finding(sentinels[maxSentinels], "%s is sentinel %d of the package", sentinels[maxSentinels].Name, maxSentinels+1)}
 	}
 	return nil
 }
 
-// member reports the package and the name of a reference such as time.Now, however the package is imported.
+// member returns the package path and the name of a reference such as time.Now, also where the import has another name. Dot
+// imports are not resolved, because staticcheck (ST1001) forbids them.
 func (u unit) member(n ast.Node) (pkg, name string) {
 	s, ok := n.(*ast.SelectorExpr)
 	if !ok {
@@ -122,62 +151,62 @@ func (u unit) member(n ast.Node) (pkg, name string) {
 	return "", ""
 }
 
-func clockCalls(u unit) []string {
+func checkClock(u unit) []string {
 	calls := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
 	return u.collect(func(n ast.Node) string {
 		if pkg, name := u.member(n); pkg == "time" && slices.Contains(calls, name) {
-			return "time." + name + " is not the injected clock"
+			return "time." + name + " bypasses the injected clock: read that once per operation and pass now down"
 		}
 		return ""
 	})
 }
 
-func divisions(u unit) []string {
+func checkDivisions(u unit) []string {
 	return u.collect(func(n ast.Node) string {
 		pkg, name := u.member(n)
 		if path.Base(pkg) == "decimal" && slices.Contains([]string{"Avg", "DivisionPrecision"}, name) {
 			return "decimal." + name + " depends on a mutable global"
 		}
 		if s, ok := n.(*ast.SelectorExpr); ok && pkg == "" && s.Sel.Name == "Div" {
-			return "Div depends on a mutable global: multiply first and DivRound once"
+			return "Div depends on a mutable global: multiply first, then use DivRound once"
 		}
 		return ""
 	})
 }
 
-func inits(u unit) []string {
+func checkInits(u unit) []string {
 	return u.collect(func(n ast.Node) string {
 		if f, ok := n.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
-			return "init runs for whoever imports the package"
+			return "init runs in every program that imports the package"
 		}
 		return ""
 	})
 }
 
-func panics(u unit) []string {
+func checkPanics(u unit) []string {
 	return u.collect(func(n ast.Node) string {
 		if id, ok := n.(*ast.Ident); ok && id.Name == "panic" && u.info.Uses[id] == types.Universe.Lookup("panic") {
-			return "a library returns errors"
+			return "a library returns errors instead of panics"
 		}
 		pkg, name := u.member(n)
 		if pkg == "os" && name == "Exit" || pkg == "log" && (strings.HasPrefix(name, "Fatal") || strings.HasPrefix(name, "Panic")) {
-			return pkg + "." + name + " ends its host"
+			return pkg + "." + name + " ends the host's program"
 		}
 		return ""
 	})
 }
 
-func uncheckedExamples(u unit) []string {
-	var found []string
+func checkExamples(u unit) []string {
+	var findings []string
 	for _, e := range doc.Examples(u.files...) {
 		if e.Output == "" && !e.EmptyOutput {
-			found = append(found, u.at(e.Code, "Example%s has no // Output: and so never runs", e.Name))
+			findings = append(findings, u.finding(e.Code, "Example%s has no // Output: comment, so it never runs", e.Name))
 		}
 	}
-	return found
+	return findings
 }
 
-// packageVar is a variable declared at the top of a file.
+// packageVar is a variable declared outside of functions.
 type packageVar struct {
 	name  *ast.Ident
 	spec  *ast.ValueSpec
@@ -207,25 +236,25 @@ func embeds(doc *ast.CommentGroup) bool {
 	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
 }
 
-// packageState allows what is a constant in all but name: assertions, sentinels, embedded files, and unexported tables
-// that nothing writes to. The cache of time zones is the one exception.
-func packageState(u unit) []string {
-	var found []string
+// checkPackageVars permits package variables that never change: assertions, sentinel errors, embedded files, and unexported
+// tables that no statement writes to. The cache of time zones is the one exception.
+func checkPackageVars(u unit) []string {
+	var findings []string
 	tables := map[types.Object]bool{}
 	for _, v := range u.packageVars() {
 		switch {
 		case v.name.Name == "_", v.embed, u.dir == "internal/zone" && v.name.Name == "locations":
 		case v.name.IsExported() && !strings.HasPrefix(v.name.Name, "Err"):
-			found = append(found, u.at(v.name, "anyone may write to %s: make it a function", v.name.Name))
+			findings = append(findings, u.finding(v.name, "any package may write to %s: make it a function", v.name.Name))
 		case len(v.spec.Values) == 0 || holdsState(u, v.spec):
-			found = append(found, u.at(v.name, "%s holds state: keep it in a value that the caller owns", v.name.Name))
+			findings = append(findings, u.finding(v.name, "%s holds state: keep it in a value that the caller owns", v.name.Name))
 		default:
 			tables[u.info.Defs[v.name]] = true
 		}
 	}
-	return append(found, u.collect(func(n ast.Node) string {
-		for _, target := range written(n) {
-			if id := root(target); id != nil && tables[u.info.Uses[id]] {
+	return append(findings, u.collect(func(n ast.Node) string {
+		for _, target := range writeTargets(n) {
+			if id := baseVariable(target); id != nil && tables[u.info.Uses[id]] {
 				return "the package variable " + id.Name + " is written to"
 			}
 		}
@@ -233,8 +262,8 @@ func packageState(u unit) []string {
 	})...)
 }
 
-// holdsState reports what can change without an assignment: locks, atomics, channels, pointers, and empty containers,
-// which only make sense when somebody fills them.
+// holdsState reports whether a variable can change without an assignment to it: locks, atomics, channels, pointers, and
+// empty containers, which are of use only after another statement fills them.
 func holdsState(u unit, spec *ast.ValueSpec) bool {
 	state := false
 	ast.Inspect(spec, func(n ast.Node) bool {
@@ -255,8 +284,8 @@ func holdsState(u unit, spec *ast.ValueSpec) bool {
 	return state
 }
 
-// written lists the expressions that a statement changes or hands out for changing.
-func written(n ast.Node) []ast.Expr {
+// writeTargets lists the expressions that a node assigns to, takes the address of, or empties.
+func writeTargets(n ast.Node) []ast.Expr {
 	switch n := n.(type) {
 	case *ast.AssignStmt:
 		return n.Lhs
@@ -274,27 +303,29 @@ func written(n ast.Node) []ast.Expr {
 	return nil
 }
 
-// root is the variable that an expression such as x.f[i] lies in.
-func root(e ast.Expr) *ast.Ident {
+// baseVariable returns the variable at the start of an expression, such as x in x.f[i].
+func baseVariable(e ast.Expr) *ast.Ident {
 	switch e := e.(type) {
 	case *ast.Ident:
 		return e
 	case *ast.SelectorExpr:
-		return root(e.X)
+		return baseVariable(e.X)
 	case *ast.IndexExpr:
-		return root(e.X)
+		return baseVariable(e.X)
+	case *ast.IndexListExpr:
+		return baseVariable(e.X)
 	case *ast.StarExpr:
-		return root(e.X)
+		return baseVariable(e.X)
 	case *ast.ParenExpr:
-		return root(e.X)
+		return baseVariable(e.X)
 	}
 	return nil
 }
 
-// uncommented asks for a comment on types, functions, constants, variables and methods, those of interfaces too: there the
-// comment of the type does for its only method, and for those that it names. Fields may be explained by name and type.
-func uncommented(u unit) []string {
-	var found []string
+// checkMethodComments finds exported methods without a comment, where revive's rule "exported" does not look: the methods of
+// exported interfaces, and the methods of types that revive exempts by name.
+func checkMethodComments(u unit) []string {
+	var findings []string
 	for _, f := range u.files {
 		if f.Name.Name == "main" {
 			continue
@@ -302,61 +333,46 @@ func uncommented(u unit) []string {
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Name.IsExported() && exportedReceiver(d) && d.Doc == nil {
-					found = append(found, u.at(d, "%s has no comment", d.Name.Name))
+				if d.Recv != nil && d.Doc == nil && reviveExempts(d.Name.Name) && hasExportedReceiver(d) {
+					findings = append(findings, u.finding(d, "%s has no comment", d.Name.Name))
 				}
 			case *ast.GenDecl:
 				for _, s := range d.Specs {
-					found = append(found, u.uncommentedSpec(d, s)...)
+					findings = append(findings, u.checkInterfaceComments(s)...)
 				}
 			}
 		}
 	}
-	return found
+	return findings
 }
 
-func exportedReceiver(f *ast.FuncDecl) bool {
-	if f.Recv == nil {
-		return true
-	}
-	t := f.Recv.List[0].Type
-	if star, ok := t.(*ast.StarExpr); ok {
-		t = star.X
-	}
-	id := root(t)
+func reviveExempts(method string) bool {
+	names := []string{"Error", "Read", "ServeHTTP", "String", "Write", "Unwrap", "Len", "Less", "Swap"}
+	return slices.Contains(names, method)
+}
+
+func hasExportedReceiver(f *ast.FuncDecl) bool {
+	id := baseVariable(f.Recv.List[0].Type)
 	return id != nil && id.IsExported()
 }
 
-func (u unit) uncommentedSpec(d *ast.GenDecl, s ast.Spec) []string {
-	switch s := s.(type) {
-	case *ast.ValueSpec:
-		exported := slices.ContainsFunc(s.Names, (*ast.Ident).IsExported)
-		if exported && d.Doc == nil && s.Doc == nil && s.Comment == nil {
-			return []string{u.at(s, "%s has no comment", s.Names[0].Name)}
-		}
-	case *ast.TypeSpec:
-		if !s.Name.IsExported() {
-			return nil
-		}
-		text := d.Doc.Text() + s.Doc.Text()
-		if text == "" {
-			return []string{u.at(s, "%s has no comment", s.Name.Name)}
-		}
-		if i, ok := s.Type.(*ast.InterfaceType); ok && i.Methods.NumFields() > 1 {
-			return u.uncommentedMethods(i, text)
-		}
+// checkInterfaceComments requires a comment above or behind each exported method of an exported interface.
+func (u unit) checkInterfaceComments(s ast.Spec) []string {
+	t, ok := s.(*ast.TypeSpec)
+	if !ok || !t.Name.IsExported() {
+		return nil
 	}
-	return nil
-}
-
-func (u unit) uncommentedMethods(i *ast.InterfaceType, text string) []string {
-	var found []string
+	i, ok := t.Type.(*ast.InterfaceType)
+	if !ok {
+		return nil
+	}
+	var findings []string
 	for _, f := range i.Methods.List {
 		for _, name := range f.Names {
-			if name.IsExported() && f.Doc == nil && f.Comment == nil && !strings.Contains(text, name.Name) {
-				found = append(found, u.at(name, "%s has no comment", name.Name))
+			if name.IsExported() && f.Doc == nil && f.Comment == nil {
+				findings = append(findings, u.finding(name, "%s.%s has no comment", t.Name.Name, name.Name))
 			}
 		}
 	}
-	return found
+	return findings
 }

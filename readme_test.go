@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme holds the README's taste, code and output, to the example, which compiles and has checked output: every line
-// of the one is a line of the other, in the same order.
+// TestReadme compares the README's program and its output with example_test.go, which the compiler and the tests check. Every line
+// of the README's blocks must be a line of the example, in the same order.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -17,11 +17,11 @@ func TestReadme(t *testing.T) {
 	example, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
 	for _, fence := range []string{"```go\n", "```text\n"} {
-		_, taste, ok := strings.Cut(string(readme), fence)
+		_, block, ok := strings.Cut(string(readme), fence)
 		require.True(t, ok, "README.md has a block %s", fence)
-		taste, _, _ = strings.Cut(taste, "```")
+		block, _, _ = strings.Cut(block, "```")
 		rest := string(example)
-		for line := range strings.Lines(taste) {
+		for line := range strings.Lines(block) {
 			line = strings.TrimSpace(line)
 			_, after, found := strings.Cut(rest, line)
 			require.True(t, found, "in example_test.go, in this order: %s", line)

@@ -1,9 +1,9 @@
-// Package cancellation ends the use of dedicated servers by itself: on a date that a reseller chose, or at the end of the
-// billing period in which a client asked for it, with warnings before and a refund of what was paid for and not used.
+// Package cancellation ends the use of dedicated servers automatically: on a date that a reseller chose, or at the end of the
+// billing period in which a client asked for it. It warns before, and refunds what was paid for and not used.
 //
 // The problem: this is the operation that destroys data and pays money back. It must happen on the day, also after an
-// outage; once, also when two processes are at it; to the machine that was meant, also when it has found another client
-// meanwhile; and it must be possible to see beforehand what it will cost. The smallest program:
+// outage. It must happen once, also if two processes work on it. It must reach the server of the client who was meant, and
+// never the next client. And it must be possible to see the refund beforehand. The smallest program:
 //
 //	cancellations, err := cancellation.New(cancellation.Config{Store: &cancellation.MemoryStore{}, Servers: servers})
 //	...
@@ -16,9 +16,9 @@
 //
 // # Concepts
 //
-// A [Cancellation] is a plan for one assignment of one server. [When] keeps what was meant: the end of the period is an
-// intent, which follows the period when the server is billed otherwise; a date does not move. [Transitions] is the table
-// of its life. What is not a method of the [Manager] is what a Tick finds:
+// A [Cancellation] is a plan for one assignment of one server. [When] keeps the intent: the end of the period follows the
+// period when the server's billing changes; a fixed date does not move. [Transitions] returns the state table. Rows that are
+// not methods of the [Manager] are what a Tick does:
 //
 //	Schedule                                 -> scheduled
 //	Reschedule          scheduled            -> the same
@@ -31,34 +31,35 @@
 //	Abandon             executing            -> failed
 //	assignment changed  executing            -> failed
 //
-// A client is warned as many days ahead as the reseller's [Settings] say, once for each date and lead: late rather than
-// never, and after an outage only of the nearest. A mail that cannot be delivered never holds a cancellation up; with
-// Settings.MinWarningDays, a warning that was recorded too late does, once.
+// A client is warned as many days ahead as the reseller's [Settings] say, once for each date and number of days. An overdue
+// warning is sent late. If several are overdue, only the nearest is sent. Mail that cannot be delivered never blocks a
+// cancellation. With Settings.MinWarningDays, an execution is postponed, once, if its first warning was recorded too late.
 //
-// An execution is a row of steps. What will be done, with the refund to the cent, is committed first (executing); then the
-// server is released and marked as busy, deprovisioned, the refund paid, everything else closed down, and the mark lifted.
-// Each step is committed when it is done, and can be repeated: whoever finds the record after a crash goes on with the
-// first step that is not done. A step that fails is tried again, less and less often, and seen by the reseller
-// (Query.Stuck), who may [Manager.Retry] or [Manager.Abandon] it. It is as of the planned date, however late it is.
+// An execution is a sequence of steps. First the Manager commits what will be done, with the exact refund (state executing). Then
+// it releases the server and locks it, deprovisions it, pays the refund, closes down everything else, and unlocks the server.
+// It commits each step when it is done. Each step can be repeated: after a crash, another process continues with the first step
+// that is not done. A step that fails is tried again, at growing intervals, and the reseller sees it (Query.Stuck). The reseller
+// may [Manager.Retry] or [Manager.Abandon] it. The refund is computed for the planned date, even if the execution is late.
 //
-// [Manager.Quote] answers from the same function as the execution. Money is the host's: [Biller] says what was paid, and
-// pays back once per key. The rule is a [RefundFormula]: see package refund.
+// [Manager.Quote] uses the same function as the execution. The host handles the money: its [Biller] returns what was paid, and pays
+// back once per key. A [RefundFormula] computes the refund: see package refund.
 //
 // # Errors
 //
-// Every error answers errors.Is for one of [ErrNotFound], [ErrConflict], [ErrForbidden] and [ErrInvalid], or for the cause
-// that a store, a hook, a biller, a formula or a context gave, and errors.As for an [Error] with the details.
+// Every error is an [Error] (errors.As), with the data that a frontend needs. errors.Is finds one of [ErrNotFound],
+// [ErrConflict], [ErrForbidden] and [ErrInvalid], which are the caller's doing, or [ErrHost] if a part of the host failed, or
+// the error of a context that ended.
 //
 // # Concurrency
 //
-// A Manager may be used by many goroutines, and any number of Managers in any number of processes may work on one Store:
-// what is due is claimed under a lease, and who loses a race reads and decides again, five times at most. Of a discard and
-// an execution at the same time exactly one wins.
+// Many goroutines may use a Manager, and any number of Managers in any number of processes may work on one Store. Due records are
+// claimed under a lease. If a record changed meanwhile, an operation reads it and decides again, five times at most. Of a
+// discard and an execution at the same time, exactly one wins.
 //
 // # Decisions
 //
-// Refused was a timer per cancellation: it is lost with its process; a date in a record is not. Refused was one transaction
-// around an execution: disks are not wiped in a transaction. Refused was to fix a refund when the cancellation is ordered:
-// what is paid until the date would be missing. A client is not told of a cancellation that its reseller has planned before
-// a warning tells it: whether it is told at all is what Settings.Warn says.
+// Rejected: one timer per cancellation. It dies with its process; a date in a record does not. Rejected: one transaction around
+// an execution. Disks are not wiped in a transaction. Rejected: to fix the refund when the cancellation is ordered. It would
+// not include what is paid until the date. A client is not told of its reseller's order before a warning: Settings.Warn
+// decides whether it is told beforehand at all.
 package cancellation

@@ -23,17 +23,17 @@ const (
 	// KindExecuted tells the client that the server was cancelled, and the refund. Payload: Statement.
 	KindExecuted notify.Kind = "cancellation.executed"
 
-	// KindOrdered tells the reseller that a client has ordered a cancellation. Payload: Notice.
+	// KindScheduledByClient tells the reseller that the client has ordered a cancellation. Payload: Notice.
 	KindScheduledByClient notify.Kind = "cancellation.scheduled_by_client"
-	// KindReordered tells the reseller that the client has moved its cancellation. Payload: Notice.
+	// KindRescheduledByClient tells the reseller that the client has moved its cancellation. Payload: Notice.
 	KindRescheduledByClient notify.Kind = "cancellation.rescheduled_by_client"
-	// KindWithdrawn tells the reseller that the client has called off its cancellation. Payload: Notice.
+	// KindDiscardedByClient tells the reseller that the client has called off its cancellation. Payload: Notice.
 	KindDiscardedByClient notify.Kind = "cancellation.discarded_by_client"
 	// KindPostponed tells the reseller that an execution was postponed because the client was warned too late. Payload: Notice.
 	KindPostponed notify.Kind = "cancellation.postponed"
 	// KindStuck tells the reseller that it has failed five times in a row. Payload: FailureNotice.
 	KindStuck notify.Kind = "cancellation.stuck"
-	// KindLeft tells the reseller that the server left its client before the date. Payload: Notice.
+	// KindServerLeft tells the reseller that the server left its client before the date. Payload: Notice.
 	KindServerLeft notify.Kind = "cancellation.server_left"
 	// KindFailed tells the reseller that it was given up. Payload: FailureNotice.
 	KindFailed notify.Kind = "cancellation.failed"

@@ -15,8 +15,8 @@ import (
 
 // The bounds of the settings.
 const (
-	MaxDays  = 1000 // of every number of days
-	MaxLeads = 20   // warnings for one date
+	MaxDays  = 1000 // the largest number of days in a setting
+	MaxLeads = 20   // the most warnings for one date
 )
 
 // Settings are the settings of one reseller. A reseller that never saved any has the zero value: no warnings, no notice,

@@ -7,66 +7,68 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// limit is the answer of a formula beside an amount to hold it to, all in the currency's smallest unit.
-type limit struct {
-	places        int32
-	result        Result
-	lines         []number
-	total, amount number
+// limitedResult is the result of a formula together with an amount that limits it. Its numbers are whole units of the currency.
+type limitedResult struct {
+	places int32
+	result Result
+	lines  []number // the amounts of result.Lines
+	total  number
+	limit  number
 }
 
-// limited checks the amount and asks the formula, Prorated{} where it is nil.
-func limited(field string, amount decimal.Decimal, of Formula, c Case) (limit, error) {
+// askWithLimit validates the limit, then asks the formula. A nil formula means Prorated{}.
+func askWithLimit(field string, limit decimal.Decimal, of Formula, c Case) (limitedResult, error) {
 	if err := c.Validate(); err != nil {
-		return limit{}, err
+		return limitedResult{}, err
 	}
-	units, found := c.units(amount)
-	if found != "" {
-		return limit{}, setting(field, found, fmt.Sprintf("0 or more with at most %d decimals", c.Places))
+	units, problem := c.unitsOf(limit)
+	if problem != "" {
+		return limitedResult{}, settingError(field, problem, fmt.Sprintf("0 or more with at most %d decimals", c.Places))
 	}
-	r, err := ask(of, Prorated{}, c)
+	r, err := askFormula(of, Prorated{}, c)
 	if err != nil {
-		return limit{}, err
+		return limitedResult{}, err
 	}
-	l := limit{places: c.Places, result: r, amount: units, lines: make([]number, len(r.Lines)), total: whole(0)}
+	l := limitedResult{places: c.Places, result: r, limit: units, lines: make([]number, len(r.Lines)), total: whole(0)}
 	for i := range r.Lines {
-		l.lines[i], _ = c.units(r.Lines[i].Amount) // ask has looked at them
+		l.lines[i], _ = c.unitsOf(r.Lines[i].Amount) // askFormula has checked the amounts
 		l.total = l.total.add(l.lines[i])
 	}
 	return l, nil
 }
 
-// deduct spreads a deduction of at most the total over the lines and has each line that loses something remarked on.
-func (l limit) deduct(deduction number, remark func(line *Line, taken decimal.Decimal)) Result {
+// deduct allocates a deduction of at most the total to the lines. It calls annotate for each line that it reduces.
+func (l limitedResult) deduct(deduction number, annotate func(line *Line, deducted decimal.Decimal)) Result {
 	if deduction.sign() == 0 {
 		return l.result
 	}
-	lines := l.result.Lines // of ask, which has made them anew
-	for i, taken := range spread(deduction, l.lines, l.total) {
-		if taken.sign() == 0 {
+	lines := l.result.Lines // a copy that askFormula made
+	for i, part := range allocate(deduction, l.lines, l.total) {
+		if part.sign() == 0 {
 			continue
 		}
-		lines[i].Amount = l.lines[i].sub(taken).money(l.places)
-		remark(&lines[i], taken.money(l.places))
+		lines[i].Amount = l.lines[i].sub(part).decimal(l.places)
+		annotate(&lines[i], part.decimal(l.places))
 	}
-	return Result{Total: l.total.sub(deduction).money(l.places), Lines: lines}
+	return Result{Total: l.total.sub(deduction).decimal(l.places), Lines: lines}
 }
 
-// spread divides amount over shares in proportion to them: each gets its part rounded down, and the units left over go
-// one each to the largest remainders, the earlier first of equal ones. amount is between 0 and sum, the sum of the
-// shares, which is above 0: so no part is larger than its share.
-func spread(amount number, shares []number, sum number) []number {
-	parts, rests, order := make([]number, len(shares)), make([]number, len(shares)), make([]int, len(shares))
+// allocate divides amount in proportion to the shares, by the largest remainder method: each share gets its part rounded down,
+// then the units left over go one each to the largest remainders. Of equal remainders the earlier one goes first.
+//
+// sum is the sum of the shares and must be above 0. amount must lie between 0 and sum, so no part exceeds its share.
+func allocate(amount number, shares []number, sum number) []number {
+	parts, remainders, byRemainder := make([]number, len(shares)), make([]number, len(shares)), make([]int, len(shares))
 	left := amount
 	for i, share := range shares {
 		exact := amount.mul(share).quo(sum)
 		parts[i] = exact.units(0, floor)
-		rests[i] = exact.sub(parts[i])
-		order[i] = i
+		remainders[i] = exact.sub(parts[i])
+		byRemainder[i] = i
 		left = left.sub(parts[i])
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return rests[b].cmp(rests[a]) })
-	for _, i := range order {
+	slices.SortStableFunc(byRemainder, func(a, b int) int { return remainders[b].cmp(remainders[a]) })
+	for _, i := range byRemainder {
 		if left.sign() == 0 {
 			break
 		}

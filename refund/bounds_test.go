@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// all is what November is worth on 10 November, by kind of charge.
+// Each kind of charge for November is cancelled on 10 November.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	charge := func(k refund.Kind) refund.Charge {
@@ -36,24 +36,25 @@ func TestKinds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := gives(t, tt.formula, c, tt.total, tt.lines...)
+			r := checkRefund(t, tt.formula, c, tt.total, tt.lines...)
 			assert.Equal(t, "set-up is not given back", r.Lines[2].Note)
 			assert.Equal(t, "usage is not given back", r.Lines[3].Note)
 		})
 	}
 }
 
-func TestNotesSayWhy(t *testing.T) {
+func TestNotes(t *testing.T) {
 	t.Parallel()
-	hours := refund.Charge{Paid: amount("1.00"), Start: day(2026, time.November, 10).Add(9 * time.Hour), End: day(2026, time.November, 10).Add(15 * time.Hour)}
-	instants := hours
-	instants.Start = day(2026, time.November, 10).Add(12*time.Hour - 1)
-	instants.End = instants.Start.Add(500 * time.Millisecond)
+	today := day(2026, time.November, 10)
+	sixHours := refund.Charge{Paid: amount("1.00"), Start: today.Add(9 * time.Hour), End: today.Add(15 * time.Hour)}
+	halfSecond := sixHours
+	halfSecond.Start = today.Add(12*time.Hour - 1)
+	halfSecond.End = halfSecond.Start.Add(500 * time.Millisecond)
 	flat := november("1.00")
-	flat.Kind, flat.End = refund.Flat, day(2026, time.November, 10)
-	over, ahead := flat, november("1.00")
+	flat.Kind, flat.End = refund.Flat, today
+	over, future := flat, november("1.00")
 	over.Kind = refund.Recurring
-	ahead.Start = day(2026, time.November, 20)
+	future.Start = day(2026, time.November, 20)
 	overpaid := november("1.00")
 	overpaid.Refunded = amount("4")
 	tests := []struct {
@@ -62,17 +63,20 @@ func TestNotesSayWhy(t *testing.T) {
 		charge  refund.Charge
 		want    string
 	}{
-		{"no date in the period", refund.Prorated{}, hours, ": 0.00 of 1.00 (no day begins in the period)"},
-		{"no second in the period", refund.Prorated{By: refund.Seconds}, instants, ": 0.00 of 1.00 (the period is shorter than a second)"},
+		{"no date in the period", refund.Prorated{}, sixHours, ": 0.00 of 1.00 (the period is shorter than a day)"},
+		{"no second in the period", refund.Prorated{By: refund.Seconds}, halfSecond, ": 0.00 of 1.00 (the period is shorter than a second)"},
 		{"over", refund.Prorated{}, over, "server: 0.00 of 1.00, 0 of 9 unused (the period is over)"},
-		{"a flat one is over", refund.Prorated{}, flat, "server: 0.00 of 1.00 (the period is over)"},
-		{"not begun", refund.Prorated{}, ahead, "server: 1.00 of 1.00, 11 of 11 unused (the period has not begun)"},
-		{"plain", refund.Prorated{}, november("1.00"), "server: 0.67 of 1.00, 20 of 30 unused"},
+		{"a flat charge, over", refund.Prorated{}, flat, "server: 0.00 of 1.00 (the period is over)"},
+		{"not begun", refund.Prorated{}, future, "server: 1.00 of 1.00, 11 of 11 unused (the period has not begun)"},
+		{"no note", refund.Prorated{}, november("1.00"), "server: 0.67 of 1.00, 20 of 30 unused"},
 		{"money back", refund.MoneyBack{Days: 14}, november("1.00"), "server: 1.00 of 1.00 (money back within 14 days)"},
 		{"none", refund.None{}, november("1.00"), "server: 0.00 of 1.00 (nothing is given back)"},
-		{"below zero", parse(t, "paid - 2"), november("1.00"), "server: 0.00 of 1.00, 20 of 30 unused (cut to 0: the formula gave less)"},
-		{"given back before, more than was paid", refund.Prorated{}, overpaid, "server: 0.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
-		{"above what was paid", parse(t, "paid + 2"), november("1.00"), "server: 1.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
+		{"below zero", parse(t, "paid - 2"), november("1.00"),
+			"server: 0.00 of 1.00, 20 of 30 unused (cut to 0: the formula's value is negative)"},
+		{"refunded more than paid", refund.Prorated{}, overpaid,
+			"server: 0.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
+		{"above the payment", parse(t, "paid + 2"), november("1.00"),
+			"server: 1.00 of 1.00, 20 of 30 unused (cut to what is left of the payment)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,13 +84,13 @@ func TestNotesSayWhy(t *testing.T) {
 			r, err := tt.formula.Refund(on10th(tt.charge))
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, r.Lines[0].String())
-			assert.Equal(t, tt.want+"\ntotal: "+written(r.Total), r.String())
+			assert.Equal(t, tt.want+"\ntotal: "+withScale(r.Total), r.String())
 		})
 	}
 }
 
-// What was given back before lowers the ceiling, not the formula's figure.
-func TestCeiling(t *testing.T) {
+// Refunded lowers the largest permitted refund. It does not change the value of the formula.
+func TestRefundedBefore(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name           string
@@ -95,15 +99,15 @@ func TestCeiling(t *testing.T) {
 		want           string
 		clamped        bool
 	}{
-		{"nothing before", "3.00", "0", refund.Prorated{}, "2.00", false},
-		{"room enough", "3.00", "1.00", refund.Prorated{}, "2.00", false},
+		{"nothing refunded before", "3.00", "0", refund.Prorated{}, "2.00", false},
+		{"enough left", "3.00", "1.00", refund.Prorated{}, "2.00", false},
 		{"too little left", "3.00", "1.01", refund.Prorated{}, "1.99", true},
 		{"nothing left", "3.00", "3.00", refund.Prorated{}, "0.00", true},
-		{"more than was paid", "3.00", "4.00", refund.Prorated{}, "0.00", true},
+		{"refunded more than paid", "3.00", "4.00", refund.Prorated{}, "0.00", true},
 		{"money back", "3.00", "1.00", refund.MoneyBack{Days: 30}, "2.00", true},
 		{"an expression", "3.00", "2.50", parse(t, "paid"), "0.50", true},
-		{"a payment finer than the currency is not rounded up", "3.006", "0", refund.MoneyBack{Days: 30}, "3.00", true},
-		{"what is left is not rounded up either", "3.00", "1.009", refund.Prorated{}, "1.99", true},
+		{"a payment with more decimals than the currency is not rounded up", "3.006", "0", refund.MoneyBack{Days: 30}, "3.00", true},
+		{"the rest of a payment is not rounded up", "3.00", "1.009", refund.Prorated{}, "1.99", true},
 		{"free of charge", "0", "0", refund.MoneyBack{Days: 30}, "0.00", false},
 	}
 	for _, tt := range tests {
@@ -111,7 +115,7 @@ func TestCeiling(t *testing.T) {
 			t.Parallel()
 			charge := november(tt.paid)
 			charge.Refunded = amount(tt.refunded)
-			r := gives(t, tt.formula, on10th(charge), tt.want, tt.want)
+			r := checkRefund(t, tt.formula, on10th(charge), tt.want, tt.want)
 			assert.Equal(t, tt.clamped, r.Lines[0].Clamped)
 		})
 	}
@@ -120,7 +124,7 @@ func TestCeiling(t *testing.T) {
 func TestRoundingOfTies(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		paid           string // two thirds are unused
+		paid           string // two thirds of the period are unused
 		even, up, down string
 	}{
 		{"0.0150", "0.01", "0.01", "0.01"},
@@ -133,9 +137,9 @@ func TestRoundingOfTies(t *testing.T) {
 		t.Run(tt.paid, func(t *testing.T) {
 			t.Parallel()
 			c := on10th(november(tt.paid))
-			gives(t, refund.Prorated{}, c, tt.even)
-			gives(t, refund.Prorated{Rounding: refund.HalfUp}, c, tt.up)
-			gives(t, refund.Prorated{Rounding: refund.HalfDown}, c, tt.down)
+			checkRefund(t, refund.Prorated{}, c, tt.even)
+			checkRefund(t, refund.Prorated{Rounding: refund.HalfUp}, c, tt.up)
+			checkRefund(t, refund.Prorated{Rounding: refund.HalfDown}, c, tt.down)
 		})
 	}
 }
@@ -145,27 +149,27 @@ func TestPlaces(t *testing.T) {
 	for places, want := range []string{"67", "66.7", "66.67", "66.667", "66.6667", "66.66667", "66.666667", "66.6666667", "66.66666667"} {
 		c := on10th(november("100"), november("0"))
 		c.Places = int32(places)
-		r := gives(t, refund.Prorated{}, c, want)
+		r := checkRefund(t, refund.Prorated{}, c, want)
 		for _, d := range []decimal.Decimal{r.Total, r.Lines[0].Amount, r.Lines[1].Amount} {
 			assert.Equal(t, -c.Places, d.Exponent())
 		}
 	}
 	c := on10th()
-	r := gives(t, refund.Prorated{}, c, "0.00")
+	r := checkRefund(t, refund.Prorated{}, c, "0.00")
 	assert.Empty(t, r.Lines)
 }
 
-// A clock that is set back over midnight shows yesterday's date again. The refund must not rise with it.
-func TestNeverRisesWhenTheDateComesTwice(t *testing.T) {
+// A clock that is set back over midnight shows the date of the day before again. The refund must not rise then.
+func TestNoRiseWhenADateRepeats(t *testing.T) {
 	t.Parallel()
-	loc := zone(t, "America/St_Johns") // back by an hour at 00:01 on Sunday 1 November 2009
+	loc := loadZone(t, "America/St_Johns") // set back by an hour at 00:01 on Sunday 1 November 2009
 	before := time.Date(2009, time.October, 31, 23, 59, 0, 0, loc)
-	c := refund.Case{
-		Charges:      []refund.Charge{{Paid: amount("30"), Start: time.Date(2009, time.October, 15, 0, 0, 0, 0, loc), End: time.Date(2009, time.November, 14, 0, 0, 0, 0, loc)}},
-		ServiceStart: time.Date(2009, time.October, 15, 0, 0, 0, 0, loc), Location: loc, Places: 2,
-	}
+	start, end := time.Date(2009, time.October, 15, 0, 0, 0, 0, loc), time.Date(2009, time.November, 14, 0, 0, 0, 0, loc)
+	charge := refund.Charge{Paid: amount("30"), Start: start, End: end}
+	c := refund.Case{Charges: []refund.Charge{charge}, ServiceStart: start, Location: loc, Places: 2}
 	for name, f := range map[string]refund.Formula{
-		"Prorated": refund.Prorated{}, "MoneyBack": refund.MoneyBack{Days: 17}, "Expression": parse(t, "paid * unused_days / period_days - service_days"),
+		"Prorated": refund.Prorated{}, "MoneyBack": refund.MoneyBack{Days: 17},
+		"Expression": parse(t, "paid * unused_days / period_days - service_days"),
 	} {
 		c.At = before
 		last, err := f.Refund(c)
@@ -180,10 +184,10 @@ func TestNeverRisesWhenTheDateComesTwice(t *testing.T) {
 	}
 }
 
-// A clock that is set back over midnight may end a short period on the date before that of its start.
-func TestAPeriodThatEndsTheDayBefore(t *testing.T) {
+// Where a clock is set back over midnight, a short period can end on an earlier date than it starts.
+func TestPeriodThatEndsOnAnEarlierDate(t *testing.T) {
 	t.Parallel()
-	loc := zone(t, "America/St_Johns")
+	loc := loadZone(t, "America/St_Johns")
 	start := time.Date(2009, time.October, 31, 23, 59, 0, 0, loc).Add(90 * time.Second) // 1 November, 00:00:30
 	charge := refund.Charge{Paid: amount("30"), Start: start, End: start.Add(30 * time.Minute)}
 	c := refund.Case{Charges: []refund.Charge{charge}, At: start, ServiceStart: start.Add(48 * time.Hour), Location: loc, Places: 2}
@@ -192,37 +196,37 @@ func TestAPeriodThatEndsTheDayBefore(t *testing.T) {
 	e := parse(t, "paid + period_days + unused_days + used_days + service_days - 10")
 	for at, want := range map[time.Duration]string{0: "30.00", time.Minute: "0.00"} {
 		c.At = start.Add(at)
-		r := gives(t, refund.Prorated{}, c, want)
+		r := checkRefund(t, refund.Prorated{}, c, want)
 		assert.Equal(t, []int64{0, 0}, []int64{r.Lines[0].Unused, r.Lines[0].Total})
-		gives(t, e, c, "20.00")
+		checkRefund(t, e, c, "20.00")
 	}
 }
 
-// The zones of the instants mean nothing: the case's Location decides.
+// The zones of the instants have no effect. Only Case.Location has.
 func TestLocationDecides(t *testing.T) {
 	t.Parallel()
 	c := on10th(november("30"))
-	want := gives(t, refund.Prorated{}, c, "20.00")
-	tokyo := zone(t, "Asia/Tokyo")
+	want := checkRefund(t, refund.Prorated{}, c, "20.00")
+	tokyo := loadZone(t, "Asia/Tokyo")
 	c.At, c.ServiceStart = c.At.In(tokyo), c.ServiceStart.In(tokyo)
 	c.Charges[0].Start, c.Charges[0].End = c.Charges[0].Start.In(tokyo), c.Charges[0].End.In(tokyo)
-	assert.Equal(t, lines(want), lines(gives(t, refund.Prorated{}, c, "20.00")))
+	assert.Equal(t, lineAmounts(want), lineAmounts(checkRefund(t, refund.Prorated{}, c, "20.00")))
 }
 
-func TestAFlatChargeNeedsNoStart(t *testing.T) {
+func TestFlatChargeWithoutStart(t *testing.T) {
 	t.Parallel()
 	charge := november("8.00")
 	charge.Kind, charge.Start = refund.Flat, time.Time{}
-	gives(t, refund.Prorated{Percent: percent("25")}, on10th(charge), "2.00")
-	gives(t, parse(t, "paid * 0.25 + period_days + period_seconds"), on10th(charge), "2.00")
+	checkRefund(t, refund.Prorated{Percent: percent("25")}, on10th(charge), "2.00")
+	checkRefund(t, parse(t, "paid * 0.25 + period_days + period_seconds"), on10th(charge), "2.00")
 }
 
-func TestNoMoneyBackBeforeTheServiceEither(t *testing.T) {
+func TestMoneyBackBeforeServiceStart(t *testing.T) {
 	t.Parallel()
 	c := on10th(november("3.00"))
 	c.ServiceStart = c.At.AddDate(0, 0, 2)
-	gives(t, refund.MoneyBack{}, c, "0.00")
-	gives(t, refund.MoneyBack{Days: 1}, c, "3.00")
+	checkRefund(t, refund.MoneyBack{}, c, "0.00")
+	checkRefund(t, refund.MoneyBack{Days: 1}, c, "3.00")
 }
 
 func TestMoneyBackCoversPastPeriods(t *testing.T) {
@@ -231,9 +235,9 @@ func TestMoneyBackCoversPastPeriods(t *testing.T) {
 	past.Start, past.End = day(2026, time.October, 1), day(2026, time.November, 1)
 	c := on10th(past, november("3.00"))
 	c.ServiceStart = past.Start
-	gives(t, refund.MoneyBack{Days: 60}, c, "6.00", "3.00", "3.00")
-	gives(t, refund.MoneyBack{Days: 40, Else: refund.Prorated{}}, c, "2.00", "0.00", "2.00")
-	gives(t, refund.MoneyBack{Days: 41, Else: refund.Prorated{}}, c, "6.00")
+	checkRefund(t, refund.MoneyBack{Days: 60}, c, "6.00", "3.00", "3.00")
+	checkRefund(t, refund.MoneyBack{Days: 40, Else: refund.Prorated{}}, c, "2.00", "0.00", "2.00")
+	checkRefund(t, refund.MoneyBack{Days: 41, Else: refund.Prorated{}}, c, "6.00")
 }
 
 func TestNames(t *testing.T) {
@@ -254,8 +258,8 @@ func join[T interface{ String() string }](values ...T) string {
 	return s
 }
 
-// Results are kept by stores, as JSON among others.
-func TestResultSurvivesJSON(t *testing.T) {
+// Stores may save results as JSON.
+func TestResultAsJSON(t *testing.T) {
 	t.Parallel()
 	want, err := refund.Prorated{}.Refund(on10th(november("3.00")))
 	require.NoError(t, err)

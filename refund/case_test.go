@@ -14,7 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// everyFormula lists what this package offers, each with its zero value where that works.
+// everyFormula returns the formulas of this package, with their zero values where those are valid.
 func everyFormula(t *testing.T) map[string]refund.Formula {
 	return map[string]refund.Formula{
 		"None": refund.None{}, "Prorated": refund.Prorated{}, "MoneyBack": refund.MoneyBack{},
@@ -23,34 +23,35 @@ func everyFormula(t *testing.T) map[string]refund.Formula {
 	}
 }
 
-func TestCasesThatAreRefused(t *testing.T) {
+func TestInvalidCases(t *testing.T) {
 	t.Parallel()
 	enormous := decimal.New(1, 1_000_000_000)
 	tests := []struct {
-		name  string
-		spoil func(*refund.Case)
-		want  string
+		name    string
+		corrupt func(*refund.Case)
+		want    string
 	}{
-		{"places below 0", func(c *refund.Case) { c.Places = -1 }, "refund: Places is -1, expected the decimals of the currency, 0 to 8"},
-		{"places above 8", func(c *refund.Case) { c.Places = 9 }, "refund: Places is 9, expected the decimals of the currency, 0 to 8"},
+		{"places below 0", func(c *refund.Case) { c.Places = -1 },
+			"refund: Places is -1, expected the number of the currency's decimals, 0 to 8"},
+		{"places above 8", func(c *refund.Case) { c.Places = 9 }, "refund: Places is 9, expected the number of the currency's decimals, 0 to 8"},
 		{"no instant", func(c *refund.Case) { c.At = time.Time{} },
-			"refund: At is missing, expected the instant that the service ends, in the years 1 to 9999"},
-		{"an instant beyond all calendars", func(c *refund.Case) { c.At = time.Unix(math.MaxInt64, 0) },
-			"refund: At is out of range, expected the instant that the service ends, in the years 1 to 9999"},
-		{"a service from before all calendars", func(c *refund.Case) { c.ServiceStart = time.Unix(math.MinInt64, 0) },
+			"refund: At is missing, expected the instant at which the service ends, in the years 1 to 9999"},
+		{"an instant after the year 9999", func(c *refund.Case) { c.At = time.Unix(math.MaxInt64, 0) },
+			"refund: At is out of range, expected the instant at which the service ends, in the years 1 to 9999"},
+		{"a service before the year 1", func(c *refund.Case) { c.ServiceStart = time.Unix(math.MinInt64, 0) },
 			"refund: ServiceStart is out of range, expected an instant in the years 1 to 9999"},
 		{"an unknown kind", func(c *refund.Case) { c.Charges[1].Kind = 4 },
 			`refund: charge 1 ("disk"): Kind is 4, expected Recurring, Flat, Setup or Usage`},
-		{"less than nothing paid", func(c *refund.Case) { c.Charges[1].Paid = amount("-0.01") },
-			`refund: charge 1 ("disk"): Paid is -0.01, expected what was paid, 0 or more`},
-		{"less than nothing paid for setting up", func(c *refund.Case) { c.Charges[1].Kind, c.Charges[1].Paid = refund.Setup, amount("-1") },
-			`refund: charge 1 ("disk"): Paid is -1, expected what was paid, 0 or more`},
-		{"less than nothing refunded", func(c *refund.Case) { c.Charges[1].Refunded = amount("-1") },
-			`refund: charge 1 ("disk"): Refunded is -1, expected what was given back before, 0 or more`},
+		{"a negative payment", func(c *refund.Case) { c.Charges[1].Paid = amount("-0.01") },
+			`refund: charge 1 ("disk"): Paid is -0.01, expected an amount of 0 or more`},
+		{"a negative payment of a Setup charge", func(c *refund.Case) { c.Charges[1].Kind, c.Charges[1].Paid = refund.Setup, amount("-1") },
+			`refund: charge 1 ("disk"): Paid is -1, expected an amount of 0 or more`},
+		{"a negative refund before", func(c *refund.Case) { c.Charges[1].Refunded = amount("-1") },
+			`refund: charge 1 ("disk"): Refunded is -1, expected an amount of 0 or more`},
 		{"an enormous exponent", func(c *refund.Case) { c.Charges[1].Paid = enormous },
-			`refund: charge 1 ("disk"): Paid has more than 77 digits or an exponent beyond 64, expected what was paid, 0 or more`},
+			`refund: charge 1 ("disk"): Paid has more than 77 digits or an exponent outside -64 to 64, expected an amount of 0 or more`},
 		{"a tiny exponent", func(c *refund.Case) { c.Charges[1].Refunded = decimal.New(1, -1_000_000_000) },
-			`refund: charge 1 ("disk"): Refunded has more than 77 digits or an exponent beyond 64, expected what was given back before, 0 or more`},
+			`refund: charge 1 ("disk"): Refunded has more than 77 digits or an exponent outside -64 to 64, expected an amount of 0 or more`},
 		{"no period", func(c *refund.Case) { c.Charges[1].Start, c.Charges[1].End = time.Time{}, time.Time{} },
 			`refund: charge 1 ("disk"): Start is missing, expected an instant in the years 1 to 9999`},
 		{"no end", func(c *refund.Case) { c.Charges[1].End = time.Time{} },
@@ -67,8 +68,8 @@ func TestCasesThatAreRefused(t *testing.T) {
 				disk := november("5.00")
 				disk.Label = "disk"
 				c := on10th(november("3.00"), disk)
-				tt.spoil(&c)
-				t.Run(name, func(t *testing.T) { refuses(t, f, c, tt.want) })
+				tt.corrupt(&c)
+				t.Run(name, func(t *testing.T) { checkInvalid(t, f, c, tt.want) })
 			}
 		})
 	}
@@ -87,7 +88,7 @@ func TestErrorNamesTheCharge(t *testing.T) {
 	assert.Equal(t, -1, e.Charge)
 }
 
-// The smallest and the largest that is accepted.
+// Each bound has a valid case and an invalid one.
 func TestBoundsOfNumbers(t *testing.T) {
 	t.Parallel()
 	largest := new(big.Int).Lsh(big.NewInt(1), 256)
@@ -119,7 +120,7 @@ func TestBoundsOfNumbers(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, 0, r.Total.Cmp(tt.paid.RoundFloor(2)))
 
-			// The answer has more digits than a charge may have. A combination and a store accept it all the same.
+			// The result may have more digits than a charge may have. Combinations and JSON accept it.
 			again, err := refund.Fee{Of: refund.MoneyBack{Days: 30}}.Refund(on10th(charge, charge))
 			require.NoError(t, err)
 			assert.True(t, again.Total.Equal(r.Total.Add(r.Total)))
@@ -132,7 +133,7 @@ func TestBoundsOfNumbers(t *testing.T) {
 	}
 }
 
-// The first and the last instant that are accepted.
+// The first and the last valid instant.
 func TestBoundsOfInstants(t *testing.T) {
 	t.Parallel()
 	first, last := day(1, time.January, 1).Add(1), day(10_000, time.January, 1).Add(-1)
@@ -140,16 +141,16 @@ func TestBoundsOfInstants(t *testing.T) {
 	c.Charges[0].Start, c.Charges[0].End, c.ServiceStart = first, last, first
 	for at, want := range map[time.Time]string{first: "3.00", last: "0.00"} {
 		c.At = at
-		r := gives(t, refund.Prorated{By: refund.Seconds}, c, want)
+		r := checkRefund(t, refund.Prorated{By: refund.Seconds}, c, want)
 		assert.Equal(t, int64(315_537_897_599), r.Lines[0].Total)
 	}
 	for _, at := range []time.Time{first.Add(-2), last.Add(1)} {
 		c.At = at
-		refuses(t, refund.None{}, c, "refund: At is out of range, expected the instant that the service ends, in the years 1 to 9999")
+		checkInvalid(t, refund.None{}, c, "refund: At is out of range, expected the instant at which the service ends, in the years 1 to 9999")
 	}
 }
 
-func TestSettingsThatAreRefused(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	t.Parallel()
 	const money = ", expected 0 or more with at most 2 decimals"
 	null := func(s string) decimal.NullDecimal { return decimal.NewNullDecimal(amount(s)) }
@@ -161,27 +162,27 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		{"a percent below 0", refund.Prorated{Percent: percent("-1")}, "refund: Prorated.Percent is -1, expected 0 to 100"},
 		{"a percent above 100", refund.Prorated{Percent: percent("100.01")}, "refund: Prorated.Percent is 100.01, expected 0 to 100"},
 		{"an enormous percent", refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(1, 1_000_000_000))},
-			"refund: Prorated.Percent has more than 77 digits or an exponent beyond 64, expected 0 to 100"},
+			"refund: Prorated.Percent has more than 77 digits or an exponent outside -64 to 64, expected 0 to 100"},
 		{"an unknown unit", refund.Prorated{By: 2}, "refund: Prorated.By is 2, expected Days or Seconds"},
 		{"an unknown rounding", refund.Prorated{Rounding: 3}, "refund: Prorated.Rounding is 3, expected HalfEven, HalfUp or HalfDown"},
-		{"money back for less than no days", refund.MoneyBack{Days: -1}, "refund: MoneyBack.Days is -1, expected 0 or more"},
+		{"money back for negative days", refund.MoneyBack{Days: -1}, "refund: MoneyBack.Days is -1, expected 0 or more"},
 		{"a fee below 0", refund.Fee{Amount: amount("-5")}, "refund: Fee.Amount is -5" + money},
-		{"a fee finer than the currency", refund.Fee{Amount: amount("5.001")}, "refund: Fee.Amount is 5.001" + money},
+		{"a fee with more decimals than the currency", refund.Fee{Amount: amount("5.001")}, "refund: Fee.Amount is 5.001" + money},
 		{"a minimum below 0", refund.Minimum{Amount: amount("-5")}, "refund: Minimum.Amount is -5" + money},
 		{"a cap below 0", refund.Cap{Amount: null("-5")}, "refund: Cap.Amount is -5" + money},
 		{"no function", refund.FormulaFunc(nil), "refund: FormulaFunc is nil, expected a function"},
-		{"no function to combine", refund.Fee{Of: refund.FormulaFunc(nil)}, "refund: FormulaFunc is nil, expected a function"},
-		{"no formula", &refund.Expression{}, "refund: Expression is empty, expected one made by Parse"},
-		{"no expression", (*refund.Expression)(nil), "refund: Expression is empty, expected one made by Parse"},
+		{"no function in a combination", refund.Fee{Of: refund.FormulaFunc(nil)}, "refund: FormulaFunc is nil, expected a function"},
+		{"no formula", &refund.Expression{}, "refund: Expression is empty, expected an expression that Parse returned"},
+		{"no expression", (*refund.Expression)(nil), "refund: Expression is empty, expected an expression that Parse returned"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			refuses(t, tt.formula, on10th(november("3.00")), tt.want)
+			checkInvalid(t, tt.formula, on10th(november("3.00")), tt.want)
 		})
 	}
 	c := on10th(november("3.00"))
 	c.ServiceStart = time.Time{}
-	refuses(t, refund.MoneyBack{Days: 1}, c, "refund: ServiceStart is missing, expected when the service began, for MoneyBack")
-	gives(t, refund.MoneyBack{}, c, "0.00")
+	checkInvalid(t, refund.MoneyBack{Days: 1}, c, "refund: ServiceStart is missing, expected the start of the service, which MoneyBack needs")
+	checkRefund(t, refund.MoneyBack{}, c, "0.00")
 }

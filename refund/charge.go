@@ -7,15 +7,15 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Kind says how a charge is given back.
+// Kind decides how a charge is refunded.
 type Kind uint8
 
-// The kinds of charges.
+// The kinds of charges, and how the formulas of this package refund them.
 const (
-	Recurring Kind = iota // prorated over its period
-	Flat                  // a percentage, never prorated
-	Setup                 // nothing
-	Usage                 // nothing
+	Recurring Kind = iota // in proportion to the unused part of the period
+	Flat                  // a percentage of the payment, independent of the unused part
+	Setup                 // no refund
+	Usage                 // no refund
 )
 
 // String returns the kind's name in lower case.
@@ -33,56 +33,54 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// refundable tells the kinds that the formulas of this package give anything back of.
+// refundable reports whether the formulas of this package refund charges of this kind.
 func (k Kind) refundable() bool { return k == Recurring || k == Flat }
 
-// Charge is what was actually paid for [Start, End), and what of it was given back before. Paid and Refunded are in the
-// currency's main unit and must not be negative; Refunded lowers the most that a formula may give. A Recurring or Flat
-// charge needs Start before End, a Recurring one needs both set; of Setup and Usage charges neither is looked at. The
-// zero value is not valid: it has no period.
+// Charge is one payment of the client for the period from Start, inclusive, to End, exclusive.
+//
+// A Recurring charge needs Start and End, with Start before End. A Flat charge needs End; its Start may be zero. Start and End of
+// Setup and Usage charges are ignored. The zero value is invalid, because it has no period.
 type Charge struct {
-	Label          string
-	Kind           Kind
-	Paid, Refunded decimal.Decimal
-	Start, End     time.Time
+	Label      string // the name on the bill, for texts and ByLabel
+	Kind       Kind
+	Paid       decimal.Decimal // the amount paid, in the currency's main unit, 0 or more
+	Refunded   decimal.Decimal // the amount refunded before, 0 or more; reduces the largest permitted refund
+	Start, End time.Time
 }
 
-// Case is the question: what is owed back if the service ends at At?
-//
-// Location decides what a day is and which date an instant has; nil is UTC. Places is the number of decimals of the
-// currency (ISO 4217's minor unit: 0 for JPY, 2 for EUR, 3 for KWD), 0 to 8. ServiceStart is when the client got the
-// service; only MoneyBack and the variable service_days need it. All instants lie in the years 1 to 9999.
+// Case is the input of a Formula: the charges, and everything else that the refund depends on. All instants must lie in the years
+// 1 to 9999.
 type Case struct {
 	Charges      []Charge
-	At           time.Time
-	ServiceStart time.Time
-	Location     *time.Location
-	Places       int32
+	At           time.Time      // the instant of cancellation, at which the service ends; required
+	ServiceStart time.Time      // the instant at which the service began; MoneyBack and the variable service_days need it
+	Location     *time.Location // decides which local date an instant has; nil means UTC
+	Places       int32          // the number of the currency's decimals, 0 to 8: 0 for JPY, 2 for EUR, 3 for KWD (ISO 4217)
 }
 
 const (
-	mostPlaces = 8
+	maxPlaces = 8
 
-	// Unix seconds of the first instant of year 1 and of year 10000. Within them no difference of two instants overflows,
-	// and every instant survives JSON.
-	firstInstant = -62135596800
-	afterLast    = 253402300800
+	// firstInstant and afterLastInstant are Unix seconds: the start of the year 1 and the start of the year 10000. Between them
+	// the difference of two instants does not overflow, and JSON can represent every instant.
+	firstInstant     = -62135596800
+	afterLastInstant = 253402300800
 )
 
-// Validate returns the first thing that is wrong with the case as an *Error that names the charge and the field, or nil.
-// Every formula of this package begins with it.
+// Validate returns nil if the case is valid. Otherwise it returns the first problem as an *Error that names the charge and the
+// field. Every formula of this package calls it first.
 func (c Case) Validate() error {
-	if c.Places < 0 || c.Places > mostPlaces {
-		return setting("Places", fmt.Sprint("is ", c.Places), "the decimals of the currency, 0 to 8")
+	if c.Places < 0 || c.Places > maxPlaces {
+		return settingError("Places", fmt.Sprint("is ", c.Places), "the number of the currency's decimals, 0 to 8")
 	}
-	if found := wrongInstant(c.At); found != "" {
-		return setting("At", found, "the instant that the service ends, in the years 1 to 9999")
+	if problem := instantProblem(c.At); problem != "" {
+		return settingError("At", problem, "the instant at which the service ends, in the years 1 to 9999")
 	}
-	if !c.ServiceStart.IsZero() && wrongInstant(c.ServiceStart) != "" {
-		return setting("ServiceStart", wrongInstant(c.ServiceStart), "an instant in the years 1 to 9999")
+	if !c.ServiceStart.IsZero() && instantProblem(c.ServiceStart) != "" {
+		return settingError("ServiceStart", instantProblem(c.ServiceStart), "an instant in the years 1 to 9999")
 	}
 	for i := range c.Charges {
-		if e := c.Charges[i].check(); e != nil {
+		if e := c.Charges[i].validate(); e != nil {
 			e.Charge, e.Label = i, c.Charges[i].Label
 			return e
 		}
@@ -90,30 +88,31 @@ func (c Case) Validate() error {
 	return nil
 }
 
-func (c *Charge) check() *Error {
+func (c *Charge) validate() *Error {
+	const amount = "an amount of 0 or more"
 	if c.Kind > Usage {
 		return &Error{Field: "Kind", Found: fmt.Sprint("is ", uint8(c.Kind)), Expected: "Recurring, Flat, Setup or Usage"}
 	}
-	if found := wrongMoney(c.Paid, mostBits); found != "" {
-		return &Error{Field: "Paid", Found: found, Expected: "what was paid, 0 or more"}
+	if problem := amountProblem(c.Paid, maxBits); problem != "" {
+		return &Error{Field: "Paid", Found: problem, Expected: amount}
 	}
-	if found := wrongMoney(c.Refunded, mostBits); found != "" {
-		return &Error{Field: "Refunded", Found: found, Expected: "what was given back before, 0 or more"}
+	if problem := amountProblem(c.Refunded, maxBits); problem != "" {
+		return &Error{Field: "Refunded", Found: problem, Expected: amount}
 	}
 	if !c.Kind.refundable() {
 		return nil
 	}
-	return c.checkPeriod()
+	return c.validatePeriod()
 }
 
-func (c *Charge) checkPeriod() *Error {
+func (c *Charge) validatePeriod() *Error {
 	const expected = "an instant in the years 1 to 9999"
-	// A Flat charge is only asked whether its period is over, so a missing start does no harm.
-	if found := wrongInstant(c.Start); found != "" && (c.Kind == Recurring || !c.Start.IsZero()) {
-		return &Error{Field: "Start", Found: found, Expected: expected}
+	// No formula of this package reads the zero Start of a Flat charge.
+	if problem := instantProblem(c.Start); problem != "" && (c.Kind == Recurring || !c.Start.IsZero()) {
+		return &Error{Field: "Start", Found: problem, Expected: expected}
 	}
-	if found := wrongInstant(c.End); found != "" {
-		return &Error{Field: "End", Found: found, Expected: expected}
+	if problem := instantProblem(c.End); problem != "" {
+		return &Error{Field: "End", Found: problem, Expected: expected}
 	}
 	if !c.Start.Before(c.End) {
 		found := fmt.Sprintf("is %s", c.End.Format(time.RFC3339Nano))
@@ -122,23 +121,23 @@ func (c *Charge) checkPeriod() *Error {
 	return nil
 }
 
-// wrongInstant says what is wrong with an instant; "" is nothing.
-func wrongInstant(t time.Time) string {
+// instantProblem returns "" for a valid instant, and otherwise the end of the sentence "the instant …".
+func instantProblem(t time.Time) string {
 	switch {
 	case t.IsZero():
 		return "is missing"
-	case t.Unix() < firstInstant || t.Unix() >= afterLast:
+	case t.Unix() < firstInstant || t.Unix() >= afterLastInstant:
 		return "is out of range"
 	}
 	return ""
 }
 
-// wrongMoney says what is wrong with an amount of most bits; "" is nothing. An amount that may be enormous is never written
-// out.
-func wrongMoney(d decimal.Decimal, most uint) string {
+// amountProblem returns "" for an amount of 0 or more whose coefficient has at most width bits, and otherwise the end of the
+// sentence "the amount …". It never writes out an amount that may be enormous.
+func amountProblem(d decimal.Decimal, width uint) string {
 	switch {
-	case !bounded(d, most):
-		return tooLong(most)
+	case !withinBounds(d, width):
+		return boundsProblem(width)
 	case d.IsNegative():
 		return "is " + d.String()
 	}

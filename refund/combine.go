@@ -7,146 +7,154 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Fee deducts an amount once from the total of another formula: what the reseller keeps for its work. A total below it
-// becomes 0, never negative. The deduction is spread over the lines in proportion to their amounts, whole units at a time,
-// by the largest remainder; of equal remainders the earlier line's comes first.
+// Fee deducts an amount once from the total of another formula. The reseller keeps that amount. A total below the fee becomes 0.
 //
-// Amount is in the currency's main unit, must not be negative nor have more decimals than the currency. Of nil is
-// Prorated{}. The zero value is Prorated{} without a fee.
+// The fee is allocated to the lines in proportion to their amounts, in whole units of the currency, by the largest remainder
+// method. First each line's part is rounded down. Then each of the remaining units goes to one of the lines with the largest
+// remainders; among equal remainders the earlier line comes first. Line.Note says how much was deducted from the line.
+//
+// The zero value is Prorated{} without a fee. It is safe for concurrent use.
 type Fee struct {
-	Amount decimal.Decimal
-	Of     Formula
+	Amount decimal.Decimal // in the currency's main unit, 0 or more, with at most Case.Places decimals
+	Of     Formula         // the formula whose total is reduced; nil means Prorated{}
 }
 
-// Refund asks Of and deducts the fee.
+// Refund returns the result of Of less the fee. It returns an *Error if the case, the amount or the result of Of is invalid. An
+// error of Of is returned unchanged.
 func (f Fee) Refund(c Case) (Result, error) {
-	l, err := limited("Fee.Amount", f.Amount, f.Of, c)
+	l, err := askWithLimit("Fee.Amount", f.Amount, f.Of, c)
 	if err != nil {
 		return Result{}, err
 	}
-	deduction := l.amount
+	deduction := l.limit
 	if deduction.cmp(l.total) > 0 {
 		deduction = l.total
 	}
-	return l.deduct(deduction, func(line *Line, taken decimal.Decimal) {
-		line.Note = join(line.Note, "less a fee of "+fixed(taken))
+	return l.deduct(deduction, func(line *Line, deducted decimal.Decimal) {
+		line.Note = addNote(line.Note, "less a fee of "+formatDecimal(deducted))
 	}), nil
 }
 
-// Minimum pays nothing where the total of another formula is below Amount: what is not worth a transfer. A total equal to
-// Amount is paid.
+// Minimum refunds nothing if the total of another formula is below Amount, because such a total is not worth a transfer. A total
+// equal to Amount is refunded.
 //
-// Amount is in the currency's main unit, must not be negative nor have more decimals than the currency. Of nil is
-// Prorated{}. The zero value is Prorated{} without a minimum.
+// The zero value is Prorated{} without a minimum. It is safe for concurrent use.
 type Minimum struct {
-	Amount decimal.Decimal
-	Of     Formula
+	Amount decimal.Decimal // in the currency's main unit, 0 or more, with at most Case.Places decimals
+	Of     Formula         // the formula whose total is checked; nil means Prorated{}
 }
 
-// Refund asks Of and pays all of it or nothing.
+// Refund returns the result of Of, with all amounts set to 0 if the total is below the minimum. It returns an *Error if the case,
+// the amount or the result of Of is invalid. An error of Of is returned unchanged.
 func (m Minimum) Refund(c Case) (Result, error) {
-	l, err := limited("Minimum.Amount", m.Amount, m.Of, c)
-	if err != nil || l.total.cmp(l.amount) >= 0 {
+	l, err := askWithLimit("Minimum.Amount", m.Amount, m.Of, c)
+	if err != nil || l.total.cmp(l.limit) >= 0 {
 		return l.result, err
 	}
-	note := "the total is below the minimum of " + fixed(l.amount.money(c.Places))
-	return l.deduct(l.total, func(line *Line, _ decimal.Decimal) { line.Note = join(line.Note, note) }), nil
+	note := "the total is below the minimum of " + formatDecimal(l.limit.decimal(c.Places))
+	return l.deduct(l.total, func(line *Line, _ decimal.Decimal) { line.Note = addNote(line.Note, note) }), nil
 }
 
-// Cap pays Amount at most. What is above is taken off the lines as a Fee is; such lines are Clamped.
+// Cap limits the total of another formula to Amount. The excess is deducted from the lines in the same way as a Fee. Line.Clamped
+// is set in each line that it reduces.
 //
-// Amount is in the currency's main unit, must not be negative nor have more decimals than the currency. A cap of 0 pays
-// nothing; not Valid is no cap. Of nil is Prorated{}. The zero value is Prorated{} without a cap.
+// The zero value is Prorated{} without a limit. It is safe for concurrent use.
 type Cap struct {
-	Amount decimal.NullDecimal
-	Of     Formula
+	Amount decimal.NullDecimal // in the currency's main unit, 0 or more, with at most Case.Places decimals; not Valid means no limit
+	Of     Formula             // the formula whose total is limited; nil means Prorated{}
 }
 
-// Refund asks Of and pays Amount at most.
+// Refund returns the result of Of. If its total is above Amount, the lines are reduced until the total is Amount. It returns an
+// *Error if the case, the amount or the result of Of is invalid. An error of Of is returned unchanged.
 func (k Cap) Refund(c Case) (Result, error) {
 	if !k.Amount.Valid {
 		if err := c.Validate(); err != nil {
 			return Result{}, err
 		}
-		return ask(k.Of, Prorated{}, c)
+		return askFormula(k.Of, Prorated{}, c)
 	}
-	l, err := limited("Cap.Amount", k.Amount.Decimal, k.Of, c)
-	if err != nil || l.total.cmp(l.amount) <= 0 {
+	l, err := askWithLimit("Cap.Amount", k.Amount.Decimal, k.Of, c)
+	if err != nil || l.total.cmp(l.limit) <= 0 {
 		return l.result, err
 	}
-	note := "the total is cut to " + fixed(l.amount.money(c.Places))
-	return l.deduct(l.total.sub(l.amount), func(line *Line, _ decimal.Decimal) {
-		line.Clamped, line.Note = true, join(line.Note, note)
+	note := "the total is cut to " + formatDecimal(l.limit.decimal(c.Places))
+	return l.deduct(l.total.sub(l.limit), func(line *Line, _ decimal.Decimal) {
+		line.Clamped, line.Note = true, addNote(line.Note, note)
 	}), nil
 }
 
-// ByKind asks a formula of its own for each kind of charge. A formula sees all charges of its kind in one case, so that a
-// Fee in it is deducted once. nil is Prorated{}, and so is the zero value.
+// ByKind uses one formula for each kind of charge. A formula gets all charges of its kind in one case, so a Fee is deducted once
+// for all of them. A nil formula means Prorated{}, so the zero value is Prorated{}. It is safe for concurrent use.
 type ByKind struct{ Recurring, Flat, Setup, Usage Formula }
 
-// Refund asks the formulas and puts their lines into the order of the charges.
+// Refund returns the lines of all formulas, in the order of the charges. It returns an *Error if the case or a formula's result is
+// invalid. If a formula returns an *Error about a charge, Refund returns a copy in which Charge is the index in the whole case. Any
+// other error of a formula is returned unchanged.
 func (b ByKind) Refund(c Case) (Result, error) {
 	formulas := [...]Formula{Recurring: b.Recurring, Flat: b.Flat, Setup: b.Setup, Usage: b.Usage}
-	return divided(c, func(charge Charge) (Kind, Formula) { return charge.Kind, formulas[charge.Kind] })
+	return refundByGroup(c, func(charge Charge) (Kind, Formula) { return charge.Kind, formulas[charge.Kind] })
 }
 
-// ByLabel asks the formula that Formulas holds for a charge's label, to the letter, and Else for all other charges. The
-// charges of one label are one case, and those of Else are one case, so that a Fee is deducted once from each. nil is
-// Prorated{}, and so is the zero value. Formulas must not be changed while the ByLabel is in use.
+// ByLabel uses one formula for each label in Formulas, and Else for the charges with other labels. Labels must match exactly. A
+// formula gets all charges of its label in one case, and Else gets all other charges in one case. So a Fee is deducted once for
+// all charges of a case.
+//
+// A nil formula means Prorated{}, so the zero value is Prorated{}. ByLabel is safe for concurrent use while no goroutine changes
+// Formulas.
 type ByLabel struct {
 	Formulas map[string]Formula
 	Else     Formula
 }
 
-// Refund asks the formulas and puts their lines into the order of the charges.
+// Refund returns the lines of all formulas, in the order of the charges. Its errors are those of ByKind.Refund.
 func (b ByLabel) Refund(c Case) (Result, error) {
 	type group struct {
-		label string
-		known bool
+		label  string
+		listed bool
 	}
-	return divided(c, func(charge Charge) (group, Formula) {
-		if f, known := b.Formulas[charge.Label]; known {
+	return refundByGroup(c, func(charge Charge) (group, Formula) {
+		if f, ok := b.Formulas[charge.Label]; ok {
 			return group{charge.Label, true}, f
 		}
 		return group{}, b.Else
 	})
 }
 
-// divided asks a formula for each group of charges.
-func divided[K comparable](c Case, group func(Charge) (K, Formula)) (Result, error) {
+// refundByGroup asks one formula for each group of charges. groupOf returns the group of a charge and its formula.
+func refundByGroup[K comparable](c Case, groupOf func(Charge) (K, Formula)) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	var order []K
+	var groups []K
 	members, formulas := map[K][]int{}, map[K]Formula{}
 	for i, charge := range c.Charges {
-		key, f := group(charge)
-		if _, seen := formulas[key]; !seen {
-			order, formulas[key] = append(order, key), f
+		group, f := groupOf(charge)
+		if _, exists := formulas[group]; !exists {
+			groups, formulas[group] = append(groups, group), f
 		}
-		members[key] = append(members[key], i)
+		members[group] = append(members[group], i)
 	}
 	lines, total := make([]Line, len(c.Charges)), whole(0)
-	for _, key := range order {
+	for _, group := range groups {
 		part := c
-		part.Charges = make([]Charge, 0, len(members[key]))
-		for _, i := range members[key] {
+		part.Charges = make([]Charge, 0, len(members[group]))
+		for _, i := range members[group] {
 			part.Charges = append(part.Charges, c.Charges[i])
 		}
-		r, err := ask(formulas[key], Prorated{}, part)
+		r, err := askFormula(formulas[group], Prorated{}, part)
 		if err != nil {
-			return Result{}, renumber(err, members[key])
+			return Result{}, renumberCharge(err, members[group])
 		}
-		for n, i := range members[key] {
+		for n, i := range members[group] {
 			lines[i] = r.Lines[n]
 		}
-		total = total.add(exactly(r.Total).units(c.Places, floor))
+		total = total.add(fromDecimal(r.Total).units(c.Places, floor))
 	}
-	return Result{Total: total.money(c.Places), Lines: lines}, nil
+	return Result{Total: total.decimal(c.Places), Lines: lines}, nil
 }
 
-// renumber makes an error about a charge of a part one about the same charge of the whole.
-func renumber(err error, members []int) error {
+// renumberCharge replaces the index of a charge within its group by its index in the whole case.
+func renumberCharge(err error, members []int) error {
 	e, ok := err.(*Error)
 	if !ok || e.Charge < 0 || e.Charge >= len(members) {
 		return err
@@ -156,45 +164,46 @@ func renumber(err error, members []int) error {
 	return &moved
 }
 
-// ask asks f, or instead where f is nil. It trusts no answer that a combination could not be worked out from, and gives
-// every amount the scale of the currency.
-func ask(f, instead Formula, c Case) (Result, error) {
+// askFormula calls f, or fallback if f is nil. It checks the result and gives every amount the scale of the currency. The lines
+// that it returns are a copy.
+func askFormula(f, fallback Formula, c Case) (Result, error) {
 	if f == nil {
-		f = instead
+		f = fallback
 	}
 	r, err := f.Refund(c)
 	if err != nil {
 		return Result{}, err
 	}
 	if len(r.Lines) != len(c.Charges) {
-		found := fmt.Sprintf("of %T has %d lines", f, len(r.Lines))
-		return Result{}, setting("Result.Lines", found, fmt.Sprintf("one for each of %d charges", len(c.Charges)))
+		found := fmt.Sprintf("of %T has the length %d", f, len(r.Lines))
+		return Result{}, settingError("Result.Lines", found, fmt.Sprintf("%d, one line for each charge", len(c.Charges)))
 	}
 	lines, sum := slices.Clone(r.Lines), whole(0)
 	for i := range lines {
-		units, found := c.units(lines[i].Amount)
-		if found != "" {
-			e := &Error{Charge: i, Label: c.Charges[i].Label, Field: "Line.Amount", Found: found}
+		units, problem := c.unitsOf(lines[i].Amount)
+		if problem != "" {
+			e := &Error{Charge: i, Label: c.Charges[i].Label, Field: "Line.Amount", Found: problem}
 			e.Expected = fmt.Sprintf("0 or more with at most %d decimals from %T", c.Places, f)
 			return Result{}, e
 		}
-		lines[i].Amount = units.money(c.Places)
+		lines[i].Amount = units.decimal(c.Places)
 		sum = sum.add(units)
 	}
-	total := sum.money(c.Places)
-	if units, found := c.units(r.Total); found != "" || units.cmp(sum) != 0 {
-		return Result{}, setting("Result.Total", fmt.Sprintf("of %T is %s", f, fixed(r.Total)), "the sum of the lines, "+fixed(total))
+	total := sum.decimal(c.Places)
+	if units, problem := c.unitsOf(r.Total); problem != "" || units.cmp(sum) != 0 {
+		found := fmt.Sprintf("of %T is %s", f, formatDecimal(r.Total))
+		return Result{}, settingError("Result.Total", found, "the sum of the lines, "+formatDecimal(total))
 	}
 	return Result{Total: total, Lines: lines}, nil
 }
 
-// units returns an amount in the currency's smallest unit, or what is wrong with it. It has room for what a formula works out
-// from the largest charges.
-func (c *Case) units(d decimal.Decimal) (units number, found string) {
-	if found := wrongMoney(d, mostWideBits); found != "" {
-		return number{}, found
+// unitsOf converts an amount to whole units of the currency, or describes its problem. It accepts the amounts that a formula
+// calculates from the largest charges.
+func (c *Case) unitsOf(d decimal.Decimal) (units number, problem string) {
+	if problem := amountProblem(d, maxResultBits); problem != "" {
+		return number{}, problem
 	}
-	exact := exactly(d)
+	exact := fromDecimal(d)
 	units = exact.units(c.Places, floor)
 	if units.cmp(exact.mul(whole(pow10[c.Places]))) != 0 {
 		return number{}, "is " + d.String()

@@ -14,7 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// fixed answers with these amounts, whatever the charges.
+// fixed returns a formula whose lines have these amounts, whatever the charges are.
 func fixed(amounts ...string) refund.Formula {
 	return refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 		r := refund.Result{Total: decimal.New(0, -c.Places)}
@@ -48,71 +48,72 @@ func TestFee(t *testing.T) {
 		lines []string
 	}{
 		{"in proportion", "3.00", []string{"10.00", "20.00"}, "27.00", []string{"9.00", "18.00"}},
-		{"the largest remainder pays the odd cent", "1.00", []string{"10.00", "10.01"}, "19.01", []string{"9.50", "9.51"}},
-		{"the earlier of equal remainders pays it", "1.00", []string{"10.00", "10.00", "10.00"}, "29.00", []string{"9.66", "9.67", "9.67"}},
-		{"two odd cents", "0.02", []string{"10.00", "10.00", "10.00"}, "29.98", []string{"9.99", "9.99", "10.00"}},
-		{"all of it", "30.00", []string{"10.00", "20.00"}, "0.00", []string{"0.00", "0.00"}},
-		{"more than there is", "31.00", []string{"10.00", "20.00"}, "0.00", []string{"0.00", "0.00"}},
-		{"of nothing", "5.00", []string{"0.00", "0.00"}, "0.00", []string{"0.00", "0.00"}},
-		{"none", "0", []string{"10.00", "20.00"}, "30.00", []string{"10.00", "20.00"}},
-		{"a line of nothing pays nothing", "0.01", []string{"0.00", "0.01", "0.01"}, "0.01", []string{"0.00", "0.00", "0.01"}},
+		{"the largest remainder pays the last cent", "1.00", []string{"10.00", "10.01"}, "19.01", []string{"9.50", "9.51"}},
+		{"the earlier of equal remainders pays the last cent", "1.00", []string{"10.00", "10.00", "10.00"}, "29.00",
+			[]string{"9.66", "9.67", "9.67"}},
+		{"two cents for three lines", "0.02", []string{"10.00", "10.00", "10.00"}, "29.98", []string{"9.99", "9.99", "10.00"}},
+		{"the whole total", "30.00", []string{"10.00", "20.00"}, "0.00", []string{"0.00", "0.00"}},
+		{"more than the total", "31.00", []string{"10.00", "20.00"}, "0.00", []string{"0.00", "0.00"}},
+		{"a total of 0", "5.00", []string{"0.00", "0.00"}, "0.00", []string{"0.00", "0.00"}},
+		{"no fee", "0", []string{"10.00", "20.00"}, "30.00", []string{"10.00", "20.00"}},
+		{"a line of 0 pays nothing", "0.01", []string{"0.00", "0.01", "0.01"}, "0.01", []string{"0.00", "0.00", "0.01"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			f := refund.Fee{Amount: amount(tt.fee), Of: fixed(tt.of...)}
-			gives(t, f, on10th(charges(len(tt.of))...), tt.total, tt.lines...)
+			checkRefund(t, f, on10th(charges(len(tt.of))...), tt.total, tt.lines...)
 		})
 	}
 }
 
-// Of equal remainders the earlier lines pay, in a long bill too: here 10.01 has the larger ones.
+// In a long bill, too, the earlier of equal remainders pay. Here the lines of 10.01 have the largest remainders.
 func TestFeeOfManyLines(t *testing.T) {
 	t.Parallel()
 	const pairs, odd = 20, 7
 	want := append(slices.Repeat([]string{"10.00", "10.00"}, odd), slices.Repeat([]string{"10.00", "10.01"}, pairs-odd)...)
 	of := fixed(slices.Repeat([]string{"10.00", "10.01"}, pairs)...)
-	gives(t, refund.Fee{Amount: amount("0.07"), Of: of}, on10th(charges(2*pairs)...), "400.13", want...)
+	checkRefund(t, refund.Fee{Amount: amount("0.07"), Of: of}, on10th(charges(2*pairs)...), "400.13", want...)
 }
 
-// A formula that answers with lines that it keeps finds them unchanged.
-func TestCombinationsLeaveAnAnswerAlone(t *testing.T) {
+// A combination does not change the lines that a formula returned, because the formula may return them again.
+func TestCombinationsDoNotChangeLines(t *testing.T) {
 	t.Parallel()
 	c := on10th(charges(2)...)
-	kept, err := fixed("10.00", "20.00").Refund(c)
+	stored, err := fixed("10.00", "20.00").Refund(c)
 	require.NoError(t, err)
-	of := refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return kept, nil })
+	of := refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return stored, nil })
 	for range 2 {
-		gives(t, refund.Fee{Amount: amount("3.00"), Of: of}, c, "27.00", "9.00", "18.00")
+		checkRefund(t, refund.Fee{Amount: amount("3.00"), Of: of}, c, "27.00", "9.00", "18.00")
 	}
-	assert.Equal(t, []string{"10.00", "20.00"}, lines(kept))
+	assert.Equal(t, []string{"10.00", "20.00"}, lineAmounts(stored))
 }
 
 func TestMinimum(t *testing.T) {
 	t.Parallel()
 	c := on10th(charges(2)...)
-	r := gives(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("10.00", "19.99")}, c, "0.00", "0.00", "0.00")
+	r := checkRefund(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("10.00", "19.99")}, c, "0.00", "0.00", "0.00")
 	assert.Equal(t, "the total is below the minimum of 30.00", r.Lines[1].Note)
 	assert.False(t, r.Lines[1].Clamped)
-	gives(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
-	gives(t, refund.Minimum{Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
-	gives(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("0", "0")}, c, "0.00", "0.00", "0.00")
+	checkRefund(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
+	checkRefund(t, refund.Minimum{Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
+	checkRefund(t, refund.Minimum{Amount: amount("30.00"), Of: fixed("0", "0")}, c, "0.00", "0.00", "0.00")
 }
 
 func TestCap(t *testing.T) {
 	t.Parallel()
 	c := on10th(charges(2)...)
-	r := gives(t, refund.Cap{Amount: percent("20.00"), Of: fixed("10.00", "20.00")}, c, "20.00", "6.67", "13.33")
+	r := checkRefund(t, refund.Cap{Amount: percent("20.00"), Of: fixed("10.00", "20.00")}, c, "20.00", "6.67", "13.33")
 	assert.Equal(t, "the total is cut to 20.00", r.Lines[0].Note)
 	assert.True(t, r.Lines[0].Clamped)
-	gives(t, refund.Cap{Amount: percent("0"), Of: fixed("10.00", "20.00")}, c, "0.00", "0.00", "0.00")
-	gives(t, refund.Cap{Amount: percent("30"), Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
-	gives(t, refund.Cap{Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
-	gives(t, refund.Cap{Amount: percent("5"), Of: fixed("0", "0")}, c, "0.00", "0.00", "0.00")
+	checkRefund(t, refund.Cap{Amount: percent("0"), Of: fixed("10.00", "20.00")}, c, "0.00", "0.00", "0.00")
+	checkRefund(t, refund.Cap{Amount: percent("30"), Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
+	checkRefund(t, refund.Cap{Of: fixed("10.00", "20.00")}, c, "30.00", "10.00", "20.00")
+	checkRefund(t, refund.Cap{Amount: percent("5"), Of: fixed("0", "0")}, c, "0.00", "0.00", "0.00")
 }
 
-// A spread adds up to the last unit, takes from no line more than it has, and is within one unit of the exact part.
-func TestSpreadsAddUp(t *testing.T) {
+// The parts of a fee add up to the fee. No part exceeds its line, and none differs from the exact part by more than one unit.
+func TestFeesAddUp(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 5_000 {
@@ -146,23 +147,31 @@ func TestByKindAndByLabel(t *testing.T) {
 	flat.Kind, flat.Label = refund.Flat, "licence"
 	disk.Label = "disk"
 	c := on10th(november("30.00"), flat, disk, november("60.00"))
+	half := refund.Prorated{Percent: percent("50")}
 	tests := []struct {
 		name    string
 		formula refund.Formula
 		total   string
 		lines   []string
 	}{
-		{"a formula for each kind", refund.ByKind{Recurring: refund.Prorated{Percent: percent("10")}, Flat: refund.None{}}, "6.20", []string{"2.00", "0.00", "0.20", "4.00"}},
+		{"a formula for each kind", refund.ByKind{Recurring: refund.Prorated{Percent: percent("10")}, Flat: refund.None{}}, "6.20",
+			[]string{"2.00", "0.00", "0.20", "4.00"}},
 		{"nil is Prorated", refund.ByKind{Flat: refund.None{}}, "62.00", []string{"20.00", "0.00", "2.00", "40.00"}},
-		{"a fee once for each kind", refund.ByKind{Recurring: refund.Fee{Amount: amount("3.10")}, Flat: refund.Fee{Amount: amount("1")}}, "65.90", []string{"19.00", "7.00", "1.90", "38.00"}},
-		{"a formula for a label", refund.ByLabel{Formulas: map[string]refund.Formula{"disk": refund.None{}, "licence": nil}, Else: refund.Prorated{Percent: percent("50")}}, "38.00", []string{"10.00", "8.00", "0.00", "20.00"}},
-		{"a fee once for all of a label", refund.ByLabel{Formulas: map[string]refund.Formula{"server": refund.Fee{Amount: amount("3")}}, Else: refund.None{}}, "57.00", []string{"19.00", "0.00", "0.00", "38.00"}},
-		{"labels are compared to the letter", refund.ByLabel{Formulas: map[string]refund.Formula{"Disk": refund.None{}}}, "70.00", []string{"20.00", "8.00", "2.00", "40.00"}},
+		{"a fee once for each kind", refund.ByKind{Recurring: refund.Fee{Amount: amount("3.10")}, Flat: refund.Fee{Amount: amount("1")}},
+			"65.90", []string{"19.00", "7.00", "1.90", "38.00"}},
+		{"a formula for a label",
+			refund.ByLabel{Formulas: map[string]refund.Formula{"disk": refund.None{}, "licence": nil}, Else: half},
+			"38.00", []string{"10.00", "8.00", "0.00", "20.00"}},
+		{"a fee once for all of a label",
+			refund.ByLabel{Formulas: map[string]refund.Formula{"server": refund.Fee{Amount: amount("3")}}, Else: refund.None{}},
+			"57.00", []string{"19.00", "0.00", "0.00", "38.00"}},
+		{"labels must match exactly", refund.ByLabel{Formulas: map[string]refund.Formula{"Disk": refund.None{}}}, "70.00",
+			[]string{"20.00", "8.00", "2.00", "40.00"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := gives(t, tt.formula, c, tt.total, tt.lines...)
+			r := checkRefund(t, tt.formula, c, tt.total, tt.lines...)
 			for i, l := range r.Lines {
 				assert.Equal(t, c.Charges[i], l.Charge)
 			}
@@ -174,32 +183,35 @@ func TestZeroValuesAreProrated(t *testing.T) {
 	t.Parallel()
 	c := on10th(november("30.00"), november("60.00"))
 	for name, f := range map[string]refund.Formula{
-		"Prorated": refund.Prorated{}, "Fee": refund.Fee{}, "Minimum": refund.Minimum{}, "Cap": refund.Cap{}, "ByKind": refund.ByKind{}, "ByLabel": refund.ByLabel{},
+		"Prorated": refund.Prorated{}, "Fee": refund.Fee{}, "Minimum": refund.Minimum{}, "Cap": refund.Cap{},
+		"ByKind": refund.ByKind{}, "ByLabel": refund.ByLabel{},
 	} {
-		t.Run(name, func(t *testing.T) { gives(t, f, c, "60.00", "20.00", "40.00") })
+		t.Run(name, func(t *testing.T) { checkRefund(t, f, c, "60.00", "20.00", "40.00") })
 	}
-	gives(t, refund.None{}, c, "0.00")
-	gives(t, refund.MoneyBack{}, c, "0.00")
+	checkRefund(t, refund.None{}, c, "0.00")
+	checkRefund(t, refund.MoneyBack{}, c, "0.00")
 }
 
-// A reseller's whole policy: 14 days money back, then 80 percent of what is unused less 5.00, nothing below 1.00.
-func TestComposition(t *testing.T) {
+// A complete policy: money back for 14 days, then 80 percent of the unused part less 5.00, and nothing below 1.00.
+func TestNesting(t *testing.T) {
 	t.Parallel()
-	policy := refund.MoneyBack{Days: 14, Else: refund.Minimum{Amount: amount("1"), Of: refund.Fee{Amount: amount("5"), Of: refund.Prorated{Percent: percent("80")}}}}
+	fee := refund.Fee{Amount: amount("5"), Of: refund.Prorated{Percent: percent("80")}}
+	policy := refund.MoneyBack{Days: 14, Else: refund.Minimum{Amount: amount("1"), Of: fee}}
 	c := on10th(november("10.00"), november("20.00"))
-	gives(t, policy, c, "30.00", "10.00", "20.00")
+	checkRefund(t, policy, c, "30.00", "10.00", "20.00")
 	c.At = day(2026, time.November, 15)
-	gives(t, policy, c, "7.00", "2.33", "4.67")
+	checkRefund(t, policy, c, "7.00", "2.33", "4.67")
 	c.At = day(2026, time.November, 22)
-	gives(t, policy, c, "1.40")
+	checkRefund(t, policy, c, "1.40")
 	c.At = day(2026, time.November, 23)
-	gives(t, policy, c, "0.00")
+	checkRefund(t, policy, c, "0.00")
 }
 
-func TestCombinationsTrustNobody(t *testing.T) {
+func TestCombinationsCheckResults(t *testing.T) {
 	t.Parallel()
+	const expected = ", expected 0 or more with at most 2 decimals from refund.FormulaFunc"
 	c := on10th(november("30.00"), november("60.00"))
-	broken := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
+	wrongTotal := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 		r, err := refund.Prorated{}.Refund(c)
 		r.Total = r.Total.Add(amount("0.01"))
 		return r, err
@@ -209,53 +221,58 @@ func TestCombinationsTrustNobody(t *testing.T) {
 		of   refund.Formula
 		want string
 	}{
-		{"too few lines", fixed("1.00"), "refund: Result.Lines of refund.FormulaFunc has 1 lines, expected one for each of 2 charges"},
-		{"a negative line", fixed("1.00", "-1.00"), `refund: charge 1 ("server"): Line.Amount is -1, expected 0 or more with at most 2 decimals from refund.FormulaFunc`},
-		{"a line finer than the currency", fixed("1.001", "0"), `refund: charge 0 ("server"): Line.Amount is 1.001, expected 0 or more with at most 2 decimals from refund.FormulaFunc`},
-		{"a total that is not the sum", broken, "refund: Result.Total of refund.FormulaFunc is 60.01, expected the sum of the lines, 60.00"},
+		{"too few lines", fixed("1.00"), "refund: Result.Lines of refund.FormulaFunc has the length 1, expected 2, one line for each charge"},
+		{"a negative line", fixed("1.00", "-1.00"), `refund: charge 1 ("server"): Line.Amount is -1` + expected},
+		{"a line with more decimals than the currency", fixed("1.001", "0"), `refund: charge 0 ("server"): Line.Amount is 1.001` + expected},
+		{"a total that is not the sum", wrongTotal, "refund: Result.Total of refund.FormulaFunc is 60.01, expected the sum of the lines, 60.00"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for _, f := range []refund.Formula{
-				refund.Fee{Of: tt.of}, refund.Minimum{Of: tt.of}, refund.Cap{Of: tt.of}, refund.ByKind{Recurring: tt.of}, refund.ByLabel{Else: tt.of}, refund.MoneyBack{Else: tt.of},
+				refund.Fee{Of: tt.of}, refund.Minimum{Of: tt.of}, refund.Cap{Of: tt.of},
+				refund.ByKind{Recurring: tt.of}, refund.ByLabel{Else: tt.of}, refund.MoneyBack{Else: tt.of},
 			} {
-				refuses(t, f, c, tt.want)
+				checkInvalid(t, f, c, tt.want)
 			}
 		})
 	}
 	enormous := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 		return refund.Result{Lines: make([]refund.Line, len(c.Charges)), Total: decimal.New(1, 1_000_000_000)}, nil
 	})
-	refuses(t, refund.Fee{Of: enormous}, c,
-		"refund: Result.Total of refund.FormulaFunc is a number that has more than 308 digits or an exponent beyond 64, expected the sum of the lines, 0.00")
+	checkInvalid(t, refund.Fee{Of: enormous}, c,
+		"refund: Result.Total of refund.FormulaFunc is a number that has more than 308 digits or an exponent outside -64 to 64, "+
+			"expected the sum of the lines, 0.00")
 }
 
-func TestCombinationsPassErrorsOn(t *testing.T) {
+func TestCombinationsReturnErrors(t *testing.T) {
 	t.Parallel()
-	mine := errors.New("mine")
-	failing := refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return refund.Result{}, mine })
+	cause := errors.New("cause")
+	failing := refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return refund.Result{}, cause })
 	flat := november("8.00")
 	flat.Kind = refund.Flat
 	c := on10th(november("30.00"), flat)
-	for _, f := range []refund.Formula{refund.Fee{Of: failing}, refund.Minimum{Of: failing}, refund.Cap{Of: failing}, refund.ByKind{Flat: failing}, refund.ByLabel{Else: failing}} {
+	for _, f := range []refund.Formula{
+		refund.Fee{Of: failing}, refund.Minimum{Of: failing}, refund.Cap{Of: failing},
+		refund.ByKind{Flat: failing}, refund.ByLabel{Else: failing},
+	} {
 		_, err := f.Refund(c)
-		require.ErrorIs(t, err, mine)
+		require.ErrorIs(t, err, cause)
 	}
-	// The charge has its own number in the part that its formula sees; the error tells that of the whole.
+	// Charge is the index in the whole case, not in the part that the formula of a kind gets.
 	_, err := refund.ByKind{Flat: parse(t, "paid / (paid - 8)")}.Refund(c)
 	var e *refund.Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, 1, e.Charge)
 }
 
-// Whole units are all that a combination asks of a host's formula: the scale is put right.
+// A host's formula may return amounts with fewer decimals. A combination sets the scale.
 func TestCombinationsSetTheScale(t *testing.T) {
 	t.Parallel()
-	c := on10th(charges(2)...)
+	c, of := on10th(charges(2)...), fixed("1", "2.5")
 	for _, f := range []refund.Formula{
-		refund.Fee{Of: fixed("1", "2.5")}, refund.Minimum{Of: fixed("1", "2.5")}, refund.Cap{Of: fixed("1", "2.5")}, refund.ByLabel{Else: fixed("1", "2.5")}, refund.MoneyBack{Else: fixed("1", "2.5")},
+		refund.Fee{Of: of}, refund.Minimum{Of: of}, refund.Cap{Of: of}, refund.ByLabel{Else: of}, refund.MoneyBack{Else: of},
 	} {
-		gives(t, f, c, "3.50", "1.00", "2.50")
+		checkRefund(t, f, c, "3.50", "1.00", "2.50")
 	}
 }

@@ -1,12 +1,13 @@
-// Package refund works out what is owed back to a client whose service ends before it is used up: exact to the smallest
-// unit of the currency, explained line by line, by a formula that the reseller chooses or writes.
+// Package refund calculates the refund for a service that a client cancels before its paid period ends. Amounts are exact to
+// the currency's smallest unit. Each charge has its own line in the result. The reseller chooses a formula or writes one.
 //
 // # The problem
 //
-// A refund looks like one multiplication and one division, and is where billing systems lose money: a day's price is
-// rounded before it is multiplied, a 23-hour day is no day, a percentage is rounded after the proration was, lines do not
-// add up to their total, a figure above what was paid is sent all the same. Here every formula obeys the same rules, and a
-// host can check its own against them with refundtest.TestFormula.
+// A refund looks like one multiplication and one division, but billing systems lose money on it. Some round the price of a
+// day before they multiply it. Some divide hours by 24, though a day can have 23 hours. Some round before they apply the
+// percentage. In some, the lines do not add up to the total, or a refund exceeds the payment.
+//
+// All formulas here follow the same rules. A host can test its own formulas against them with refundtest.TestFormula.
 //
 // # The smallest program
 //
@@ -18,42 +19,43 @@
 //
 // # Concepts
 //
-// A Case is the question: the charges that were paid, the instant at which the service ends, the zone that says what a
-// day is, and the decimals of the currency. A Formula answers it with a Result: one Line for each charge, and their sum.
+// A Case is the input: the charges that the client paid, the instant of cancellation, the time zone and the number of the
+// currency's decimals. A Formula turns it into a Result: one Line for each charge, and the total.
 //
-//   - Prorated is the original manual's formula: paid × unused days × percent ÷ (days of the period × 100).
-//   - MoneyBack gives everything back within the first days, None gives nothing.
-//   - Fee, Minimum and Cap hold another formula's total to an amount; ByKind and ByLabel ask a formula for each part of
-//     the bill. They nest.
-//   - Parse compiles an Expression such as "paid * unused_days / period_days - 5" that a reseller typed.
-//   - FormulaFunc makes anything else a formula.
+//   - Prorated is the default formula: paid × unused days × percent ÷ (days of the period × 100).
+//   - MoneyBack refunds everything in the first days of a service. None refunds nothing.
+//   - Fee, Minimum and Cap adjust the total of another formula. ByKind and ByLabel use different formulas for different
+//     charges. All of them can be nested.
+//   - Parse compiles a formula that a reseller typed, such as "paid * unused_days / period_days - 5", into an Expression.
+//   - FormulaFunc turns a function of the host into a Formula.
 //
 // # Exactness
 //
-// Amounts are fractions of whole numbers until the end of a line, where they are rounded once, half to even unless the
-// formula says otherwise. What the binary floating point or the global precision of the decimal package would do plays
-// no part: neither is used. The amount of a line lies between 0 and what was paid less what was given back before; a
-// formula's figure outside of that is cut, and the line says so. A fee is spread over the lines by largest remainder, so
-// that the lines always add up to the total. Every amount has exactly Case.Places decimals.
+// A formula calculates with exact fractions and rounds each line once, at its end. It rounds half to even unless its settings
+// say otherwise. It uses neither floating point nor the global precision of the decimal package.
 //
-// Days are local dates of Case.Location, from that of Start up to but not including that of End; the date of cancellation
-// counts as used. Up to Start all is unused. A refund by Prorated or MoneyBack never rises with time, not even where the
-// clocks are set back over midnight.
+// The amount of a line is never below 0, and never above Paid less Refunded. A formula's value outside of these bounds is
+// clamped, and Line.Clamped is set. Every amount has exactly Case.Places decimals, and the lines add up to the total.
+//
+// The days of a period are local dates in Case.Location. The first is the date of Start, and the last is the date before the
+// date of End. The date of cancellation counts as used. A cancellation at or before Start leaves the whole period unused. A
+// later cancellation never gives a higher refund by Prorated or MoneyBack, even where clocks are set back over midnight.
 //
 // # Bounds
 //
-// A case may hold what strangers typed. Amounts have at most 77 digits and exponents from -64 to 64, those of answers at
-// most 308 digits, checked before anything is calculated; instants lie in the years 1 to 9999, and expressions are bounded
-// as Parse says: nothing is slow or large, and nothing panics.
+// A host may pass on cases and expressions from strangers: none of them is slow, needs much memory or causes a panic. An amount
+// in a Case has at most 77 digits, an amount in a Result at most 308 digits. The exponent of a decimal lies between -64 and 64.
+// An instant lies in the years 1 to 9999. Parse lists the bounds of expressions. Every formula checks the bounds of the case
+// before it calculates.
 //
 // # Errors
 //
-// Every error of this package is ErrInvalid by errors.Is. By errors.As it is an *Error that names the charge and the field,
-// or an *ExpressionError that names line and column, what was found and what was expected. What a host's own formula
-// fails with is passed on as it is.
+// errors.Is(err, ErrInvalid) is true for every error of this package. errors.As finds an *Error, which names the charge and the
+// field, or an *ExpressionError, which names the line and the column in the source of an expression. An error of the host's own
+// formula is returned unchanged.
 //
 // # Concurrency
 //
-// Everything here is a pure function of its arguments: no clock, no I/O, no state. All types are safe for concurrent use
-// as long as nobody changes their fields meanwhile.
+// Every function and method here depends on its arguments only. It uses no clock, no I/O and no global state. All types are
+// safe for concurrent use while no goroutine changes their fields.
 package refund

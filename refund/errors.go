@@ -6,26 +6,22 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// The sentinels of the library, the same values in every package. This package returns ErrInvalid alone, always inside
-// an *Error or an *ExpressionError: money in, money out, nothing to look up and nothing to race for.
-var (
-	ErrNotFound  = fault.ErrNotFound
-	ErrConflict  = fault.ErrConflict
-	ErrForbidden = fault.ErrForbidden
-	ErrInvalid   = fault.ErrInvalid
-)
+// ErrInvalid is the only sentinel that this package returns, always wrapped in an *Error or an *ExpressionError. It is the same
+// value in every package of the library.
+var ErrInvalid = fault.ErrInvalid
 
-// Error says which part of a case or of a formula's settings is wrong. errors.Is(err, ErrInvalid) holds.
+// Error reports an invalid case, an invalid setting of a formula, or a charge for which an expression has no value.
+// errors.Is(err, ErrInvalid) is true.
 type Error struct {
-	Charge   int    // index in Case.Charges; -1 when no single charge is to blame
-	Label    string // of that charge
-	Field    string // "Places", "Paid", "Prorated.Percent"
-	Found    string // what was wrong, as a predicate: "is -3.00"
-	Expected string // what would have been right: "0 or more"
-	Err      error  // such as an *ExpressionError, in place of Field, Found and Expected; nil: ErrInvalid
+	Charge   int    // the index in Case.Charges; -1 if the error is not about one charge
+	Label    string // the label of that charge
+	Field    string // the invalid field, such as "Places", "Paid" or "Prorated.Percent"
+	Found    string // the problem, as the end of a sentence that begins with Field: "is -3.00"
+	Expected string // a description of valid values: "0 or more"
+	Err      error  // the cause, such as an *ExpressionError; if it is set, Field, Found and Expected are ""
 }
 
-// Error names the charge, the field, what was found and what was expected.
+// Error returns a text that names the charge, the field, its problem and the valid values, or the charge and the cause.
 func (e *Error) Error() string {
 	s := "refund: "
 	if e.Charge >= 0 {
@@ -37,7 +33,7 @@ func (e *Error) Error() string {
 	return s + fmt.Sprintf("%s %s, expected %s", e.Field, e.Found, e.Expected)
 }
 
-// Unwrap returns Err, or ErrInvalid where that is nil.
+// Unwrap returns Err, or ErrInvalid if Err is nil.
 func (e *Error) Unwrap() error {
 	if e.Err == nil {
 		return ErrInvalid
@@ -45,16 +41,16 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// ExpressionError points at the place in an expression's source that is wrong, or that could not be worked out for a
-// case, such as a division by zero. errors.Is(err, ErrInvalid) holds.
+// ExpressionError reports a position in the source of an expression. Either the source is invalid there, or the part that begins
+// there has no value for a case, for example because of a division by zero. errors.Is(err, ErrInvalid) is true.
 type ExpressionError struct {
-	Line, Column int    // from 1; columns count characters
-	Found        string // a piece of the source, or what is there instead
-	Expected     string // what would have been right
-	Nearest      string // the known name or sign that was probably meant; "" if none is near
+	Line, Column int    // both from 1; the column counts characters
+	Found        string // the source at that position, quoted, or a description of it
+	Expected     string // a description of what is valid there
+	Nearest      string // the name or sign that the author probably meant; "" if no valid one is similar
 }
 
-// Error names line, column, what was found, what was expected and what was probably meant.
+// Error returns a text with the position, what was found, what is valid there, and the suggestion if there is one.
 func (e *ExpressionError) Error() string {
 	s := fmt.Sprintf("line %d, column %d: found %s, expected %s", e.Line, e.Column, e.Found, e.Expected)
 	if e.Nearest != "" {
@@ -66,7 +62,7 @@ func (e *ExpressionError) Error() string {
 // Unwrap returns ErrInvalid.
 func (e *ExpressionError) Unwrap() error { return ErrInvalid }
 
-// setting is an Error about a formula's own settings.
-func setting(field, found, expected string) error {
+// settingError returns an *Error about a setting of a formula or about the whole case.
+func settingError(field, found, expected string) error {
 	return &Error{Charge: -1, Field: field, Found: found, Expected: expected}
 }

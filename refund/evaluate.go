@@ -5,69 +5,70 @@ import (
 	"math/big"
 )
 
-// evaluation works a program out for one charge after another.
+// evaluation calculates a program for one charge after another.
 type evaluation struct {
-	program *program
-	now     moment
-	values  [variables]number
-	served  bool             // the case says when the service began
-	seen    map[*node]number // what each operation gave, for Explain; nil: nobody asks
+	program         *program
+	ended           serviceEnd
+	values          [variableCount]number
+	hasServiceStart bool
+	trace           map[*node]number // the value of each node that was calculated; only if it is not nil
 }
 
-// begin sets what is the same for all charges.
-func (run *evaluation) begin(c *Case) {
-	run.now = c.moment()
-	run.values[varPlaces] = whole(int64(c.Places))
-	run.served = !c.ServiceStart.IsZero()
-	if run.served {
-		run.values[varServiceDays] = whole(run.now.served(c.ServiceStart))
+// setCase sets the variables that are the same for all charges.
+func (ev *evaluation) setCase(c *Case) {
+	ev.ended = c.serviceEnd()
+	ev.values[varPlaces] = whole(int64(c.Places))
+	ev.hasServiceStart = !c.ServiceStart.IsZero()
+	if ev.hasServiceStart {
+		ev.values[varServiceDays] = whole(ev.ended.daysSince(c.ServiceStart))
 	}
 }
 
-// figure works the expression out for one charge.
-func (run *evaluation) figure(charge *Charge, paid number) (figure, error) {
+// evaluateCharge calculates the program for one charge.
+func (ev *evaluation) evaluateCharge(charge *Charge, paid number) (rawLine, error) {
 	var unused, total, unusedSeconds, seconds int64
-	if !charge.Start.IsZero() { // a Flat charge may have none, and then has no period to speak of
-		unused, total = run.now.days(charge, 1)
-		unusedSeconds, seconds = run.now.seconds(charge)
+	if !charge.Start.IsZero() { // a Flat charge without a Start has a period of 0
+		unused, total = ev.ended.days(charge, 1)
+		unusedSeconds, seconds = ev.ended.seconds(charge)
 	}
-	run.values[varPaid] = paid
-	run.values[varUnusedDays] = whole(unused)
-	run.values[varUsedDays] = whole(total - unused)
-	run.values[varPeriodDays] = whole(total)
-	run.values[varUnusedSeconds] = whole(unusedSeconds)
-	run.values[varPeriodSeconds] = whole(seconds)
-	exact, err := run.value(run.program.root)
-	return figure{exact: exact, unused: unused, total: total}, err
+	ev.values[varPaid] = paid
+	ev.values[varUnusedDays] = whole(unused)
+	ev.values[varUsedDays] = whole(total - unused)
+	ev.values[varPeriodDays] = whole(total)
+	ev.values[varUnusedSeconds] = whole(unusedSeconds)
+	ev.values[varPeriodSeconds] = whole(seconds)
+	exact, err := ev.evaluate(ev.program.root)
+	return rawLine{exact: exact, unused: unused, total: total}, err
 }
 
-// value works out n. Each branch below does so for its kind of operation.
-func (run *evaluation) value(n *node) (number, error) {
-	v, err := run.work(n)
+// evaluate returns the value of n. It checks its length and records it in the trace.
+func (ev *evaluation) evaluate(n *node) (number, error) {
+	v, err := ev.apply(n)
 	if err != nil {
 		return number{}, err
 	}
-	if v.large() {
-		return number{}, run.wrong(n, "is too long", "values of at most 308 digits")
+	if v.tooLong() {
+		return number{}, ev.errorAt(n, "is too long", "values of at most 308 digits")
 	}
-	if run.seen != nil {
-		run.seen[n] = v
+	if ev.trace != nil {
+		ev.trace[n] = v
 	}
 	return v, nil
 }
 
-func (run *evaluation) work(n *node) (number, error) {
+// apply evaluates the arguments of n and applies its operation to them.
+func (ev *evaluation) apply(n *node) (number, error) {
 	switch n.op {
 	case opNumber:
 		return n.value, nil
 	case opVariable:
-		return run.variable(n)
+		return ev.readVariable(n)
 	case opAnd, opOr, opWhen:
-		return run.branch(n)
+		return ev.applyBranch(n)
 	case opMin, opMax:
-		return run.extreme(n)
+		return ev.applyExtreme(n)
 	}
-	a, err := run.value(n.args[0])
+	a, err := ev.evaluate(n.args[0])
 	if err != nil {
 		return number{}, err
 	}
@@ -75,25 +76,25 @@ func (run *evaluation) work(n *node) (number, error) {
 	case opNegate:
 		return a.neg(), nil
 	case opNot:
-		return truth(a.sign() == 0), nil
+		return fromBool(a.sign() == 0), nil
 	case opRound, opFloor, opCeil:
-		return run.rounded(n, a)
+		return ev.applyRounding(n, a)
 	}
-	b, err := run.value(n.args[1])
+	b, err := ev.evaluate(n.args[1])
 	if err != nil {
 		return number{}, err
 	}
-	return run.binary(n, a, b)
+	return ev.applyBinary(n, a, b)
 }
 
-func (run *evaluation) variable(n *node) (number, error) {
-	if n.variable == varServiceDays && !run.served {
-		return number{}, setting("ServiceStart", "is missing", "when the service began, for "+run.place(n))
+func (ev *evaluation) readVariable(n *node) (number, error) {
+	if n.variable == varServiceDays && !ev.hasServiceStart {
+		return number{}, settingError("ServiceStart", "is missing", "the start of the service, which "+ev.position(n)+" needs")
 	}
-	return run.values[n.variable], nil
+	return ev.values[n.variable], nil
 }
 
-func (run *evaluation) binary(n *node, a, b number) (number, error) {
+func (ev *evaluation) applyBinary(n *node, a, b number) (number, error) {
 	switch n.op {
 	case opAdd:
 		return a.add(b), nil
@@ -103,72 +104,73 @@ func (run *evaluation) binary(n *node, a, b number) (number, error) {
 		return a.mul(b), nil
 	case opDivide:
 		if b.sign() == 0 {
-			return number{}, run.wrong(n.args[1], "is 0", "a divisor other than 0")
+			return number{}, ev.errorAt(n.args[1], "is 0", "a divisor other than 0")
 		}
 		return a.quo(b), nil
 	}
-	order := a.cmp(b)
+	comparison := a.cmp(b)
 	switch n.op {
 	case opEqual:
-		return truth(order == 0), nil
+		return fromBool(comparison == 0), nil
 	case opNotEqual:
-		return truth(order != 0), nil
+		return fromBool(comparison != 0), nil
 	case opLess:
-		return truth(order < 0), nil
+		return fromBool(comparison < 0), nil
 	case opLessEqual:
-		return truth(order <= 0), nil
+		return fromBool(comparison <= 0), nil
 	case opMore:
-		return truth(order > 0), nil
+		return fromBool(comparison > 0), nil
 	default:
-		return truth(order >= 0), nil
+		return fromBool(comparison >= 0), nil
 	}
 }
 
-// branch works out only what it has to: a formula may ask whether a divisor is 0 before it divides.
-func (run *evaluation) branch(n *node) (number, error) {
-	first, err := run.value(n.args[0])
+// applyBranch evaluates only the arguments that it needs, so a formula can test whether a divisor is 0 before it divides.
+func (ev *evaluation) applyBranch(n *node) (number, error) {
+	first, err := ev.evaluate(n.args[0])
 	if err != nil {
 		return number{}, err
 	}
-	yes := first.sign() != 0
+	isTrue := first.sign() != 0
 	switch {
-	case n.op == opWhen && yes:
-		return run.value(n.args[1])
+	case n.op == opWhen && isTrue:
+		return ev.evaluate(n.args[1])
 	case n.op == opWhen:
-		return run.value(n.args[2])
-	case yes == (n.op == opOr):
+		return ev.evaluate(n.args[2])
+	case isTrue == (n.op == opOr):
 		return first, nil
 	}
-	return run.value(n.args[1])
+	return ev.evaluate(n.args[1])
 }
 
-func (run *evaluation) extreme(n *node) (number, error) {
-	wanted := -1
+// applyExtreme returns the smallest argument for opMin and the largest for opMax.
+func (ev *evaluation) applyExtreme(n *node) (number, error) {
+	better := -1
 	if n.op == opMax {
-		wanted = 1
+		better = 1
 	}
 	var best number
 	for i, arg := range n.args {
-		v, err := run.value(arg)
+		v, err := ev.evaluate(arg)
 		if err != nil {
 			return number{}, err
 		}
-		if i == 0 || v.cmp(best) == wanted {
+		if i == 0 || v.cmp(best) == better {
 			best = v
 		}
 	}
 	return best, nil
 }
 
-func (run *evaluation) rounded(n *node, a number) (number, error) {
+func (ev *evaluation) applyRounding(n *node, a number) (number, error) {
 	places := int32(0)
 	if len(n.args) == 2 {
-		p, err := run.value(n.args[1])
+		p, err := ev.evaluate(n.args[1])
 		if err != nil {
 			return number{}, err
 		}
-		if p.cmp(whole(-mostPlaces)) < 0 || p.cmp(whole(mostPlaces)) > 0 || p.cmp(p.round(0, floor)) != 0 {
-			return number{}, run.wrong(n.args[1], "is "+p.String(), "a whole number of decimals, -8 to 8")
+		if p.cmp(whole(-maxPlaces)) < 0 || p.cmp(whole(maxPlaces)) > 0 || p.cmp(p.round(0, floor)) != 0 {
+			return number{}, ev.errorAt(n.args[1], "is "+p.String(), "a whole number of decimals, -8 to 8")
 		}
 		num, den := p.parts()
 		places = int32(new(big.Int).Quo(num, den).Int64())
@@ -182,24 +184,26 @@ func (run *evaluation) rounded(n *node, a number) (number, error) {
 	return a.round(places, HalfEven), nil
 }
 
-func truth(yes bool) number {
-	if yes {
+// fromBool returns 1 for true and 0 for false.
+func fromBool(b bool) number {
+	if b {
 		return whole(1)
 	}
 	return whole(0)
 }
 
-// text quotes the source of n, shortened.
-func (run *evaluation) text(n *node) string {
-	return fmt.Sprintf("%.40q", run.program.source[n.from:n.to])
+// quote returns the source of n in quotes, cut to 40 characters.
+func (ev *evaluation) quote(n *node) string {
+	return fmt.Sprintf("%.40q", ev.program.source[n.from:n.to])
 }
 
-func (run *evaluation) place(n *node) string {
-	at := wrongAt(run.program.source, n.from, "", "", "")
-	return fmt.Sprintf("%s in line %d, column %d", run.text(n), at.Line, at.Column)
+// position returns the source of n with its line and column.
+func (ev *evaluation) position(n *node) string {
+	at := newExpressionError(ev.program.source, n.from, "", "", "")
+	return fmt.Sprintf("%s in line %d, column %d", ev.quote(n), at.Line, at.Column)
 }
 
-// wrong says what the value of n cannot be.
-func (run *evaluation) wrong(n *node, is, expected string) error {
-	return wrongAt(run.program.source, n.from, run.text(n)+", which "+is, expected, "")
+// errorAt returns an error about the value of n. problem ends the sentence "the value …".
+func (ev *evaluation) errorAt(n *node, problem, expected string) error {
+	return newExpressionError(ev.program.source, n.from, ev.quote(n)+", which "+problem, expected, "")
 }

@@ -13,7 +13,7 @@ import (
 
 func cents(n int64) decimal.Decimal { return decimal.New(n, -2) }
 
-// A month of a server and of its backup disk, 1 to 30 November, cancelled on the 10th.
+// bill returns a server and its backup disk for 1 to 30 November, cancelled on the 10th.
 func bill() refund.Case {
 	start, end := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 	return refund.Case{
@@ -36,7 +36,7 @@ func show(r refund.Result, err error) {
 	fmt.Println(r)
 }
 
-// The default: the unused days, counted in whole days, the day of cancellation used.
+// The default formula refunds the unused days. The day of cancellation counts as used.
 func ExampleProrated() {
 	show(refund.Prorated{}.Refund(bill()))
 	// Output:
@@ -46,7 +46,7 @@ func ExampleProrated() {
 	// total: 46.67
 }
 
-// The example of the original manual: 3.00 for November, 10 percent of what is unused on the 10th.
+// The client paid 3.00 for November and cancels on the 10th. The reseller refunds 10 percent of the unused part.
 func ExampleProrated_percent() {
 	c := bill()
 	c.Charges = c.Charges[:1]
@@ -66,7 +66,7 @@ func ExampleProrated_seconds() {
 	// total: 47.49
 }
 
-// Everything in the first 14 days, afterwards 80 percent of what is unused.
+// The reseller refunds everything in the first 14 days, and afterwards 80 percent of the unused part.
 func ExampleMoneyBack() {
 	formula := refund.MoneyBack{Days: 14, Else: refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(80, 0))}}
 	c := bill()
@@ -84,7 +84,7 @@ func ExampleMoneyBack() {
 	// total: 28.00
 }
 
-// A fee is taken once, not once a line, and the lines still add up.
+// The fee is deducted once, not once for each line. The lines add up to the total.
 func ExampleFee() {
 	show(refund.Fee{Amount: cents(5_00)}.Refund(bill()))
 	// Output:
@@ -132,7 +132,7 @@ func ExampleByKind() {
 	// total: 42.50
 }
 
-// A rule that no formula here knows: nothing in the last week.
+// The host has a rule of its own: no refund in the last week of a period.
 func ExampleFormulaFunc() {
 	formula := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 		for _, charge := range c.Charges {
@@ -152,7 +152,7 @@ func ExampleFormulaFunc() {
 	// total: 0.00
 }
 
-// A reseller types a formula into the panel.
+// A reseller types a formula into the hosting panel.
 func ExampleParse() {
 	formula, err := refund.Parse("when(service_days < 30, paid, paid * unused_days / period_days) - 1.50")
 	if err != nil {
@@ -169,12 +169,12 @@ func ExampleParse() {
 	// total: 67.00
 }
 
-// A frontend marks the place and offers what was probably meant.
+// A frontend marks the position of the error and suggests a correction.
 func ExampleExpressionError() {
 	_, err := refund.Parse("paid * unusd_days / period_days")
-	var place *refund.ExpressionError
-	if errors.As(err, &place) {
-		fmt.Println(place.Line, place.Column, place.Nearest)
+	var e *refund.ExpressionError
+	if errors.As(err, &e) {
+		fmt.Println(e.Line, e.Column, e.Nearest)
 	}
 	fmt.Println(err)
 	_, err = refund.Parse("paid * 80%")
@@ -185,7 +185,7 @@ func ExampleExpressionError() {
 	// line 1, column 10: found "%", expected a number, a name, an operator or a parenthesis; did you mean "/ 100"?
 }
 
-// Why 1.67?
+// A reseller asks why the refund for the disk is 1.67.
 func ExampleExpression_Explain() {
 	formula, _ := refund.Parse("max(0, paid * unused_days / period_days - 5)")
 	explained, err := formula.Explain(bill())
@@ -205,7 +205,7 @@ func ExampleExpression_Explain() {
 	//         period_days = 30
 }
 
-// Settings with a formula are stored as text, and refused where it does not parse.
+// Settings with a formula are stored as JSON. Unmarshal returns an error for an invalid formula.
 func ExampleExpression_UnmarshalText() {
 	var settings struct{ Formula *refund.Expression }
 	fmt.Println(json.Unmarshal([]byte(`{"Formula": "paid * unused_days / period_days"}`), &settings))
@@ -217,7 +217,7 @@ func ExampleExpression_UnmarshalText() {
 	// line 1, column 7: found the end of the formula, expected a number, a name or (
 }
 
-// A broken bill is refused, and the charge named.
+// An invalid bill is an error, which names the charge.
 func ExampleError() {
 	c := bill()
 	c.Charges[1].End = c.Charges[1].Start

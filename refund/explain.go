@@ -6,38 +6,40 @@ import (
 	"strings"
 )
 
-// Explanation shows how an expression came to the line of one charge. Steps holds every part of the expression that works
-// something out, numbers aside, in the order of reading: a whole before its parts. Setup and Usage charges have none.
+// Explanation shows how an Expression calculated the line of one charge.
+//
+// Steps lists the parts of the expression, except plain numbers, in the order of the source. Each part comes before the parts that
+// it consists of. Steps is empty for Setup and Usage charges.
 type Explanation struct {
 	Line  Line
 	Steps []Step
 }
 
 // Step is one part of an expression with its value.
-//
-// Source is the part as it was written, Depth how deep it lies in the expression, from 0. Value is a decimal where one is
-// exact, else one cut off after ten decimals with the exact fraction behind it, or true or false; "" is for a part that
-// was not needed, such as the other side of a when, whose own parts are left out.
 type Step struct {
-	Source string
-	Depth  int
-	Value  string
+	Source string // the part as it was written, with every run of spaces and line breaks shortened to one space
+	Depth  int    // how deeply the part is nested; 0 for the whole expression
+
+	// Value is "true" or "false" for a condition. For a number it is the exact decimal if that is short. Otherwise it is the
+	// decimal truncated to ten places, followed by the exact fraction if that is short. It is "" for a part that was not needed,
+	// such as the argument of when that was not chosen. The parts of such a part are left out.
+	Value string
 }
 
-// Explain answers as Refund does, one explanation for each charge, and shows the value of every part on the way: for the
-// reseller who asks why it is 12.34. Its errors are those of Refund.
+// Explain calculates the refund like Refund and returns one Explanation for each charge, in the order of the charges. A reseller
+// sees there how an amount came about. Its errors are those of Refund.
 func (e *Expression) Explain(c Case) ([]Explanation, error) {
-	if err := e.ready(c); err != nil {
+	if err := e.validate(c); err != nil {
 		return nil, err
 	}
-	run := evaluation{program: e.program}
-	run.begin(&c)
+	ev := evaluation{program: e.program}
+	ev.setCase(&c)
 	var steps [][]Step
-	r, err := c.answer(HalfEven, func(charge *Charge, paid number) (figure, error) {
-		run.seen = map[*node]number{}
-		f, err := run.figure(charge, paid)
-		steps = append(steps, run.steps(nil, e.program.root, 0))
-		return f, err
+	r, err := c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) {
+		ev.trace = map[*node]number{}
+		raw, err := ev.evaluateCharge(charge, paid)
+		steps = append(steps, ev.appendSteps(nil, e.program.root, 0))
+		return raw, err
 	})
 	if err != nil {
 		return nil, err
@@ -52,28 +54,28 @@ func (e *Expression) Explain(c Case) ([]Explanation, error) {
 	return explanations, nil
 }
 
-// steps appends those of n and of its parts.
-func (run *evaluation) steps(all []Step, n *node, depth int) []Step {
+// appendSteps appends the step of n and the steps of its parts.
+func (ev *evaluation) appendSteps(all []Step, n *node, depth int) []Step {
 	if n.op == opNumber {
 		return all
 	}
-	s := Step{Source: strings.Join(strings.Fields(run.program.source[n.from:n.to]), " "), Depth: depth}
-	v, needed := run.seen[n]
+	s := Step{Source: strings.Join(strings.Fields(ev.program.source[n.from:n.to]), " "), Depth: depth}
+	v, needed := ev.trace[n]
 	if !needed {
 		return append(all, s)
 	}
 	s.Value = v.String()
-	if n.op.condition() {
+	if n.op.isCondition() {
 		s.Value = fmt.Sprint(v.sign() != 0)
 	}
 	all = append(all, s)
 	for _, arg := range n.args {
-		all = run.steps(all, arg, depth+1)
+		all = ev.appendSteps(all, arg, depth+1)
 	}
 	return all
 }
 
-// String writes the explanation for a person: the line, and below it a row for each step.
+// String returns a text for a person: the Line, then one indented line for each Step.
 func (x Explanation) String() string {
 	var b strings.Builder
 	b.WriteString(x.Line.String())
@@ -87,26 +89,26 @@ func (x Explanation) String() string {
 	return b.String()
 }
 
-// String writes a decimal where one is exact and short, else one cut off with the fraction behind it.
+// String returns the exact decimal if it is short, and otherwise the truncated decimal and the fraction, as Step.Value documents.
 func (x number) String() string {
 	const (
-		mostDecimals = 20
-		decimals     = 10
-		mostFraction = 40
+		maxDecimals       = 20
+		truncatedDecimals = 10
+		maxFractionLength = 40
 	)
 	exact := new(big.Rat).SetFrac(x.parts())
-	if n, ok := exact.FloatPrec(); ok && n <= mostDecimals {
+	if n, ok := exact.FloatPrec(); ok && n <= maxDecimals {
 		return exact.FloatString(n)
 	}
-	s := cut(exact, decimals) + "…"
-	if fraction := exact.String(); len(fraction) <= mostFraction {
+	s := truncate(exact, truncatedDecimals) + "…"
+	if fraction := exact.String(); len(fraction) <= maxFractionLength {
 		s += " (" + fraction + ")"
 	}
 	return s
 }
 
-// cut writes x with its first decimals, not rounded.
-func cut(x *big.Rat, decimals int) string {
+// truncate returns x with the given number of decimals, rounded toward zero.
+func truncate(x *big.Rat, decimals int) string {
 	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil)
 	scaled := power.Mul(power, x.Num())
 	digits := scaled.Quo(scaled, x.Denom())

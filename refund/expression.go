@@ -3,56 +3,78 @@ package refund
 import "slices"
 
 const (
-	mostSource = 4096 // bytes
-	mostDepth  = 64
-	mostNodes  = 1000
+	maxSourceBytes = 4096
+	maxDepth       = 64
+	maxNodes       = 1000
 )
 
-// Expression is a reseller's own formula, made by Parse. It is immutable and safe for concurrent use. Its zero value
-// holds no formula: Refund and Explain answer with an error, String and MarshalText with nothing.
+// Expression is a formula that a reseller wrote. Parse creates it. It is safe for concurrent use while no goroutine calls
+// UnmarshalText. Its zero value holds no formula: Refund and Explain return an *Error, and String and MarshalText return an empty
+// text.
 type Expression struct{ program *program }
 
-// program is what Parse makes. It is never changed.
+// program is the compiled form of a source. It is immutable.
 type program struct {
 	source    string
 	root      *node
 	variables []string
 }
 
-// Parse compiles a reseller's formula, such as
+// Parse compiles a formula, such as
 //
 //	paid * unused_days / period_days - 5
 //	when(service_days < 30, paid, paid * unused_days / period_days * 0.8)
 //
-// It is worked out for each Recurring and each Flat charge by itself, for past periods too; Setup and Usage give nothing.
-// The value is rounded once, at the very end, half to even to the currency's places, and cut to what is left of the
-// payment and to 0. Everything before is exact: a division only lengthens the fraction.
+// Refund calculates it separately for each Recurring and each Flat charge, also for charges whose period is over. Setup and Usage
+// charges are not refunded. The calculation is exact. At its end the value is rounded once, half to even, to Case.Places decimals.
+// Then it is clamped to the range from 0 to Paid less Refunded.
 //
-// Variables, per charge:
+// The variables are, for each charge:
 //
-//	paid            what was paid
-//	unused_days     dates of the period after the day of cancellation; all of them up to Start, 0 from End on
+//	paid            the amount paid
+//	period_days     the number of local dates in the period
+//	unused_days     the number of those dates after the date of cancellation
 //	used_days       period_days - unused_days
-//	period_days     dates of the period, in the case's Location
-//	unused_seconds  elapsed seconds from the cancellation to the end of the period, 0 to period_seconds
-//	period_seconds  elapsed seconds of the period
-//	service_days    dates from Case.ServiceStart to the cancellation, 0 on the first: MoneyBack{30} is service_days < 30
-//	places          the currency's decimals
+//	period_seconds  the elapsed seconds of the period
+//	unused_seconds  the elapsed seconds from the cancellation to End
+//	service_days    the days from the date of Case.ServiceStart to the date of cancellation; at least 0
+//	places          the number of the currency's decimals
 //
-// Numbers are digits with at most one point, such as 12 or 0.05. Operators, from the loosest: || && then == != < <= > >=
-// then + - then * / then - and ! in front. Functions: min(a, b, ...), max(a, b, ...), when(condition, a, b), which works
-// out only the one it returns, and round(a), floor(a), ceil(a), each with the number of decimals as a second value if
-// wanted, -8 to 8; round goes half to even. A condition is no number and a number is no condition. Spaces and line ends
-// mean nothing. There are no comments.
+// If the cancellation is at or before Start, all days and seconds are unused. If it is at or after End, none are. A Flat charge
+// without a Start has 0 days and 0 seconds.
 //
-// A source has at most 4,096 bytes, 1,000 numbers, names, operators and opening parentheses, and is nested 64 deep at most
-// (a chain of equal operators is not nested); a number has at most 77 digits, and a value 308 above or below its fraction
-// line. So no source and no case is slow. A division by zero and a value that grows too long are errors of Refund, with
-// their place.
+// A number consists of digits and at most one decimal point, such as 12 or 0.05. Spaces and line breaks have no meaning. There are
+// no comments. A condition is not a number, and a number is not a condition.
 //
-// Errors are *ExpressionError with line, column, what was found and what was expected.
+// The operators are, from the lowest precedence to the highest:
+//
+//	||               true if at least one of two conditions is true
+//	&&               true if both conditions are true
+//	== != < <= > >=  comparisons of two numbers
+//	+ -              addition, subtraction
+//	* /              multiplication, division
+//	- !              in front: the negative of a number, the opposite of a condition
+//
+// The functions are:
+//
+//	min(a, b, ...)         the smallest value
+//	max(a, b, ...)         the largest value
+//	when(condition, a, b)  a if the condition is true, otherwise b; the other value is not calculated
+//	round(a, n)            a rounded to n decimals, half to even
+//	floor(a, n)            a rounded down to n decimals
+//	ceil(a, n)             a rounded up to n decimals
+//
+// n is a whole number from -8 to 8. With -2, for example, the value is rounded to hundreds. Without n the value is rounded to a
+// whole number.
+//
+// A source has at most 4,096 bytes. It has at most 1,000 numbers, names, operators and opening parentheses, and at most 64 levels of
+// nesting; a chain such as 1 + 2 + 3 is one level. A number has at most 77 digits. Every value during the calculation is a fraction
+// whose numerator and denominator have at most 308 digits each. With these bounds every source and every case is fast.
+//
+// Parse returns an *ExpressionError for an invalid source. A division by zero and a value that exceeds its bound are errors of
+// Refund.
 func Parse(source string) (*Expression, error) {
-	if err := scan(source); err != nil {
+	if err := checkSource(source); err != nil {
 		return nil, err
 	}
 	root, variables, err := compile(source)
@@ -62,25 +84,29 @@ func Parse(source string) (*Expression, error) {
 	return &Expression{&program{source: source, root: root, variables: variables}}, nil
 }
 
-// Refund works the expression out for every Recurring and Flat charge of the case. Unused and Total of a line are in days.
+// Refund calculates the expression for every Recurring and Flat charge of the case. Line.Unused and Line.Total count days.
+//
+// It returns an *Error if the case is invalid, if the expression is empty, if service_days is used and the case has no
+// ServiceStart, or if the expression has no value for a charge, for example because of a division by zero. That last *Error names
+// the charge and wraps an *ExpressionError.
 func (e *Expression) Refund(c Case) (Result, error) {
-	if err := e.ready(c); err != nil {
+	if err := e.validate(c); err != nil {
 		return Result{}, err
 	}
-	run := evaluation{program: e.program}
-	run.begin(&c)
-	return c.answer(HalfEven, func(charge *Charge, paid number) (figure, error) { return run.figure(charge, paid) })
+	ev := evaluation{program: e.program}
+	ev.setCase(&c)
+	return c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) { return ev.evaluateCharge(charge, paid) })
 }
 
-// ready checks the receiver and the case.
-func (e *Expression) ready(c Case) error {
+// validate checks the receiver and the case.
+func (e *Expression) validate(c Case) error {
 	if e == nil || e.program == nil {
-		return setting("Expression", "is empty", "one made by Parse")
+		return settingError("Expression", "is empty", "an expression that Parse returned")
 	}
 	return c.Validate()
 }
 
-// Variables lists the variables that the expression uses, in alphabetical order.
+// Variables returns the names of the variables that the expression uses, in alphabetical order. The caller owns the slice.
 func (e *Expression) Variables() []string {
 	if e == nil || e.program == nil {
 		return nil
@@ -88,7 +114,7 @@ func (e *Expression) Variables() []string {
 	return slices.Clone(e.program.variables)
 }
 
-// String returns the source as it was given to Parse; "" for the zero value.
+// String returns the source as Parse got it, or "" for the zero value.
 func (e Expression) String() string {
 	if e.program == nil {
 		return ""
@@ -96,11 +122,11 @@ func (e Expression) String() string {
 	return e.program.source
 }
 
-// MarshalText returns the source, and so does JSON as a string.
+// MarshalText returns the source, or an empty text for the zero value. In JSON an Expression is a string. The error is always nil.
 func (e Expression) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// UnmarshalText parses a source. An empty one gives the zero value, as MarshalText writes it. After an error the
-// expression is what it was before.
+// UnmarshalText replaces e by the parsed text. An empty text sets e to the zero value. Its errors are those of Parse; after an
+// error e is unchanged.
 func (e *Expression) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*e = Expression{}

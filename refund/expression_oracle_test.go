@@ -14,81 +14,82 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// sum is a random expression with its value by math/big, which is nil if a division by zero is needed.
-type sum struct {
+// numberExpr is a random expression whose value is a number.
+type numberExpr struct {
 	source string
-	value  *big.Rat
+	value  *big.Rat // calculated with math/big; nil if the calculation divides by zero
 }
 
-type truth struct {
+// conditionExpr is a random expression whose value is true or false.
+type conditionExpr struct {
 	source string
-	value  *bool
+	value  *bool // nil if the calculation divides by zero
 }
 
-// composer draws expressions and works each part out as it goes.
-type composer struct {
+// generator generates random expressions together with their values.
+type generator struct {
 	*rand.Rand
 	paid *big.Rat
 }
 
-func (c composer) number(depth int) sum {
+func (c generator) number(depth int) numberExpr {
 	if depth == 0 || c.IntN(6) == 0 {
 		switch c.IntN(4) {
 		case 0:
-			return sum{"paid", c.paid}
+			return numberExpr{"paid", c.paid}
 		case 1:
-			return sum{"unused_days", big.NewRat(20, 1)}
+			return numberExpr{"unused_days", big.NewRat(20, 1)}
 		case 2:
-			return sum{"period_days", big.NewRat(30, 1)}
+			return numberExpr{"period_days", big.NewRat(30, 1)}
 		}
 		n, places := c.Int64N(2000), c.IntN(4)
 		x := big.NewRat(n, int64([]int{1, 10, 100, 1000}[places]))
-		return sum{x.FloatString(places), x}
+		return numberExpr{x.FloatString(places), x}
 	}
 	a, b := c.number(depth-1), c.number(depth-1)
 	switch c.IntN(8) {
 	case 0:
-		return both("(%s + %s)", a, b, (*big.Rat).Add)
+		return combine("(%s + %s)", a, b, (*big.Rat).Add)
 	case 1:
-		return both("(%s - %s)", a, b, (*big.Rat).Sub)
+		return combine("(%s - %s)", a, b, (*big.Rat).Sub)
 	case 2:
-		return both("(%s * %s)", a, b, (*big.Rat).Mul)
+		return combine("(%s * %s)", a, b, (*big.Rat).Mul)
 	case 3:
 		if b.value != nil && b.value.Sign() == 0 {
-			return sum{fmt.Sprintf("(%s / %s)", a.source, b.source), nil}
+			return numberExpr{fmt.Sprintf("(%s / %s)", a.source, b.source), nil}
 		}
-		return both("(%s / %s)", a, b, (*big.Rat).Quo)
+		return combine("(%s / %s)", a, b, (*big.Rat).Quo)
 	case 4:
-		return both("min(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
+		return combine("min(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
 			if x.Cmp(y) < 0 {
 				return z.Set(x)
 			}
 			return z.Set(y)
 		})
 	case 5:
-		return both("max(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
+		return combine("max(%s, %s)", a, b, func(z, x, y *big.Rat) *big.Rat {
 			if x.Cmp(y) > 0 {
 				return z.Set(x)
 			}
 			return z.Set(y)
 		})
 	case 6:
-		return c.rounded(a)
+		return c.rounding(a)
 	default:
 		return c.when(c.condition(depth-1), a, b)
 	}
 }
 
-func both(format string, a, b sum, work func(z, x, y *big.Rat) *big.Rat) sum {
-	s := sum{source: fmt.Sprintf(format, a.source, b.source)}
+func combine(format string, a, b numberExpr, operate func(z, x, y *big.Rat) *big.Rat) numberExpr {
+	s := numberExpr{source: fmt.Sprintf(format, a.source, b.source)}
 	if a.value != nil && b.value != nil {
-		s.value = work(new(big.Rat), a.value, b.value)
+		s.value = operate(new(big.Rat), a.value, b.value)
 	}
 	return s
 }
 
-func (c composer) when(condition truth, a, b sum) sum {
-	s := sum{source: fmt.Sprintf("when(%s, %s, %s)", condition.source, a.source, b.source)}
+func (c generator) when(condition conditionExpr, a, b numberExpr) numberExpr {
+	s := numberExpr{source: fmt.Sprintf("when(%s, %s, %s)", condition.source, a.source, b.source)}
 	switch {
 	case condition.value == nil:
 	case *condition.value:
@@ -99,10 +100,10 @@ func (c composer) when(condition truth, a, b sum) sum {
 	return s
 }
 
-// rounded divides with a remainder below and says which neighbour is nearer.
-func (c composer) rounded(a sum) sum {
+// rounding generates a call of floor, ceil or round. It calculates the value from the quotient and the remainder.
+func (c generator) rounding(a numberExpr) numberExpr {
 	name := []string{"floor", "ceil", "round"}[c.IntN(3)]
-	s := sum{source: fmt.Sprintf("%s(%s, 1)", name, a.source)}
+	s := numberExpr{source: fmt.Sprintf("%s(%s, 1)", name, a.source)}
 	if a.value == nil {
 		return s
 	}
@@ -116,38 +117,38 @@ func (c composer) rounded(a sum) sum {
 	return s
 }
 
-func (c composer) condition(depth int) truth {
+func (c generator) condition(depth int) conditionExpr {
 	if depth > 0 && c.IntN(3) == 0 {
 		return c.logic(c.condition(depth-1), c.condition(depth-1))
 	}
 	a, b := c.number(max(0, depth-1)), c.number(max(0, depth-1))
 	i := c.IntN(6)
-	t := truth{source: fmt.Sprintf("(%s %s %s)", a.source, []string{"==", "!=", "<", "<=", ">", ">="}[i], b.source)}
+	t := conditionExpr{source: fmt.Sprintf("(%s %s %s)", a.source, []string{"==", "!=", "<", "<=", ">", ">="}[i], b.source)}
 	if a.value != nil && b.value != nil {
-		order := a.value.Cmp(b.value)
-		holds := []bool{order == 0, order != 0, order < 0, order <= 0, order > 0, order >= 0}[i]
-		t.value = &holds
+		d := a.value.Cmp(b.value)
+		isTrue := []bool{d == 0, d != 0, d < 0, d <= 0, d > 0, d >= 0}[i]
+		t.value = &isTrue
 	}
 	return t
 }
 
-func (c composer) logic(a, b truth) truth {
+func (c generator) logic(a, b conditionExpr) conditionExpr {
 	switch c.IntN(3) {
 	case 0:
-		t := truth{source: "!" + a.source}
+		t := conditionExpr{source: "!" + a.source}
 		if a.value != nil {
 			not := !*a.value
 			t.value = &not
 		}
 		return t
 	case 1:
-		t := truth{source: fmt.Sprintf("(%s && %s)", a.source, b.source), value: a.value}
+		t := conditionExpr{source: fmt.Sprintf("(%s && %s)", a.source, b.source), value: a.value}
 		if a.value != nil && *a.value {
 			t.value = b.value
 		}
 		return t
 	default:
-		t := truth{source: fmt.Sprintf("(%s || %s)", a.source, b.source), value: a.value}
+		t := conditionExpr{source: fmt.Sprintf("(%s || %s)", a.source, b.source), value: a.value}
 		if a.value != nil && !*a.value {
 			t.value = b.value
 		}
@@ -155,28 +156,28 @@ func (c composer) logic(a, b truth) truth {
 	}
 }
 
-// Random expressions give what math/big gives, and say so where that would divide by zero.
+// Random expressions give exactly what math/big gives, or an error if the calculation divides by zero.
 func TestExpressionsAgainstExactRationals(t *testing.T) {
 	t.Parallel()
-	failed := 0
+	divisionsByZero := 0
 	for seed := range uint64(4_000) {
-		c := composer{rand.New(rand.NewPCG(seed, 9)), big.NewRat(6665, 100)}
+		c := generator{rand.New(rand.NewPCG(seed, 9)), big.NewRat(6665, 100)}
 		s := c.number(5)
 		if len(s.source) > 4096 {
 			continue
 		}
-		// The figure is brought between 0 and what was paid, or nearly every one would be cut.
+		// The formula maps the value to the range from 0 to paid. Without that, nearly every refund would be clamped.
 		e, err := refund.Parse("paid / 2 + max(0 - paid / 2, min(paid / 2, " + s.source + "))")
 		if err != nil {
-			var long *refund.ExpressionError
-			require.ErrorAs(t, err, &long)
-			require.Contains(t, long.Found, "more than 1000", s.source)
+			var e *refund.ExpressionError
+			require.ErrorAs(t, err, &e)
+			require.Contains(t, e.Found, "more than 1000", s.source)
 			continue
 		}
 		r, err := e.Refund(on10th(november("66.65")))
 		if s.value == nil {
 			require.ErrorContains(t, err, "which is 0", s.source)
-			failed++
+			divisionsByZero++
 			continue
 		}
 		require.NoError(t, err, s.source)
@@ -189,28 +190,28 @@ func TestExpressionsAgainstExactRationals(t *testing.T) {
 			x.Set(minus)
 		}
 		x.Add(x, half)
-		want := rounded(x.Mul(x, big.NewRat(100, 1)), refund.HalfEven)
+		want := roundRat(x.Mul(x, big.NewRat(100, 1)), refund.HalfEven)
 		require.Equal(t, want.String(), r.Total.Coefficient().String(), s.source)
 	}
-	require.Greater(t, failed, 50)
+	require.Greater(t, divisionsByZero, 50)
 }
 
-// quick fails where work is slow time after time: now and then it is the machine.
-func quick(t *testing.T, what string, work func()) {
+// checkDuration fails if f is slow in each of 20 attempts. A single slow attempt can be caused by the machine.
+func checkDuration(t *testing.T, name string, f func()) {
 	t.Helper()
 	var took time.Duration
 	for range 20 {
 		start := time.Now()
-		work()
-		if took = time.Since(start); took < slow {
+		f()
+		if took = time.Since(start); took < maxDuration {
 			return
 		}
 	}
-	t.Errorf("%s takes %s", what, took)
+	t.Errorf("%s takes %s", name, took)
 }
 
-// worst lists sources that are as hard as the bounds allow.
-func worst() map[string]string {
+// hardestSources returns sources that need as much time or memory as the bounds permit.
+func hardestSources() map[string]string {
 	long := strings.Repeat("9", 77)
 	return map[string]string{
 		"products":        "1 / (0 + " + strings.TrimSuffix(strings.Repeat("paid*unused_seconds/period_seconds*", 110), "*") + ")",
@@ -220,66 +221,67 @@ func worst() map[string]string {
 		"spaces":          "paid" + strings.Repeat(" ", 3000) + strings.Repeat("+1", 499),
 		"many arguments":  "max(" + strings.TrimSuffix(strings.Repeat("paid/7,", 330), ",") + ")",
 		"rounded":         strings.Repeat("round(", 63) + "paid/7" + strings.Repeat(",8)", 63),
-		"a wall":          strings.Repeat("(", 4096),
+		"parentheses":     strings.Repeat("(", 4096),
 		"minus signs":     strings.Repeat("-", 4096),
 		"one long name":   strings.Repeat("a", 4096),
 		"one long number": strings.Repeat("1", 4096),
-		"nothings":        strings.Repeat("!", 4095) + "1",
+		"negations":       strings.Repeat("!", 4095) + "1",
 	}
 }
 
-// It is not parallel, so that it measures itself.
+// The test is not parallel, because it measures durations and allocations.
 func TestNoSourceIsSlow(t *testing.T) {
-	for name, source := range worst() {
+	for name, source := range hardestSources() {
 		t.Run(name, func(t *testing.T) {
 			require.LessOrEqual(t, len(source), 4096)
 			c := on10th(november(strings.Repeat("9", 77)))
 			var e *refund.Expression
 			var err error
-			quick(t, "parsing", func() { e, err = refund.Parse(source) })
+			checkDuration(t, "parsing", func() { e, err = refund.Parse(source) })
 			if err != nil {
 				require.ErrorIs(t, err, refund.ErrInvalid)
 				return
 			}
-			quick(t, "working out", func() {
+			checkDuration(t, "refunding", func() {
 				if _, err := e.Refund(c); err != nil && !errors.Is(err, refund.ErrInvalid) {
 					t.Error(err)
 				}
 			})
-			quick(t, "explaining", func() { _, _ = e.Explain(c) })
+			checkDuration(t, "explaining", func() { _, _ = e.Explain(c) })
 			size := testing.AllocsPerRun(1, func() { _, _ = e.Refund(c) })
 			require.Less(t, size, 20_000.0)
 		})
 	}
 }
 
-// FuzzExpression: no source makes parsing or working out panic, slow or inexact about bounds, and what was parsed can be
-// written and parsed again.
+// FuzzExpression gives arbitrary sources to Parse. Parsing and refunding must be fast and must not panic, the refund must be
+// within the bounds, and the source that String returns must give the same refund.
 func FuzzExpression(f *testing.F) {
-	// Short ones: a fuzzer spends its time on making long ones short.
+	// The sources are short, because a fuzzer spends its time on minimizing long ones.
 	for _, source := range []string{
 		"paid * unused_days / period_days - 5", "when(service_days < 30, paid, 0)", "round(paid, places)", "!(1<2)||paid", "0x1p-2", "paid //",
-		"max(1, min(unused_seconds, period_seconds), floor(2.5), ceil(1 / 3, 2))", "when(!(used_days >= 1) && 1 != 2 || 3 == 3, - -1, 2)", "((((", "- - - -1",
+		"max(1, min(unused_seconds, period_seconds), floor(2.5), ceil(1 / 3, 2))", "((((", "- - - -1",
+		"when(!(used_days >= 1) && 1 != 2 || 3 == 3, - -1, 2)",
 	} {
 		f.Add(source, int64(10000), int64(777))
 	}
-	f.Fuzz(func(t *testing.T, source string, cents, into int64) {
+	f.Fuzz(func(t *testing.T, source string, cents, elapsed int64) {
 		var e *refund.Expression
 		var err error
-		quick(t, "parsing", func() { e, err = refund.Parse(source) })
+		checkDuration(t, "parsing", func() { e, err = refund.Parse(source) })
 		if err != nil {
-			var place *refund.ExpressionError
-			require.ErrorAs(t, err, &place)
-			require.Positive(t, place.Line)
-			require.Positive(t, place.Column)
+			var e *refund.ExpressionError
+			require.ErrorAs(t, err, &e)
+			require.Positive(t, e.Line)
+			require.Positive(t, e.Column)
 			return
 		}
 		charge := november("0")
-		charge.Paid = amount(fmt.Sprintf("%d.%02d", positive(cents)/100, positive(cents)%100))
+		charge.Paid = amount(fmt.Sprintf("%d.%02d", nonNegative(cents)/100, nonNegative(cents)%100))
 		c := on10th(charge)
-		c.At = charge.Start.Add(time.Duration(into % int64(60*24*time.Hour)))
+		c.At = charge.Start.Add(time.Duration(elapsed % int64(60*24*time.Hour)))
 		var r refund.Result
-		quick(t, "working out", func() { r, err = e.Refund(c) })
+		checkDuration(t, "refunding", func() { r, err = e.Refund(c) })
 		if err != nil {
 			require.ErrorIs(t, err, refund.ErrInvalid)
 			return
@@ -288,7 +290,7 @@ func FuzzExpression(f *testing.F) {
 		require.Equal(t, int32(-2), r.Total.Exponent())
 		again, err := parse(t, e.String()).Refund(c)
 		require.NoError(t, err)
-		require.Equal(t, written(r.Total), written(again.Total))
+		require.Equal(t, withScale(r.Total), withScale(again.Total))
 		explained, err := e.Explain(c)
 		require.NoError(t, err)
 		require.Equal(t, r.Lines[0], explained[0].Line)

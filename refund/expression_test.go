@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Each source is worked out for 100.00 paid for 1 to 30 November, cancelled on the 10th at noon.
+// Each source is applied to 100.00 paid for 1 to 30 November, cancelled on the 10th at noon.
 func TestExpressionValues(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
@@ -89,14 +89,14 @@ func TestExpressionValues(t *testing.T) {
 	for source, want := range tests {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()
-			gives(t, parse(t, source), on10th(november("100.00")), want, want)
+			checkRefund(t, parse(t, source), on10th(november("100.00")), want, want)
 		})
 	}
 }
 
-func TestExpressionsThatAreRefused(t *testing.T) {
+func TestInvalidExpressions(t *testing.T) {
 	t.Parallel()
-	const operand, operator = "a number, a name or (", "an operator or the end of the formula"
+	const operand, operatorOrEnd = "a number, a name or (", "an operator or the end of the formula"
 	const anything, number = "a number, a name, an operator or a parenthesis", "a decimal number such as 12 or 0.05"
 	wrong := func(line, column int, found, expected, nearest string) refund.ExpressionError {
 		return refund.ExpressionError{Line: line, Column: column, Found: found, Expected: expected, Nearest: nearest}
@@ -106,21 +106,21 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		" \n ":                         wrong(1, 1, "the end of the formula", operand, ""),
 		"paid *":                       wrong(1, 7, "the end of the formula", operand, ""),
 		"paid *\n\n":                   wrong(1, 7, "the end of the formula", operand, ""),
-		"paid paid":                    wrong(1, 6, `"paid"`, operator, ""),
-		"2 paid":                       wrong(1, 3, `"paid"`, operator, ""),
-		"paid !":                       wrong(1, 6, `"!"`, operator, ""),
+		"paid paid":                    wrong(1, 6, `"paid"`, operatorOrEnd, ""),
+		"2 paid":                       wrong(1, 3, `"paid"`, operatorOrEnd, ""),
+		"paid !":                       wrong(1, 6, `"!"`, operatorOrEnd, ""),
 		"(paid":                        wrong(1, 6, "the end of the formula", "an operator or )", ""),
-		"paid)":                        wrong(1, 5, `")"`, operator, ""),
+		"paid)":                        wrong(1, 5, `")"`, operatorOrEnd, ""),
 		"max(1 2)":                     wrong(1, 7, `"2"`, "an operator, a comma or )", ""),
 		"max(1, 2":                     wrong(1, 9, "the end of the formula", "an operator, a comma or )", ""),
 		"max(,1)":                      wrong(1, 5, `","`, operand, ""),
 		"max(1,)":                      wrong(1, 7, `")"`, operand, ""),
 		"max()":                        wrong(1, 5, `")"`, operand, ""),
 		"(1, 2)":                       wrong(1, 3, `","`, "an operator or )", "."),
-		"0,5":                          wrong(1, 2, `","`, operator, "."),
-		"paid, 5":                      wrong(1, 5, `","`, operator, ""),
+		"0,5":                          wrong(1, 2, `","`, operatorOrEnd, "."),
+		"paid, 5":                      wrong(1, 5, `","`, operatorOrEnd, ""),
 		"()":                           wrong(1, 2, `")"`, operand, ""),
-		"(max)(1, 2)":                  wrong(1, 6, `"("`, operator, ""),
+		"(max)(1, 2)":                  wrong(1, 6, `"("`, operatorOrEnd, ""),
 		"+5":                           wrong(1, 1, `"+"`, operand, ""),
 		"*paid":                        wrong(1, 1, `"*"`, operand, ""),
 		"paid // half":                 wrong(1, 6, "a comment", "a formula without comments", ""),
@@ -155,15 +155,15 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		"1_000":                        wrong(1, 1, `"1_000"`, number, ""),
 		".5":                           wrong(1, 1, `".5"`, number, ""),
 		"1.":                           wrong(1, 1, `"1."`, number, ""),
-		"paid × 2":                     wrong(1, 6, "'×'", "letters, digits and signs of ASCII", "*"),
-		"paid ÷ 2":                     wrong(1, 6, "'÷'", "letters, digits and signs of ASCII", "/"),
-		"paid − 2":                     wrong(1, 6, "'−'", "letters, digits and signs of ASCII", "-"),
-		"when(paid ≤ 2, 1, 2)":         wrong(1, 11, "'≤'", "letters, digits and signs of ASCII", "<="),
-		"when(paid ≥ 2, 1, 2)":         wrong(1, 11, "'≥'", "letters, digits and signs of ASCII", ">="),
-		"when(paid ≠ 2, 1, 2)":         wrong(1, 11, "'≠'", "letters, digits and signs of ASCII", "!="),
-		"paid\x00":                     wrong(1, 5, `'\x00'`, "letters, digits and signs of ASCII", ""),
-		"paid \u202e5":                 wrong(1, 6, `'\u202e'`, "letters, digits and signs of ASCII", ""),
-		"paid \xff":                    wrong(1, 6, "'\ufffd'", "letters, digits and signs of ASCII", ""),
+		"paid × 2":                     wrong(1, 6, "'×'", "ASCII letters, digits and signs", "*"),
+		"paid ÷ 2":                     wrong(1, 6, "'÷'", "ASCII letters, digits and signs", "/"),
+		"paid − 2":                     wrong(1, 6, "'−'", "ASCII letters, digits and signs", "-"),
+		"when(paid ≤ 2, 1, 2)":         wrong(1, 11, "'≤'", "ASCII letters, digits and signs", "<="),
+		"when(paid ≥ 2, 1, 2)":         wrong(1, 11, "'≥'", "ASCII letters, digits and signs", ">="),
+		"when(paid ≠ 2, 1, 2)":         wrong(1, 11, "'≠'", "ASCII letters, digits and signs", "!="),
+		"paid\x00":                     wrong(1, 5, `'\x00'`, "ASCII letters, digits and signs", ""),
+		"paid \u202e5":                 wrong(1, 6, `'\u202e'`, "ASCII letters, digits and signs", ""),
+		"paid \xff":                    wrong(1, 6, "'\ufffd'", "ASCII letters, digits and signs", ""),
 		"unusd_days + 1":               wrong(1, 1, `"unusd_days"`, "a variable", "unused_days"),
 		"paid *\n  unused_day":         wrong(2, 3, `"unused_day"`, "a variable", "unused_days"),
 		"paid\r\n+\r\n\tservicedays":   wrong(3, 2, `"servicedays"`, "a variable", "service_days"),
@@ -174,7 +174,7 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		strings.Repeat("x", 65):        wrong(1, 1, `"`+strings.Repeat("x", 40)+`"`, "a variable", ""),
 		"mim(1, 2)":                    wrong(1, 1, `"mim"`, "a function", "min"),
 		"paid(1)":                      wrong(1, 1, `"paid"`, "a function", ""),
-		"min + 1":                      wrong(1, 1, "the function min by itself", "two values or more, as in min(a, b)", ""),
+		"min + 1":                      wrong(1, 1, "the function min without arguments", "two values or more, as in min(a, b)", ""),
 		"1 + min(1)":                   wrong(1, 5, "1 value for min", "two values or more, as in min(a, b)", ""),
 		"max(1)":                       wrong(1, 1, "1 value for max", "two values or more, as in max(a, b)", ""),
 		"round(1, 2, 3)":               wrong(1, 1, "3 values for round", "one or two values, as in round(a) or round(a, 2)", ""),
@@ -189,9 +189,9 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		"when(paid, 1, 2)":             wrong(1, 6, "a number", "a condition such as unused_days > 0", ""),
 		"when(1 < 2 && 3, 1, 2)":       wrong(1, 15, "a number", "a condition such as unused_days > 0", ""),
 		"when(!paid, 1, 2)":            wrong(1, 7, "a number", "a condition such as unused_days > 0", ""),
-		strings.Repeat("9", 78):        wrong(1, 1, "a number of 78 characters", "at most 77 digits, 64 of them after the point", ""),
-		"0." + strings.Repeat("0", 65): wrong(1, 1, "a number of 67 characters", "at most 77 digits, 64 of them after the point", ""),
-		strings.Repeat(" ", 4097):      wrong(1, 1, "4097 bytes", "4096 at most", ""),
+		strings.Repeat("9", 78):        wrong(1, 1, "a number of 78 characters", "at most 77 digits, at most 64 of them after the point", ""),
+		"0." + strings.Repeat("0", 65): wrong(1, 1, "a number of 67 characters", "at most 77 digits, at most 64 of them after the point", ""),
+		strings.Repeat(" ", 4097):      wrong(1, 1, "4097 bytes", "at most 4096", ""),
 	}
 	for source, want := range tests {
 		t.Run(fmt.Sprintf("%.40q", source), func(t *testing.T) {
@@ -210,22 +210,23 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 
 func TestExpressionBounds(t *testing.T) {
 	t.Parallel()
+	const tooLong = "found more than 1000 numbers, names, operators and parentheses, expected a shorter formula"
 	nested := func(open, close string, n int) string {
 		return strings.Repeat(open, n) + "1" + strings.Repeat(close, n)
 	}
 	tests := []struct {
 		name   string
 		source string
-		want   string // "" is accepted
+		want   string // the error; "" for a valid source
 	}{
 		{"parentheses 63 deep", nested("(", ")", 63), ""},
-		{"parentheses 64 deep", nested("(", ")", 64), "line 1, column 65: found the nesting level 65, expected 64 at most"},
-		{"a wall of parentheses", nested("(", ")", 2000), "line 1, column 1001: found more than 1000 numbers, names, operators and parentheses, expected a shorter formula"},
-		{"minus signs", strings.Repeat("- ", 64) + "1", "line 1, column 129: found the nesting level 65, expected 64 at most"},
-		{"functions", nested("floor(", ")", 64), "line 1, column 385: found the nesting level 65, expected 64 at most"},
-		{"to the right", nested("1-(", ")", 33), "line 1, column 97: found the nesting level 65, expected 64 at most"},
+		{"parentheses 64 deep", nested("(", ")", 64), "line 1, column 65: found nesting level 65, expected at most 64"},
+		{"parentheses 2000 deep", nested("(", ")", 2000), "line 1, column 1001: " + tooLong},
+		{"minus signs", strings.Repeat("- ", 64) + "1", "line 1, column 129: found nesting level 65, expected at most 64"},
+		{"functions", nested("floor(", ")", 64), "line 1, column 385: found nesting level 65, expected at most 64"},
+		{"operators nested to the right", nested("1-(", ")", 33), "line 1, column 97: found nesting level 65, expected at most 64"},
 		{"a chain is not nested", "1" + strings.Repeat("+1", 499), ""},
-		{"1,001 nodes", "1" + strings.Repeat("+1", 500), "line 1, column 1001: found more than 1000 numbers, names, operators and parentheses, expected a shorter formula"},
+		{"1,001 nodes", "1" + strings.Repeat("+1", 500), "line 1, column 1001: " + tooLong},
 		{"4,096 bytes", strings.Repeat(" ", 4095) + "1", ""},
 		{"77 digits", strings.Repeat("9", 77), ""},
 		{"64 decimals", "0." + strings.Repeat("9", 64), ""},
@@ -245,7 +246,7 @@ func TestExpressionBounds(t *testing.T) {
 	}
 }
 
-func TestExpressionsThatCannotBeWorkedOut(t *testing.T) {
+func TestExpressionsWithoutAValue(t *testing.T) {
 	t.Parallel()
 	large := strings.TrimSuffix(strings.Repeat(strings.Repeat("9", 70)+"*", 5), "*")
 	tests := map[string]string{
@@ -264,28 +265,28 @@ func TestExpressionsThatCannotBeWorkedOut(t *testing.T) {
 			free := november("0")
 			free.Kind = refund.Setup
 			c := on10th(free, november("100.00"))
-			refuses(t, e, c, `refund: charge 1 ("server"): `+want)
+			checkInvalid(t, e, c, `refund: charge 1 ("server"): `+want)
 			_, err := e.Refund(c)
-			var place *refund.ExpressionError
-			require.ErrorAs(t, err, &place)
+			var position *refund.ExpressionError
+			require.ErrorAs(t, err, &position)
 			_, explained := e.Explain(c)
 			require.EqualError(t, explained, err.Error())
 		})
 	}
 	c := on10th(november("100.00"))
 	c.ServiceStart = time.Time{}
-	refuses(t, parse(t, "paid - service_days"), c,
-		`refund: ServiceStart is missing, expected when the service began, for "service_days" in line 1, column 8`)
-	gives(t, parse(t, "when(paid > 1, paid, service_days)"), c, "100.00")
+	checkInvalid(t, parse(t, "paid - service_days"), c,
+		`refund: ServiceStart is missing, expected the start of the service, which "service_days" in line 1, column 8 needs`)
+	checkRefund(t, parse(t, "when(paid > 1, paid, service_days)"), c, "100.00")
 }
 
-// Long fractions are brought to lowest terms before they are called too long.
+// A long fraction is reduced to lowest terms before its length is checked.
 func TestLongFractionsCancelOut(t *testing.T) {
 	t.Parallel()
 	source := "paid" + strings.Repeat(" * unused_seconds / unused_seconds", 60)
-	gives(t, parse(t, source), on10th(november("100.00")), "100.00")
+	checkRefund(t, parse(t, source), on10th(november("100.00")), "100.00")
 	source = "0" + strings.Repeat(" + paid / period_seconds", 80)
-	gives(t, parse(t, source+" + 1"), on10th(november("100000.00")), "4.09") // 80 × 100000 / 2592000 + 1
+	checkRefund(t, parse(t, source+" + 1"), on10th(november("100000.00")), "4.09") // 80 × 100000 / 2592000 + 1
 }
 
 func TestExpressionText(t *testing.T) {
@@ -308,11 +309,11 @@ func TestExpressionText(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, source, got.Formula.String())
 	assert.Equal(t, source, got.Value.String())
-	gives(t, got.Formula, on10th(november("100.00")), "64.67")
+	checkRefund(t, got.Formula, on10th(november("100.00")), "64.67")
 
 	err = json.Unmarshal([]byte(`{"Formula": "paid *"}`), &got)
 	require.ErrorIs(t, err, refund.ErrInvalid)
-	assert.Equal(t, source, got.Formula.String(), "an error changes nothing")
+	assert.Equal(t, source, got.Formula.String(), "unchanged after an error")
 }
 
 func TestExpressionZeroValue(t *testing.T) {
@@ -365,7 +366,7 @@ server: 61.67 of 100.00, 20 of 30 unused
 	}
 }
 
-func TestExplainWritesEveryValue(t *testing.T) {
+func TestExplainFormatsValues(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"0 - paid / 3":                       "-33.3333333333… (-100/3)",

@@ -6,32 +6,37 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Formula works out what is owed back. It must be a pure function of the case: no clock, no I/O, nothing kept, the case's
-// charges left as they are, safe for concurrent use. It answers with one line for each charge, in their order.
-// refundtest.TestFormula checks an implementation.
-type Formula interface{ Refund(Case) (Result, error) }
+// Formula calculates a refund. refundtest.TestFormula checks an implementation.
+type Formula interface {
+	// Refund returns the refund for a case, with one line for each charge, in the order of the charges.
+	//
+	// An implementation must be a pure function of the case: it uses no clock and no I/O, keeps nothing between calls, does
+	// not change the charges, and is safe for concurrent use. The result must satisfy what Line and Result document. An
+	// implementation should return a result, not an error, for every case that Validate accepts.
+	Refund(Case) (Result, error)
+}
 
-// FormulaFunc makes a function a Formula. nil, its zero value, answers with an error.
+// FormulaFunc turns a function into a Formula. Refund of a nil FormulaFunc, its zero value, returns an *Error.
 type FormulaFunc func(Case) (Result, error)
 
-// Refund calls f.
+// Refund calls f and returns its result unchanged.
 func (f FormulaFunc) Refund(c Case) (Result, error) {
 	if f == nil {
-		return Result{}, setting("FormulaFunc", "is nil", "a function")
+		return Result{}, settingError("FormulaFunc", "is nil", "a function")
 	}
 	return f(c)
 }
 
-// Unit is what a period is counted in.
+// Unit is the unit in which Prorated measures a period.
 type Unit uint8
 
 // The units.
 const (
-	Days    Unit = iota // local dates of Case.Location; one of 23 or 25 hours counts as one
-	Seconds             // elapsed seconds, whatever the clocks on the walls did
+	Days    Unit = iota // local dates in Case.Location; a date of 23 or 25 hours is one day
+	Seconds             // elapsed seconds, not affected by changes of the clock
 )
 
-// String returns the unit's name.
+// String returns the unit's name in lower case.
 func (u Unit) String() string {
 	switch u {
 	case Days:
@@ -42,147 +47,152 @@ func (u Unit) String() string {
 	return fmt.Sprintf("Unit(%d)", uint8(u))
 }
 
-// None gives nothing back: every line is 0. A case that is not valid is an error all the same, so that a broken bill shows
-// before the day it matters.
+// None refunds nothing. It is safe for concurrent use.
 type None struct{}
 
-// Refund answers with zeros.
+// Refund returns a line of 0 for each charge. Like every other formula it returns an *Error if the case is invalid, so a host
+// notices an invalid bill early.
 func (None) Refund(c Case) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	return c.answer(HalfEven, func(*Charge, number) (figure, error) {
-		return figure{exact: whole(0), note: noteNone}, nil
+	return c.buildResult(HalfEven, func(*Charge, number) (rawLine, error) {
+		return rawLine{exact: whole(0), note: noteNone}, nil
 	})
 }
 
-// Prorated gives back the unused part of what was paid, or a percentage of that: the original manual's formula,
+// Prorated refunds the unused part of each payment, or a percentage of that part:
 //
 //	paid × unused × percent ÷ (total × 100)
 //
-// multiplied first, divided once, rounded once. Up to a charge's Start everything is unused; at and after End nothing is.
-// A Flat charge gives paid × percent ÷ 100 before its End and nothing from then on. A period without a unit in it (one
-// that begins and ends on the same date, counted by days) gives nothing once it has begun.
+// total is the length of the charge's period, and unused is the part of it after the cancellation. Both are in the unit By. The
+// value is exact until it is rounded once, at the end.
 //
-// The zero value gives 100 percent, by days, the day of cancellation used, rounded half to even. Percent not Valid is 100;
-// a valid one is 0 to 100, and 0 gives nothing. CancelDayUnused counts the day of cancellation among the unused; by
-// seconds it means nothing. It is safe for concurrent use. Errors are *Error.
+//   - A cancellation at or before Start leaves the whole period unused. A cancellation at or after End leaves nothing unused.
+//   - The refund of a Flat charge is paid × percent ÷ 100 before its End, and 0 from End on.
+//   - A period can have a total of 0, for example by days if it starts and ends on the same date. Its refund after Start is 0.
+//
+// The zero value refunds 100 percent, by days, with the day of cancellation used, rounded half to even. It is safe for
+// concurrent use.
 type Prorated struct {
-	Percent         decimal.NullDecimal
-	By              Unit
-	CancelDayUnused bool
-	Rounding        Rounding
+	Percent         decimal.NullDecimal // 0 to 100; not Valid means 100
+	By              Unit                // the unit of unused and total
+	CancelDayUnused bool                // counts the day of cancellation as unused; has no effect by seconds
+	Rounding        Rounding            // of each line, to Case.Places decimals
 }
 
-// Refund applies the formula to every charge of the case.
+// Refund applies the formula to every Recurring and Flat charge; the line of any other charge is 0. It returns an *Error if
+// the case or a setting is invalid.
 func (p Prorated) Refund(c Case) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	if err := p.check(); err != nil {
+	if err := p.validate(); err != nil {
 		return Result{}, err
 	}
-	share := whole(1)
+	fraction := whole(1)
 	if p.Percent.Valid {
-		share = exactly(p.Percent.Decimal).quo(whole(100))
+		fraction = fromDecimal(p.Percent.Decimal).quo(whole(100))
 	}
-	now := c.moment()
-	return c.answer(p.Rounding, func(charge *Charge, paid number) (figure, error) {
+	ended := c.serviceEnd()
+	return c.buildResult(p.Rounding, func(charge *Charge, paid number) (rawLine, error) {
 		if charge.Kind == Flat {
-			return flat(now, charge, paid.mul(share)), nil
+			return flatLine(ended, charge, paid.mul(fraction)), nil
 		}
-		return p.recurring(now, charge, paid.mul(share)), nil
+		return p.recurringLine(ended, charge, paid.mul(fraction)), nil
 	})
 }
 
-func (p Prorated) check() error {
+func (p Prorated) validate() error {
 	if p.By > Seconds {
-		return setting("Prorated.By", fmt.Sprint("is ", uint8(p.By)), "Days or Seconds")
+		return settingError("Prorated.By", fmt.Sprint("is ", uint8(p.By)), "Days or Seconds")
 	}
 	if p.Rounding > HalfDown {
-		return setting("Prorated.Rounding", fmt.Sprint("is ", uint8(p.Rounding)), "HalfEven, HalfUp or HalfDown")
+		return settingError("Prorated.Rounding", fmt.Sprint("is ", uint8(p.Rounding)), "HalfEven, HalfUp or HalfDown")
 	}
 	if !p.Percent.Valid {
 		return nil
 	}
 	const expected = "0 to 100"
-	if found := wrongMoney(p.Percent.Decimal, mostBits); found != "" {
-		return setting("Prorated.Percent", found, expected)
+	if problem := amountProblem(p.Percent.Decimal, maxBits); problem != "" {
+		return settingError("Prorated.Percent", problem, expected)
 	}
 	if p.Percent.Decimal.GreaterThan(decimal.New(100, 0)) {
-		return setting("Prorated.Percent", "is "+p.Percent.Decimal.String(), expected)
+		return settingError("Prorated.Percent", "is "+p.Percent.Decimal.String(), expected)
 	}
 	return nil
 }
 
-// flat gives all of what is at stake before the end.
-func flat(now moment, charge *Charge, stake number) figure {
-	if !now.at.Before(charge.End) {
-		return figure{exact: whole(0), note: noteOver}
+// flatLine refunds the full amount before the end of the period.
+func flatLine(ended serviceEnd, charge *Charge, full number) rawLine {
+	if !ended.at.Before(charge.End) {
+		return rawLine{exact: whole(0), note: noteOver}
 	}
-	return figure{exact: stake}
+	return rawLine{exact: full}
 }
 
-// recurring gives the unused part of what is at stake.
-func (p Prorated) recurring(now moment, charge *Charge, stake number) figure {
-	f := p.count(now, charge)
+// recurringLine refunds the unused part of the full amount.
+func (p Prorated) recurringLine(ended serviceEnd, charge *Charge, full number) rawLine {
+	l := p.measure(ended, charge)
 	switch {
-	case !now.at.After(charge.Start):
-		f.exact, f.note = stake, noteNotBegun
-	case !now.at.Before(charge.End):
-		f.exact, f.note = whole(0), noteOver
-	case f.total == 0:
-		f.exact, f.note = whole(0), noteNoDay
+	case !ended.at.After(charge.Start):
+		l.exact, l.note = full, noteNotBegun
+	case !ended.at.Before(charge.End):
+		l.exact, l.note = whole(0), noteOver
+	case l.total == 0:
+		l.exact, l.note = whole(0), noteNoDay
 		if p.By == Seconds {
-			f.note = noteNoSecond
+			l.note = noteNoSecond
 		}
 	default:
-		f.exact = stake.mul(whole(f.unused)).quo(whole(f.total))
+		l.exact = full.mul(whole(l.unused)).quo(whole(l.total))
 	}
-	return f
+	return l
 }
 
-// count measures the period in the formula's unit.
-func (p Prorated) count(now moment, charge *Charge) figure {
+// measure counts the unused units and all units of the charge's period. It leaves the amount empty.
+func (p Prorated) measure(ended serviceEnd, charge *Charge) rawLine {
 	if p.By == Seconds {
-		unused, total := now.seconds(charge)
-		return figure{unused: unused, total: total}
+		unused, total := ended.seconds(charge)
+		return rawLine{unused: unused, total: total}
 	}
-	today := int64(1)
+	used := int64(1)
 	if p.CancelDayUnused {
-		today = 0
+		used = 0
 	}
-	unused, total := now.days(charge, today)
-	return figure{unused: unused, total: total}
+	unused, total := ended.days(charge, used)
+	return rawLine{unused: unused, total: total}
 }
 
-// MoneyBack gives all Recurring and Flat charges back, past periods too, while the service is younger than Days:
-// date(At) < date(ServiceStart) + Days in the case's Location. Afterwards Else decides; nil is None.
+// MoneyBack refunds all Recurring and Flat charges in full if the service is cancelled within its first Days days. It refunds
+// charges for past periods as well. For a later cancellation it uses the formula Else.
 //
-// The zero value is Else from the first day, and does not need a ServiceStart. With Days above 0 a case without one is an
-// error, as are Days below 0.
+// The days are local dates in Case.Location. A cancellation is within them while date(At) < date(ServiceStart) + Days. The zero
+// value always uses Else and needs no ServiceStart. It is safe for concurrent use.
 type MoneyBack struct {
-	Days int
-	Else Formula
+	Days int     // 0 or more
+	Else Formula // nil means None
 }
 
-// Refund gives everything back, or asks Else.
+// Refund refunds every Recurring and Flat charge in full, or returns the result of Else. It returns an *Error if the case or the
+// result of Else is invalid, if Days is negative, or if Days is above 0 and the case has no ServiceStart. An error of Else is
+// returned unchanged.
 func (m MoneyBack) Refund(c Case) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
 	if m.Days < 0 {
-		return Result{}, setting("MoneyBack.Days", fmt.Sprint("is ", m.Days), "0 or more")
+		return Result{}, settingError("MoneyBack.Days", fmt.Sprint("is ", m.Days), "0 or more")
 	}
 	if m.Days > 0 && c.ServiceStart.IsZero() {
-		return Result{}, setting("ServiceStart", "is missing", "when the service began, for MoneyBack")
+		return Result{}, settingError("ServiceStart", "is missing", "the start of the service, which MoneyBack needs")
 	}
-	now := c.moment()
-	if m.Days == 0 || now.day-dayOf(c.ServiceStart.In(now.loc)) >= int64(m.Days) {
-		return ask(m.Else, None{}, c)
+	ended := c.serviceEnd()
+	if m.Days == 0 || ended.date-dateNumber(c.ServiceStart.In(ended.loc)) >= int64(m.Days) {
+		return askFormula(m.Else, None{}, c)
 	}
 	note := fmt.Sprintf("money back within %d days", m.Days)
-	return c.answer(HalfEven, func(_ *Charge, paid number) (figure, error) {
-		return figure{exact: paid, note: note}, nil
+	return c.buildResult(HalfEven, func(_ *Charge, paid number) (rawLine, error) {
+		return rawLine{exact: paid, note: note}, nil
 	})
 }

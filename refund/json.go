@@ -6,41 +6,41 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// scaled writes a decimal with its scale. decimal's own JSON makes 2.00 a 2, and obeys global settings besides.
-type scaled struct{ decimal.Decimal }
+// scaledDecimal writes a decimal with its scale. The JSON of the decimal package writes 2.00 as 2, and depends on global settings.
+type scaledDecimal struct{ decimal.Decimal }
 
-// MarshalJSON writes a string: JSON's numbers are floats to many who read them.
-func (d scaled) MarshalJSON() ([]byte, error) {
-	if !bounded(d.Decimal, mostWideBits) {
-		return nil, setting("an amount", tooLong(mostWideBits), "fewer")
+// MarshalJSON returns a string, because many programs read a JSON number as a float.
+func (d scaledDecimal) MarshalJSON() ([]byte, error) {
+	if !withinBounds(d.Decimal, maxResultBits) {
+		return nil, settingError("an amount", boundsProblem(maxResultBits), "fewer")
 	}
-	return json.Marshal(fixed(d.Decimal))
+	return json.Marshal(formatDecimal(d.Decimal))
 }
 
-// MarshalJSON writes the amounts as strings with their scale, so that a store gives back exactly what it was given. What it
-// writes is read by the default decoder.
+// MarshalJSON writes each amount as a string with all its decimals, so 2.00 stays 2.00. json.Unmarshal reads the output back into
+// an equal Charge. It returns an *Error for an amount with more than 308 digits or an exponent outside -64 to 64.
 func (c Charge) MarshalJSON() ([]byte, error) {
 	type plain Charge
 	return json.Marshal(struct {
 		plain
-		Paid, Refunded scaled
-	}{plain(c), scaled{c.Paid}, scaled{c.Refunded}})
+		Paid, Refunded scaledDecimal
+	}{plain(c), scaledDecimal{c.Paid}, scaledDecimal{c.Refunded}})
 }
 
-// MarshalJSON writes the amount as a string with its scale, like Charge.MarshalJSON.
+// MarshalJSON writes the amount like Charge.MarshalJSON, and returns the same errors.
 func (l Line) MarshalJSON() ([]byte, error) {
 	type plain Line
 	return json.Marshal(struct {
 		plain
-		Amount scaled
-	}{plain(l), scaled{l.Amount}})
+		Amount scaledDecimal
+	}{plain(l), scaledDecimal{l.Amount}})
 }
 
-// MarshalJSON writes the total as a string with its scale, like Charge.MarshalJSON.
+// MarshalJSON writes the total like Charge.MarshalJSON, and returns the same errors.
 func (r Result) MarshalJSON() ([]byte, error) {
 	type plain Result
 	return json.Marshal(struct {
 		plain
-		Total scaled
-	}{plain(r), scaled{r.Total}})
+		Total scaledDecimal
+	}{plain(r), scaledDecimal{r.Total}})
 }

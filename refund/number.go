@@ -10,48 +10,50 @@ import (
 )
 
 const (
-	mostExponent = 64   // of a decimal from outside, either way
-	mostBits     = 256  // of its coefficient: 77 digits
-	mostWideBits = 1024 // of a numerator, a denominator or an answer's coefficient: 308 digits
+	maxExponent   = 64   // of a decimal in a case or a result, positive or negative
+	maxBits       = 256  // of the coefficient of a decimal in a case: 77 digits
+	maxResultBits = 1024 // of a numerator, a denominator, or the coefficient of a decimal in a result: 308 digits
 )
 
-// pow10 holds the powers of ten that fit.
+// pow10 holds the powers of ten that an int64 can hold.
 var pow10 = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
-// number is an exact fraction. Money and days fit two int64, which costs no memory; what does not fit is wide. A
-// division only multiplies the denominator, so nothing is rounded before round is asked to. Denominators are above zero.
+// number is an exact fraction. Money and days fit into two int64, which need no allocation. Larger fractions use wide. A
+// division only multiplies the denominator, so nothing is rounded before units or round. Denominators are above zero.
 type number struct {
 	num, den int64
-	wide     *fraction // in place of num and den
+	wide     *fraction // if not nil, it replaces num and den
 }
 
-// fraction's parts are never changed once they are in a number.
+// fraction is immutable once it is part of a number.
 type fraction struct{ num, den *big.Int }
 
+// whole returns the number n.
 func whole(n int64) number { return number{num: n, den: 1} }
 
-// bounded tells whether d's exponent is small and its coefficient has most bits at most. It takes the same short time for
-// every d: an exponent of a billion costs nothing until somebody writes its zeros.
-func bounded(d decimal.Decimal, most uint) bool {
+// withinBounds reports whether the exponent of d is small and its coefficient has at most width bits. It takes the same short
+// time for every d: an exponent of a billion is expensive only when its zeros are written.
+func withinBounds(d decimal.Decimal, width uint) bool {
 	e := d.Exponent()
-	if e < -mostExponent || e > mostExponent {
+	if e < -maxExponent || e > maxExponent {
 		return false
 	}
-	if _, ok := coefficient(d); ok {
+	if _, ok := smallCoefficient(d); ok {
 		return true
 	}
-	limit := decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), most), e)
+	limit := decimal.NewFromBigInt(new(big.Int).Lsh(big.NewInt(1), width), e)
 	return d.Cmp(limit) < 0 && d.Cmp(limit.Neg()) > 0
 }
 
-// tooLong says that a decimal is not bounded.
-func tooLong(most uint) string {
-	const bits, digits = 1000, 301 // 2^1000 has 302
-	return fmt.Sprintf("has more than %d digits or an exponent beyond %d", most*digits/bits, mostExponent)
+// boundsProblem describes a decimal that is not within bounds, as the end of the sentence "the amount …".
+func boundsProblem(width uint) string {
+	const bits, digits = 1000, 301 // every number of 301 digits fits into 1000 bits
+	return fmt.Sprintf("has more than %d digits or an exponent outside -%[2]d to %[2]d", width*digits/bits, maxExponent)
 }
 
-// coefficient returns d's coefficient where it fits. Two decimals of one exponent are compared without an allocation.
-func coefficient(d decimal.Decimal) (int64, bool) {
+// smallCoefficient returns the coefficient of d if an int64 can hold it. It compares two decimals of one exponent, which needs
+// no allocation.
+func smallCoefficient(d decimal.Decimal) (int64, bool) {
 	limit, beyond := int64(math.MaxInt64), 1
 	switch d.Sign() {
 	case 0:
@@ -65,10 +67,10 @@ func coefficient(d decimal.Decimal) (int64, bool) {
 	return d.CoefficientInt64(), true
 }
 
-// exactly returns the value of d, which must be bounded.
-func exactly(d decimal.Decimal) number {
+// fromDecimal returns the exact value of d, which must be within bounds.
+func fromDecimal(d decimal.Decimal) number {
 	e := int64(d.Exponent())
-	if c, ok := coefficient(d); ok && -e < int64(len(pow10)) && e < int64(len(pow10)) {
+	if c, ok := smallCoefficient(d); ok && -e < int64(len(pow10)) && e < int64(len(pow10)) {
 		if e <= 0 {
 			return number{num: c, den: pow10[-e]}
 		}
@@ -78,18 +80,18 @@ func exactly(d decimal.Decimal) number {
 	}
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(max(e, -e)), nil)
 	if e < 0 {
-		return wide(d.Coefficient(), scale)
+		return newWide(d.Coefficient(), scale)
 	}
-	return wide(scale.Mul(scale, d.Coefficient()), big.NewInt(1))
+	return newWide(scale.Mul(scale, d.Coefficient()), big.NewInt(1))
 }
 
-// wide keeps num and den, and brings them to lowest terms when they grow large.
-func wide(num, den *big.Int) number {
+// newWide takes over num and den, and may change them. It reduces the fraction to lowest terms once it is large.
+func newWide(num, den *big.Int) number {
 	if den.Sign() < 0 {
 		num.Neg(num)
 		den.Neg(den)
 	}
-	if num.BitLen() > mostWideBits || den.BitLen() > mostWideBits {
+	if num.BitLen() > maxResultBits || den.BitLen() > maxResultBits {
 		common := new(big.Int).GCD(nil, nil, new(big.Int).Abs(num), den)
 		num.Quo(num, common)
 		den.Quo(den, common)
@@ -97,12 +99,12 @@ func wide(num, den *big.Int) number {
 	return number{wide: &fraction{num, den}}
 }
 
-// large tells whether x needs more digits than an expression may use.
-func (x number) large() bool {
-	return x.wide != nil && (x.wide.num.BitLen() > mostWideBits || x.wide.den.BitLen() > mostWideBits)
+// tooLong reports whether x has more digits than a value of an expression may have.
+func (x number) tooLong() bool {
+	return x.wide != nil && (x.wide.num.BitLen() > maxResultBits || x.wide.den.BitLen() > maxResultBits)
 }
 
-// parts returns the numerator and the denominator, which the caller may read but not change.
+// parts returns the numerator and the denominator. The caller must not change them.
 func (x number) parts() (num, den *big.Int) {
 	if x.wide != nil {
 		return x.wide.num, x.wide.den
@@ -139,14 +141,14 @@ func (x number) mul(y number) number {
 	}
 	a, b := x.parts()
 	c, d := y.parts()
-	return wide(new(big.Int).Mul(a, c), new(big.Int).Mul(b, d))
+	return newWide(new(big.Int).Mul(a, c), new(big.Int).Mul(b, d))
 }
 
 // quo returns x / y. y must not be zero.
 func (x number) quo(y number) number {
 	if y.wide != nil {
-		// Fresh copies: wide may turn the signs of what it is given.
-		return x.mul(wide(new(big.Int).Set(y.wide.den), new(big.Int).Set(y.wide.num)))
+		// newWide may change its arguments, so it gets copies.
+		return x.mul(newWide(new(big.Int).Set(y.wide.den), new(big.Int).Set(y.wide.num)))
 	}
 	if y.num < 0 {
 		return x.mul(number{num: -y.den, den: -y.num})
@@ -163,9 +165,10 @@ func (x number) add(y number) number {
 	a, b := x.parts()
 	c, d := y.parts()
 	left, right := new(big.Int).Mul(a, d), new(big.Int).Mul(c, b)
-	return wide(left.Add(left, right), new(big.Int).Mul(b, d))
+	return newWide(left.Add(left, right), new(big.Int).Mul(b, d))
 }
 
+// addSmall adds two numbers that are not wide. It returns false if the sum does not fit.
 func addSmall(x, y number) (number, bool) {
 	if x.den == y.den {
 		n, ok := add64(x.num, y.num)
@@ -180,7 +183,7 @@ func addSmall(x, y number) (number, bool) {
 
 func (x number) sub(y number) number { return x.add(y.neg()) }
 
-// cmp returns -1, 0 or 1 as x is below, equal to or above y.
+// cmp returns -1 if x is below y, 0 if they are equal, and 1 if x is above y.
 func (x number) cmp(y number) int {
 	if x.wide == nil && y.wide == nil {
 		left, ok1 := mul64(x.num, y.den)
@@ -204,7 +207,7 @@ func compare(a, b int64) int {
 	return 0
 }
 
-// mul64 multiplies unless the product is beyond ±(2^63 - 1), so that every result has a negative.
+// mul64 returns a * b, or false if the product lies outside ±(2^63 - 1). So the negative of every product fits as well.
 func mul64(a, b int64) (int64, bool) {
 	high, low := bits.Mul64(magnitude(a), magnitude(b))
 	if high != 0 || low > math.MaxInt64 {
@@ -216,6 +219,7 @@ func mul64(a, b int64) (int64, bool) {
 	return int64(low), true
 }
 
+// magnitude returns the absolute value of a.
 func magnitude(a int64) uint64 {
 	if a < 0 {
 		return -uint64(a)
@@ -223,6 +227,7 @@ func magnitude(a int64) uint64 {
 	return uint64(a)
 }
 
+// add64 returns a + b, or false if the sum lies outside ±(2^63 - 1).
 func add64(a, b int64) (int64, bool) {
 	sum := a + b
 	return sum, (sum > a) == (b > 0) && sum != math.MinInt64

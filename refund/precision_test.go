@@ -10,14 +10,14 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// decimal has global settings that any part of a host may change. No result depends on them. The test is not parallel,
-// so that it has them for itself.
+// The decimal package has global settings that any part of a host may change. No result depends on them. The test is not
+// parallel, because it changes them.
 func TestGlobalSettingsChangeNothing(t *testing.T) {
 	precision, exponent := decimal.DivisionPrecision, decimal.MaxDecodeExponent
 	defer func() { decimal.DivisionPrecision, decimal.MaxDecodeExponent = precision, exponent }()
 
 	c := on10th(november("100.00"), november("0.01"), november("123456789012345678901.23"))
-	answers := func() [][]string {
+	results := func() [][]string {
 		all := [][]string{}
 		for _, f := range []refund.Formula{
 			refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(333, -1))},
@@ -27,13 +27,13 @@ func TestGlobalSettingsChangeNothing(t *testing.T) {
 		} {
 			r, err := f.Refund(c)
 			require.NoError(t, err)
-			all = append(all, append(lines(r), written(r.Total)))
+			all = append(all, append(lineAmounts(r), withScale(r.Total)))
 		}
 		return all
 	}
-	want := answers()
+	want := results()
 	for _, digits := range []int{2, 50, 0} {
 		decimal.DivisionPrecision, decimal.MaxDecodeExponent = digits, digits
-		assert.Equal(t, want, answers(), "with a global precision of %d", digits)
+		assert.Equal(t, want, results(), "with a global precision of %d", digits)
 	}
 }

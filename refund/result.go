@@ -7,40 +7,36 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Line is the answer for one charge, rounded once. Amount has exactly Case.Places decimals and lies between 0 and what
-// was paid less what was given back before.
-//
-// Unused and Total count the charge's period in the formula's unit, days or seconds; both are 0 where the formula did
-// not look at them. Clamped says that the formula's own figure was out of bounds, or above a Cap, and was cut. Note says
-// in English what is not plain from the figures: why nothing is given, why the figure was cut; "" is nothing.
+// Line is the refund of one charge. Its Amount is 0 or more. It is not above Paid less Refunded, or it is 0 if that is negative.
 type Line struct {
-	Charge        Charge
-	Unused, Total int64
-	Amount        decimal.Decimal
-	Clamped       bool
-	Note          string
+	Charge  Charge
+	Unused  int64           // unused units of the period, days or seconds; 0 if the formula does not measure the period
+	Total   int64           // all units of the period; 0 if the formula does not measure it
+	Amount  decimal.Decimal // in the currency's main unit, rounded once, with exactly Case.Places decimals
+	Clamped bool            // the formula's value was below 0, above Paid less Refunded, or reduced by a Cap
+	Note    string          // an English explanation of the amount, such as "the period is over"; may be ""
 }
 
-// Result is the answer to a Case: one line for each charge, in their order. Total has exactly Case.Places decimals and is
-// the sum of the lines, to the last digit.
+// Result is the refund for a case.
 type Result struct {
-	Total decimal.Decimal
-	Lines []Line
+	Total decimal.Decimal // the exact sum of the lines, with exactly Case.Places decimals
+	Lines []Line          // one for each charge, in the order of the charges
 }
 
-// String writes the result for a person: a row for each line and one for the total.
+// String returns a text of several lines for a person: one for each Line, and one for the total.
 func (r Result) String() string {
 	var b strings.Builder
 	for _, l := range r.Lines {
 		b.WriteString(l.String() + "\n")
 	}
-	fmt.Fprintf(&b, "total: %s", fixed(r.Total))
+	fmt.Fprintf(&b, "total: %s", formatDecimal(r.Total))
 	return b.String()
 }
 
-// String writes the line for a person: the label, the amount of what was paid, the units and the note.
+// String returns a text for a person, such as "disk: 6.67 of 10.00, 20 of 30 unused (note)". It leaves out the units if the
+// formula did not measure the period, and an empty note.
 func (l Line) String() string {
-	s := fmt.Sprintf("%s: %s of %s", l.Charge.Label, fixed(l.Amount), fixed(l.Charge.Paid))
+	s := fmt.Sprintf("%s: %s of %s", l.Charge.Label, formatDecimal(l.Amount), formatDecimal(l.Charge.Paid))
 	if l.Total > 0 {
 		s += fmt.Sprintf(", %d of %d unused", l.Unused, l.Total)
 	}
@@ -50,89 +46,88 @@ func (l Line) String() string {
 	return s
 }
 
-// fixed writes d with all its decimals.
-func fixed(d decimal.Decimal) string {
-	if !bounded(d, mostWideBits) {
-		return "a number that " + tooLong(mostWideBits)
+// formatDecimal writes d with all its decimals, trailing zeros included.
+func formatDecimal(d decimal.Decimal) string {
+	if !withinBounds(d, maxResultBits) {
+		return "a number that " + boundsProblem(maxResultBits)
 	}
 	return d.StringFixed(max(0, -d.Exponent()))
 }
 
 // The notes of this package's formulas.
 const (
-	noteSetup    = "set-up is not given back"
-	noteUsage    = "usage is not given back"
-	noteNone     = "nothing is given back"
-	noteOver     = "the period is over"
-	noteNotBegun = "the period has not begun"
-	noteNoDay    = "no day begins in the period"
-	noteNoSecond = "the period is shorter than a second"
-	noteCeiling  = "cut to what is left of the payment"
-	noteFloor    = "cut to 0: the formula gave less"
+	noteSetup          = "set-up is not given back"
+	noteUsage          = "usage is not given back"
+	noteNone           = "nothing is given back"
+	noteOver           = "the period is over"
+	noteNotBegun       = "the period has not begun"
+	noteNoDay          = "the period is shorter than a day"
+	noteNoSecond       = "the period is shorter than a second"
+	noteCutToRemaining = "cut to what is left of the payment"
+	noteCutToZero      = "cut to 0: the formula's value is negative"
 )
 
-// figure is what a formula works out for one charge, exactly and without looking at bounds.
-type figure struct {
+// rawLine is the value of a formula for one charge, before it is rounded and clamped.
+type rawLine struct {
 	exact         number
 	unused, total int64
 	note          string
 }
 
-// answer asks for the figure of each Recurring and Flat charge of a valid case, rounds it and keeps it in bounds.
-func (c *Case) answer(r Rounding, work func(charge *Charge, paid number) (figure, error)) (Result, error) {
+// buildResult calls compute for each Recurring and Flat charge of a valid case, then rounds and clamps its values.
+func (c *Case) buildResult(r Rounding, compute func(charge *Charge, paid number) (rawLine, error)) (Result, error) {
 	lines, total := make([]Line, len(c.Charges)), whole(0)
 	for i := range c.Charges {
 		charge := &c.Charges[i]
-		paid, f := exactly(charge.Paid), figure{exact: whole(0)}
+		paid, raw := fromDecimal(charge.Paid), rawLine{exact: whole(0)}
 		switch charge.Kind {
 		case Setup:
-			f.note = noteSetup
+			raw.note = noteSetup
 		case Usage:
-			f.note = noteUsage
+			raw.note = noteUsage
 		default:
 			var err error
-			if f, err = work(charge, paid); err != nil {
-				return Result{}, blame(err, i, charge.Label)
+			if raw, err = compute(charge, paid); err != nil {
+				return Result{}, wrapChargeError(err, i, charge.Label)
 			}
 		}
 		var units number
-		lines[i], units = c.line(charge, paid, f, r)
+		lines[i], units = c.buildLine(charge, paid, raw, r)
 		total = total.add(units)
 	}
 	if len(lines) == 1 {
 		return Result{Total: lines[0].Amount, Lines: lines}, nil // decimals are immutable
 	}
-	return Result{Total: total.money(c.Places), Lines: lines}, nil
+	return Result{Total: total.decimal(c.Places), Lines: lines}, nil
 }
 
-// blame names the charge that a formula failed for.
-func blame(err error, charge int, label string) error {
+// wrapChargeError adds the charge to an error, unless it is an *Error about the whole case.
+func wrapChargeError(err error, charge int, label string) error {
 	if _, ok := err.(*Error); ok {
-		return err // it is about the case
+		return err
 	}
 	return &Error{Charge: charge, Label: label, Err: err}
 }
 
-// line rounds the figure, and cuts it to the whole units between 0 and what is left of the payment.
-func (c *Case) line(charge *Charge, paid number, f figure, r Rounding) (Line, number) {
-	l := Line{Charge: *charge, Unused: f.unused, Total: f.total, Note: f.note}
-	units, most := f.exact.units(c.Places, r), charge.ceiling(paid, c.Places)
-	if units.cmp(most) > 0 {
-		units, l.Clamped, l.Note = most, true, join(l.Note, noteCeiling)
+// buildLine rounds the raw amount to whole units and clamps it to the bounds 0 and remaining. It returns the units as well.
+func (c *Case) buildLine(charge *Charge, paid number, raw rawLine, r Rounding) (Line, number) {
+	l := Line{Charge: *charge, Unused: raw.unused, Total: raw.total, Note: raw.note}
+	units, upper := raw.exact.units(c.Places, r), charge.remaining(paid, c.Places)
+	if units.cmp(upper) > 0 {
+		units, l.Clamped, l.Note = upper, true, addNote(l.Note, noteCutToRemaining)
 	}
 	if units.sign() < 0 {
-		units, l.Clamped, l.Note = whole(0), true, join(l.Note, noteFloor)
+		units, l.Clamped, l.Note = whole(0), true, addNote(l.Note, noteCutToZero)
 	}
-	l.Amount = units.money(c.Places)
+	l.Amount = units.decimal(c.Places)
 	return l, units
 }
 
-// ceiling is the most that may be given back, in whole units: what was paid less what was given back before, and 0 when
-// more was given back than paid.
-func (c *Charge) ceiling(paid number, places int32) number {
+// remaining returns the largest permitted refund in whole units: paid less Refunded, rounded down, and at least 0.
+func (c *Charge) remaining(paid number, places int32) number {
 	left := paid
 	if !c.Refunded.IsZero() {
-		left = left.sub(exactly(c.Refunded))
+		left = left.sub(fromDecimal(c.Refunded))
 	}
 	if left.sign() < 0 {
 		return whole(0)
@@ -140,10 +135,10 @@ func (c *Charge) ceiling(paid number, places int32) number {
 	return left.units(places, floor)
 }
 
-// join puts a second remark behind a first.
-func join(note, more string) string {
-	if note == "" {
-		return more
+// addNote returns both notes, separated by a semicolon.
+func addNote(first, second string) string {
+	if first == "" {
+		return second
 	}
-	return note + "; " + more
+	return first + "; " + second
 }

@@ -7,20 +7,21 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Rounding says where the half of a currency's smallest unit goes. Everything else goes to the nearest.
+// Rounding decides how an amount exactly between two units of the currency is rounded. All other amounts are rounded to the
+// nearest unit.
 type Rounding uint8
 
-// The roundings. Refunds are never negative, so up is in the client's favour and down in the reseller's.
+// The roundings. Refunds are never negative, so rounding up favours the client and rounding down the reseller.
 const (
-	HalfEven Rounding = iota // to the even neighbour: over many refunds it favours nobody
-	HalfUp
-	HalfDown
+	HalfEven Rounding = iota // to the even unit; over many refunds it favours neither
+	HalfUp                   // to the larger unit
+	HalfDown                 // to the smaller unit
 
-	floor // down whatever the rest
-	ceil  // up whatever the rest
+	floor // rounds every fraction down
+	ceil  // rounds every fraction up
 )
 
-// String returns the rounding's name.
+// String returns the rounding's name in lower case.
 func (r Rounding) String() string {
 	switch r {
 	case HalfEven:
@@ -33,8 +34,9 @@ func (r Rounding) String() string {
 	return fmt.Sprintf("Rounding(%d)", uint8(r))
 }
 
-// up decides about a rest between 0 and 1: half compares it with one half, odd is about the integer below.
-func (r Rounding) up(half int, odd bool) bool {
+// roundsUp decides about a fraction between 0 and 1. half is the comparison of the fraction with one half: -1, 0 or 1. odd tells
+// whether the integer below the fraction is odd.
+func (r Rounding) roundsUp(half int, odd bool) bool {
 	switch r {
 	case floor:
 		return false
@@ -49,12 +51,12 @@ func (r Rounding) up(half int, odd bool) bool {
 	}
 }
 
-// units returns x in units of 10^-places, rounded to a whole number of them: the one place where anything is rounded.
-// places is 0 to 8.
+// units returns x in units of 10^-places, rounded to a whole number of them. places is 0 to 8. All rounding in this package
+// happens here.
 func (x number) units(places int32, r Rounding) number {
 	if x.wide == nil {
 		if n, ok := mul64(x.num, pow10[places]); ok {
-			return whole(divide(n, x.den, r))
+			return whole(divideRounded(n, x.den, r))
 		}
 	}
 	num, den := x.parts()
@@ -64,14 +66,14 @@ func (x number) units(places int32, r Rounding) number {
 		return number{wide: &fraction{q, big.NewInt(1)}}
 	}
 	half := rest.Cmp(new(big.Int).Sub(den, rest))
-	if r.up(half, q.Bit(0) == 1) {
+	if r.roundsUp(half, q.Bit(0) == 1) {
 		q.Add(q, big.NewInt(1))
 	}
 	return number{wide: &fraction{q, big.NewInt(1)}}
 }
 
-// divide returns n / den for a den above zero.
-func divide(n, den int64, r Rounding) int64 {
+// divideRounded returns n / den. den must be above zero.
+func divideRounded(n, den int64, r Rounding) int64 {
 	q, rest := n/den, n%den
 	if rest == 0 {
 		return q
@@ -80,13 +82,13 @@ func divide(n, den int64, r Rounding) int64 {
 		rest += den
 		q--
 	}
-	if r.up(compare(rest, den-rest), q&1 == 1) {
+	if r.roundsUp(compare(rest, den-rest), q&1 == 1) {
 		q++
 	}
 	return q
 }
 
-// round returns x rounded to places decimals; below zero they are tens, hundreds and so on. places is -8 to 8.
+// round returns x rounded to places decimals, or to tens, hundreds and so on for negative places. places is -8 to 8.
 func (x number) round(places int32, r Rounding) number {
 	if places < 0 {
 		power := whole(pow10[-places])
@@ -95,8 +97,8 @@ func (x number) round(places int32, r Rounding) number {
 	return x.units(places, r).quo(whole(pow10[places]))
 }
 
-// money returns units of 10^-places as a decimal of exactly that scale.
-func (x number) money(places int32) decimal.Decimal {
+// decimal converts a whole number of units of 10^-places to a decimal with exactly that scale.
+func (x number) decimal(places int32) decimal.Decimal {
 	if x.wide != nil {
 		return decimal.NewFromBigInt(x.wide.num, -places)
 	}

@@ -9,50 +9,51 @@ import (
 
 // lexeme is one token of a source.
 type lexeme struct {
-	kind token.Token
-	text string
-	at   int // in the source, in bytes
+	kind   token.Token
+	text   string
+	offset int // in the source, in bytes
 }
 
-// scan accepts a source whose tokens are on the allow-list, not too many, and in an order that the grammar allows. What
-// go/parser gets to see afterwards is a small part of Go's expressions, whole and in balance, so that neither its messages
-// nor its limits ever reach a reseller.
-func scan(source string) error {
-	if len(source) > mostSource {
-		return wrongAt(source, 0, fmt.Sprintf("%d bytes", len(source)), fmt.Sprintf("%d at most", mostSource), "")
+// checkSource checks the length, the characters and the tokens of a source. It permits only the tokens of the language, in an
+// order that the grammar allows, and not too many. go/parser then parses a small, complete and balanced subset of Go's
+// expressions, so a reseller never sees its messages or its limits.
+func checkSource(source string) error {
+	if len(source) > maxSourceBytes {
+		return newExpressionError(source, 0, fmt.Sprintf("%d bytes", len(source)), fmt.Sprintf("at most %d", maxSourceBytes), "")
 	}
 	for i, r := range source {
 		if (r < ' ' || r > '~') && r != '\n' && r != '\t' && r != '\r' {
-			return wrongAt(source, i, fmt.Sprintf("%q", r), "letters, digits and signs of ASCII", lookalike(r))
+			return newExpressionError(source, i, fmt.Sprintf("%q", r), "ASCII letters, digits and signs", suggestASCII(r))
 		}
 	}
 	var s scanner.Scanner
 	file := token.NewFileSet().AddFile("", -1, len(source))
-	s.Init(file, []byte(blank(source)), nil, scanner.ScanComments)
-	g := grammar{source: source, expectOperand: true}
+	s.Init(file, []byte(replaceLineBreaks(source)), nil, scanner.ScanComments)
+	c := tokenChecker{source: source, expectOperand: true}
 	for {
 		pos, kind, text := s.Scan()
-		l := lexeme{kind: kind, text: text, at: file.Offset(pos)}
+		l := lexeme{kind: kind, text: text, offset: file.Offset(pos)}
 		switch {
 		case kind == token.SEMICOLON && text == "\n":
-			continue // Go's own, at the end
+			continue // the Go scanner adds it at the end
 		case kind == token.EOF:
-			l.at = len(strings.TrimRight(source, " \t\r\n")) // where a person sees the end
+			l.offset = len(strings.TrimRight(source, " \t\r\n")) // a reader sees the end there
 		case text == "":
 			l.text = kind.String()
 		}
-		if err := g.accept(l); err != nil {
+		if err := c.check(l); err != nil {
 			return err
 		}
 		if kind == token.EOF {
 			return nil
 		}
-		g.last = kind
+		c.last = kind
 	}
 }
 
-// blank turns line ends into spaces: Go would read a semicolon there. Offsets stay.
-func blank(source string) string {
+// replaceLineBreaks replaces line breaks and tabs by spaces, because Go reads a semicolon at the end of a line. Offsets do not
+// change.
+func replaceLineBreaks(source string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' {
 			return ' '
@@ -61,130 +62,131 @@ func blank(source string) string {
 	}, source)
 }
 
-// grammar follows the tokens: whether an operand or an operator is next, and which parentheses are open.
-type grammar struct {
+// tokenChecker checks one token after another. It keeps track of the open parentheses and of what comes next: an operand or an
+// operator.
+type tokenChecker struct {
 	source        string
 	last          token.Token
 	expectOperand bool
-	calls         []bool // the open parentheses: true for those of a function
-	nodes         int    // of the tree to come
+	calls         []bool // one entry for each open parenthesis: true if it belongs to a function
+	nodes         int    // an upper bound of the nodes of the syntax tree
 }
 
-func (g *grammar) accept(l lexeme) error {
-	if err := g.known(l); err != nil {
+func (c *tokenChecker) check(l lexeme) error {
+	if err := c.checkKind(l); err != nil {
 		return err
 	}
-	if g.nodes > mostNodes {
-		found := fmt.Sprintf("more than %d numbers, names, operators and parentheses", mostNodes)
-		return wrongAt(g.source, l.at, found, "a shorter formula", "")
+	if c.nodes > maxNodes {
+		found := fmt.Sprintf("more than %d numbers, names, operators and parentheses", maxNodes)
+		return newExpressionError(c.source, l.offset, found, "a shorter formula", "")
 	}
-	if g.expectOperand {
-		return g.operand(l)
+	if c.expectOperand {
+		return c.checkOperand(l)
 	}
-	return g.operator(l)
+	return c.checkOperator(l)
 }
 
-// known accepts the tokens that the language has at all, and counts the nodes that they will be.
-func (g *grammar) known(l lexeme) error {
+// checkKind permits the tokens of the language, and counts the nodes that they become.
+func (c *tokenChecker) checkKind(l lexeme) error {
 	switch l.kind {
 	case token.RPAREN, token.COMMA, token.EOF:
 		return nil
 	case token.IDENT, token.LPAREN, token.ADD, token.SUB, token.MUL, token.QUO,
 		token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ, token.LAND, token.LOR, token.NOT:
-		g.nodes++
+		c.nodes++
 		return nil
 	case token.INT, token.FLOAT:
-		if !plainNumber(l.text) {
-			return g.wrong(l, "a decimal number such as 12 or 0.05", "")
+		if !isDecimal(l.text) {
+			return c.errorAt(l, "a decimal number such as 12 or 0.05", "")
 		}
-		g.nodes++
+		c.nodes++
 		return nil
 	case token.COMMENT:
-		return wrongAt(g.source, l.at, "a comment", "a formula without comments", "")
+		return newExpressionError(c.source, l.offset, "a comment", "a formula without comments", "")
 	}
-	return g.wrong(l, "a number, a name, an operator or a parenthesis", meant(l.text))
+	return c.errorAt(l, "a number, a name, an operator or a parenthesis", suggestToken(l.text))
 }
 
-// operand accepts what may stand at the beginning and behind an operator.
-func (g *grammar) operand(l lexeme) error {
+// checkOperand permits the tokens that may begin an operand: at the start, or after an operator, a comma or a parenthesis.
+func (c *tokenChecker) checkOperand(l lexeme) error {
 	switch l.kind {
 	case token.IDENT, token.INT, token.FLOAT:
-		g.expectOperand = false
+		c.expectOperand = false
 		return nil
 	case token.LPAREN:
-		g.calls = append(g.calls, false)
+		c.calls = append(c.calls, false)
 		return nil
 	case token.SUB, token.NOT:
 		return nil
 	}
-	return g.wrong(l, "a number, a name or (", "")
+	return c.errorAt(l, "a number, a name or (", "")
 }
 
-// operator accepts what may stand behind a number, a name or a closed parenthesis.
-func (g *grammar) operator(l lexeme) error {
-	open := len(g.calls)
+// checkOperator permits the tokens that may follow a number, a name or a closing parenthesis.
+func (c *tokenChecker) checkOperator(l lexeme) error {
+	open := len(c.calls)
 	switch l.kind {
 	case token.LPAREN:
-		if g.last != token.IDENT {
-			return g.wrong(l, g.next(), "")
+		if c.last != token.IDENT {
+			return c.errorAt(l, c.expected(), "")
 		}
-		g.calls = append(g.calls, true)
-		g.expectOperand = true
+		c.calls = append(c.calls, true)
+		c.expectOperand = true
 		return nil
 	case token.RPAREN:
 		if open == 0 {
-			return g.wrong(l, g.next(), "")
+			return c.errorAt(l, c.expected(), "")
 		}
-		g.calls = g.calls[:open-1]
+		c.calls = c.calls[:open-1]
 		return nil
 	case token.EOF:
 		if open > 0 {
-			return g.wrong(l, g.next(), "")
+			return c.errorAt(l, c.expected(), "")
 		}
 		return nil
 	case token.COMMA:
-		if open == 0 || !g.calls[open-1] {
-			return g.wrong(l, g.next(), meantComma(g.last))
+		if open == 0 || !c.calls[open-1] {
+			return c.errorAt(l, c.expected(), suggestForComma(c.last))
 		}
 	case token.IDENT, token.INT, token.FLOAT, token.NOT:
-		return g.wrong(l, g.next(), "")
+		return c.errorAt(l, c.expected(), "")
 	}
-	g.expectOperand = true
+	c.expectOperand = true
 	return nil
 }
 
-// next says what may follow here.
-func (g *grammar) next() string {
-	switch open := len(g.calls); {
+// expected describes the tokens that may follow an operand.
+func (c *tokenChecker) expected() string {
+	switch open := len(c.calls); {
 	case open == 0:
 		return "an operator or the end of the formula"
-	case g.calls[open-1]:
+	case c.calls[open-1]:
 		return "an operator, a comma or )"
 	default:
 		return "an operator or )"
 	}
 }
 
-func (g *grammar) wrong(l lexeme, expected, nearest string) error {
+func (c *tokenChecker) errorAt(l lexeme, expected, nearest string) error {
 	found := fmt.Sprintf("%.40q", l.text)
 	if l.kind == token.EOF {
 		found = "the end of the formula"
 	}
-	return wrongAt(g.source, l.at, found, expected, nearest)
+	return newExpressionError(c.source, l.offset, found, expected, nearest)
 }
 
-// plainNumber accepts digits with at most one point between them and no needless zero in front.
-func plainNumber(s string) bool {
+// isDecimal reports whether s consists of digits, with at most one point between them and without superfluous zeros in front.
+func isDecimal(s string) bool {
 	before, after, point := strings.Cut(s, ".")
-	return digits(before) && (!point || digits(after)) && (before[0] != '0' || len(before) == 1)
+	return isDigits(before) && (!point || isDigits(after)) && (before[0] != '0' || len(before) == 1)
 }
 
-func digits(s string) bool {
+func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// meant tells what somebody who wrote a sign or a word of another language probably wanted.
-func meant(text string) string {
+// suggestToken returns the token that the author of a token from another language probably meant, or "".
+func suggestToken(text string) string {
 	switch text {
 	case "=", ":=":
 		return "=="
@@ -210,16 +212,16 @@ func meant(text string) string {
 	return ""
 }
 
-// meantComma tells what a comma outside of a function was probably meant for: half of Europe writes 0,5.
-func meantComma(behind token.Token) string {
-	if behind == token.INT {
+// suggestForComma suggests a point for a comma between numbers, because many countries write 0,5. last is the token before it.
+func suggestForComma(last token.Token) string {
+	if last == token.INT {
 		return "."
 	}
 	return ""
 }
 
-// lookalike tells the sign that a word processor made another of.
-func lookalike(r rune) string {
+// suggestASCII returns the ASCII sign that a word processor has replaced by r, or "".
+func suggestASCII(r rune) string {
 	switch r {
 	case '×', '·', '∙', '⋅':
 		return "*"
@@ -237,13 +239,13 @@ func lookalike(r rune) string {
 	return ""
 }
 
-// wrongAt is an error about the place at a byte of the source.
-func wrongAt(source string, offset int, found, expected, nearest string) *ExpressionError {
+// newExpressionError returns an error at a byte offset of the source.
+func newExpressionError(source string, offset int, found, expected, nearest string) *ExpressionError {
 	before := source[:offset]
 	start := strings.LastIndexByte(before, '\n') + 1
 	return &ExpressionError{
 		Line:     strings.Count(before, "\n") + 1,
-		Column:   len(before) - start + 1, // all before is ASCII
+		Column:   len(before) - start + 1, // the source before it is ASCII
 		Found:    found,
 		Expected: expected,
 		Nearest:  nearest,

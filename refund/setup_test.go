@@ -19,19 +19,19 @@ func day(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-func zone(t testing.TB, name string) *time.Location {
+func loadZone(t testing.TB, name string) *time.Location {
 	t.Helper()
 	loc, err := time.LoadLocation(name)
 	require.NoError(t, err)
 	return loc
 }
 
-// november is a charge for 1 to 30 November 2026.
+// november returns a charge for 1 to 30 November 2026.
 func november(paid string) refund.Charge {
 	return refund.Charge{Label: "server", Paid: amount(paid), Start: day(2026, time.November, 1), End: day(2026, time.December, 1)}
 }
 
-// on10th is the case of charges that are cancelled on 10 November 2026 at noon.
+// on10th returns a case in which the charges are cancelled on 10 November 2026 at noon.
 func on10th(charges ...refund.Charge) refund.Case {
 	return refund.Case{
 		Charges:      charges,
@@ -48,32 +48,32 @@ func parse(t testing.TB, source string) *refund.Expression {
 	return e
 }
 
-// lines are the amounts as they are, with their scale.
-func lines(r refund.Result) []string {
+// lineAmounts returns the amounts of the lines with their scale.
+func lineAmounts(r refund.Result) []string {
 	all := make([]string, 0, len(r.Lines))
 	for _, l := range r.Lines {
-		all = append(all, written(l.Amount))
+		all = append(all, withScale(l.Amount))
 	}
 	return all
 }
 
-// written shows the scale: 2.00 is not 2.
-func written(d decimal.Decimal) string { return d.StringFixed(max(0, -d.Exponent())) }
+// withScale writes all decimals, so 2.00 and 2 differ.
+func withScale(d decimal.Decimal) string { return d.StringFixed(max(0, -d.Exponent())) }
 
-// gives asserts the total and, if there are any, the lines.
-func gives(t *testing.T, f refund.Formula, c refund.Case, total string, want ...string) refund.Result {
+// checkRefund checks the total and, if lines is not empty, the amounts of the lines.
+func checkRefund(t *testing.T, f refund.Formula, c refund.Case, total string, lines ...string) refund.Result {
 	t.Helper()
 	r, err := f.Refund(c)
 	require.NoError(t, err)
-	assert.Equal(t, total, written(r.Total))
-	if len(want) > 0 {
-		assert.Equal(t, want, lines(r))
+	assert.Equal(t, total, withScale(r.Total))
+	if len(lines) > 0 {
+		assert.Equal(t, lines, lineAmounts(r))
 	}
 	return r
 }
 
-// refuses asserts an error that is ErrInvalid with the text.
-func refuses(t *testing.T, f refund.Formula, c refund.Case, text string) {
+// checkInvalid checks that the formula returns an ErrInvalid with the text.
+func checkInvalid(t *testing.T, f refund.Formula, c refund.Case, text string) {
 	t.Helper()
 	r, err := f.Refund(c)
 	require.ErrorIs(t, err, refund.ErrInvalid)

@@ -1,4 +1,4 @@
-// Package backoff says how long to wait before a failed thing is tried again.
+// Package backoff calculates how long to wait before a failed operation is tried again.
 package backoff
 
 import (
@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// Policy doubles the wait from First at each failure, up to Max. Both must be positive.
+// Policy is an exponential backoff: the wait is First after the first failure and doubles with each further failure, up to Max.
+// First and Max must be positive.
 type Policy struct{ First, Max time.Duration }
 
-// Delay is the wait after the n-th failure in a row, n from 1: a random time between half the policy's wait and all of
-// it, so that what failed together does not come back together.
+// Delay returns the wait after n consecutive failures; an n below 1 counts as 1. The wait is a random duration between half of
+// the policy's wait and all of it, so operations that failed together are not tried again together. It is safe for concurrent
+// use.
 func (p Policy) Delay(n int) time.Duration {
 	wait := min(p.First, p.Max)
 	for ; n > 1 && wait < p.Max; n-- {
-		wait += min(wait, p.Max-wait) // twice as much may be more than a Duration holds
+		wait += min(wait, p.Max-wait) // doubling may overflow a Duration
 	}
 	return wait - time.Duration(rand.Int64N(int64(wait)/2+1))
 }

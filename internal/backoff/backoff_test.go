@@ -17,19 +17,19 @@ func TestDelay(t *testing.T) {
 		0: time.Second, 1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 6: 32 * time.Second,
 		7: time.Minute, 1000: time.Minute,
 	} {
-		seen := map[time.Duration]bool{}
+		delays := map[time.Duration]bool{}
 		for range 100 {
 			got := policy.Delay(n)
 			assert.LessOrEqual(t, got, want, n)
 			assert.GreaterOrEqual(t, got, want/2, n)
-			seen[got] = true
+			delays[got] = true
 		}
-		assert.Greater(t, len(seen), 50, "no jitter")
+		assert.Greater(t, len(delays), 50, "no jitter")
 	}
 }
 
-// TestDelayWithoutBound: a policy without a real bound goes up to the longest Duration, and not round.
-func TestDelayWithoutBound(t *testing.T) {
+// TestDelayDoesNotOverflow uses policies whose Max is the longest Duration.
+func TestDelayDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	const longest = time.Duration(math.MaxInt64)
 	for _, first := range []time.Duration{1, 10 * time.Second, longest/2 + 1, longest} {

@@ -1,4 +1,5 @@
-// Package page makes the keyset cursors of the library's own stores: a place in an order, opaque to who carries it.
+// Package page implements keyset paging for the stores of the library. A cursor is the sort key of the last item of a page, in an
+// opaque form.
 package page
 
 import (
@@ -14,30 +15,31 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// DefaultLimit is what a limit of 0 means, MaxLimit what a larger one is cut to.
+// The numbers of items on a page.
 const (
-	DefaultLimit = 100
-	MaxLimit     = 1000
+	DefaultLimit = 100  // for a limit of 0
+	MaxLimit     = 1000 // for every larger limit
 )
 
-// Limit turns a query's limit into how many items a page holds; a negative one is ErrInvalid.
+// Limit returns the number of items on a page: DefaultLimit for a limit of 0, and at most MaxLimit. A negative limit is
+// ErrInvalid.
 func Limit(limit int) (int, error) {
 	switch {
 	case limit < 0:
-		return 0, fmt.Errorf("%w: limit %d: 1 to %d, or 0 for %d", fault.ErrInvalid, limit, MaxLimit, DefaultLimit)
+		return 0, fmt.Errorf("%w: the limit is %d, expected 1 to %d, or 0 for %d", fault.ErrInvalid, limit, MaxLimit, DefaultLimit)
 	case limit == 0:
 		return DefaultLimit, nil
 	}
 	return min(limit, MaxLimit), nil
 }
 
-// Key is an item's place in a list: by Sort, then by ID.
+// Key is the sort key of an item in a list. Items are ordered by Sort, and items with equal Sort by ID.
 type Key struct {
 	Sort string
 	ID   uuid.UUID
 }
 
-// Compare orders keys.
+// Compare returns -1 if k comes before other, 0 if they are equal, and 1 if k comes after other.
 func (k Key) Compare(other Key) int {
 	if c := cmp.Compare(k.Sort, other.Sort); c != 0 {
 		return c
@@ -45,13 +47,14 @@ func (k Key) Compare(other Key) int {
 	return slices.Compare(k.ID[:], other.ID[:])
 }
 
-// Cursor writes the key down for the list of this name; a list with several orders has a name for each.
+// Cursor returns the key as a cursor for the list with this name. Parse accepts it for the same name only. A list with several
+// orders needs a name for each order.
 func (k Key) Cursor(list string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(list + "\x00" + string(k.ID[:]) + k.Sort))
 }
 
-// Parse reads a cursor that Cursor wrote for the same list. "" is the zero Key, which sorts before all others. Anything
-// else is ErrInvalid.
+// Parse returns the key of a cursor that Cursor returned for the same list. The cursor "" gives the zero Key, which comes before
+// all other keys. Any other cursor is ErrInvalid.
 func Parse(list, cursor string) (Key, error) {
 	if cursor == "" {
 		return Key{}, nil
@@ -59,19 +62,20 @@ func Parse(list, cursor string) (Key, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	rest, ok := strings.CutPrefix(string(raw), list+"\x00")
 	if err != nil || !ok || len(rest) < len(uuid.UUID{}) {
-		return Key{}, fmt.Errorf("%w: the cursor is not one that this list returned", fault.ErrInvalid)
+		return Key{}, fmt.Errorf("%w: the cursor does not come from this list", fault.ErrInvalid)
 	}
 	n := len(uuid.UUID{})
 	return Key{Sort: rest[n:], ID: uuid.UUID([]byte(rest[:n]))}, nil
 }
 
-// SortTime writes a time so that strings compare as the times do, for years 0 to 9999.
+// SortTime returns a text for Key.Sort. The texts of two times compare like the times, for the years 0 to 9999.
 func SortTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000000")
 }
 
-// Of cuts one page out of all, which need no order: what comes after the cursor, in the order of key, limit items at the
-// most, and the cursor of the next page ("": none). The items are not copied.
+// Of returns one page of a list: the first items after the cursor, in the order of their keys, and the cursor of the next page.
+// The cursor is "" for the last page. The items in all may have any order. The limit is that of Limit, and the errors are those of
+// Limit and Parse. The items are not copied.
 func Of[E any](list string, all []E, key func(E) Key, limit int, after string) ([]E, string, error) {
 	limit, err := Limit(limit)
 	if err != nil {

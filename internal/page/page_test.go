@@ -20,40 +20,40 @@ type item struct {
 
 func key(i item) page.Key { return page.Key{Sort: i.name, ID: i.id} }
 
-func TestOfPagesThroughEverythingOnce(t *testing.T) {
+func TestOfReturnsEachItemOnce(t *testing.T) {
 	t.Parallel()
 	var all []item
 	for n := range 25 {
 		all = append(all, item{fmt.Sprint("name", n%3), uuid.New()})
 	}
-	var seen []item
+	var returned []item
 	for after, pages := "", 0; ; pages++ {
 		items, next, err := page.Of("items", all, key, 10, after)
 		require.NoError(t, err)
-		seen = append(seen, items...)
+		returned = append(returned, items...)
 		if next == "" {
 			assert.Equal(t, 2, pages)
 			break
 		}
 		after = next
 	}
-	assert.ElementsMatch(t, all, seen)
-	for i := 1; i < len(seen); i++ {
-		assert.Negative(t, key(seen[i-1]).Compare(key(seen[i])))
+	assert.ElementsMatch(t, all, returned)
+	for i := 1; i < len(returned); i++ {
+		assert.Negative(t, key(returned[i-1]).Compare(key(returned[i])))
 	}
 }
 
-func TestOfExactPageIsTheLast(t *testing.T) {
+func TestOfLastPageIsFull(t *testing.T) {
 	t.Parallel()
 	_, next, err := page.Of("items", []item{{"a", uuid.New()}, {"b", uuid.New()}}, key, 2, "")
 	require.NoError(t, err)
 	assert.Empty(t, next)
 }
 
-func TestOfRefuses(t *testing.T) {
+func TestOfInvalidArguments(t *testing.T) {
 	t.Parallel()
-	foreign := page.Key{Sort: "a", ID: uuid.New()}.Cursor("others")
-	for _, after := range []string{"?", "AAAA", foreign} {
+	otherList := page.Key{Sort: "a", ID: uuid.New()}.Cursor("others")
+	for _, after := range []string{"?", "AAAA", otherList} {
 		_, _, err := page.Of("items", []item{}, key, 0, after)
 		require.ErrorIs(t, err, fault.ErrInvalid, after)
 	}

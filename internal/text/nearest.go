@@ -2,16 +2,17 @@ package text
 
 import "strings"
 
-// Nearest returns the known name that was probably meant: the one that the fewest typing errors lead to, or one that the
-// name is a piece of; "" if none is near.
-func Nearest(name string, known []string) string {
+// Nearest returns the valid name that the author of a misspelt name probably meant, or "" if no valid name is similar. A valid name
+// is similar if a few typing errors turn it into name, or if it contains name. valid must be in lower case; the case of name has
+// no effect.
+func Nearest(name string, valid []string) string {
 	const shortest, longest = 3, 64
 	if len(name) > longest {
 		return ""
 	}
 	name = strings.ToLower(name)
 	best, found := (len(name)+2)/3+1, ""
-	for _, k := range known {
+	for _, k := range valid {
 		d := distance(name, k)
 		if len(name) >= shortest && strings.Contains(k, name) {
 			d = min(d, 1)
@@ -23,7 +24,7 @@ func Nearest(name string, known []string) string {
 	return found
 }
 
-// distance counts the letters to insert, delete or replace to get from a to b (Levenshtein).
+// distance returns the Levenshtein distance: the number of bytes to insert, delete or replace to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,4 +1,4 @@
-// Package text checks what people type, before it is stored, shown in a list or put into a mail's header.
+// Package text checks texts that people type, before the library stores them, lists them or writes them into the header of a mail.
 package text
 
 import (
@@ -10,45 +10,45 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// Line checks a name, a subject, a reason: at most limit bytes of UTF-8 in one line, without control characters and
-// without the marks that turn the direction of what follows. An error is ErrInvalid and names what.
-func Line(what, s string, limit int) error {
-	return check(what, s, limit, func(rune) bool { return false })
+// Line checks a text of one line, such as a name or a subject: at most limit bytes of valid UTF-8, without control characters and
+// without characters that change the writing direction. An error is ErrInvalid and begins with the name of the text.
+func Line(name, s string, limit int) error {
+	return check(name, s, limit, func(rune) bool { return false })
 }
 
-// Block checks a text of several lines, like Line otherwise.
-func Block(what, s string, limit int) error {
-	return check(what, s, limit, breaks)
+// Block checks a text of several lines. Its rules are those of Line, except that line breaks and tabs are allowed.
+func Block(name, s string, limit int) error {
+	return check(name, s, limit, isBreak)
 }
 
-// Filled is Line for what must not be blank.
-func Filled(what, s string, limit int) error {
+// Filled checks a text of one line that must not be blank. Its other rules are those of Line.
+func Filled(name, s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
-		return fmt.Errorf("%w: %s is empty", fault.ErrInvalid, what)
+		return fmt.Errorf("%w: %s is empty", fault.ErrInvalid, name)
 	}
-	return Line(what, s, limit)
+	return Line(name, s, limit)
 }
 
-func check(what, s string, limit int, allowed func(rune) bool) error {
+func check(name, s string, limit int, allowed func(rune) bool) error {
 	if len(s) > limit {
-		return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", fault.ErrInvalid, what, len(s), limit)
+		return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", fault.ErrInvalid, name, len(s), limit)
 	}
 	if !utf8.ValidString(s) {
-		return fmt.Errorf("%w: %s is not valid UTF-8", fault.ErrInvalid, what)
+		return fmt.Errorf("%w: %s is not valid UTF-8", fault.ErrInvalid, name)
 	}
 	for i, r := range s {
-		if hostile(r) && !allowed(r) {
-			return fmt.Errorf("%w: %s has the character %U at byte %d, which is not allowed there", fault.ErrInvalid, what, r, i)
+		if isUnsafe(r) && !allowed(r) {
+			return fmt.Errorf("%w: %s has the character %U at byte %d, which is not allowed there", fault.ErrInvalid, name, r, i)
 		}
 	}
 	return nil
 }
 
-// Clean makes one line of any text, where nobody can be asked for a better one: what Line refuses becomes a space, and
-// what is beyond limit bytes is cut off.
+// Clean turns any text into one line that Line accepts. It is for texts that nobody can correct. Each character that Line rejects
+// becomes a space, and everything after limit bytes is cut off, without splitting a character.
 func Clean(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
-		if hostile(r) {
+		if isUnsafe(r) {
 			return ' '
 		}
 		return r
@@ -62,21 +62,22 @@ func Clean(s string, limit int) string {
 	return s[:limit]
 }
 
-// breaks are the hostile characters that a text of several lines may have.
-func breaks(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }
+// isBreak reports whether r is a line break or a tab.
+func isBreak(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }
 
-// CleanBlock is Clean for a text of several lines, of any length.
+// CleanBlock is Clean for a text of several lines: it keeps line breaks and tabs, and does not limit the length.
 func CleanBlock(s string) string {
 	return strings.Map(func(r rune) rune {
-		if hostile(r) && !breaks(r) {
+		if isUnsafe(r) && !isBreak(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, " "))
 }
 
-// hostile characters break lines or headers, or make a text read other than it is (Unicode Standard Annex 9).
-func hostile(r rune) bool {
+// isUnsafe reports whether r can break a line or a mail header, or changes the writing direction (Unicode Standard Annex 9). With such
+// a change a reader sees another text than the stored one.
+func isUnsafe(r rune) bool {
 	switch {
 	case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp):
 		return true
@@ -86,7 +87,7 @@ func hostile(r rune) bool {
 	return false
 }
 
-// Or lists alternatives for a person: "in_use or suspended".
+// Or joins alternatives for a person: "in_use or suspended".
 func Or[T ~string](words []T) string {
 	names := make([]string, len(words))
 	for i, word := range words {
@@ -95,7 +96,7 @@ func Or[T ~string](words []T) string {
 	return strings.Join(names, " or ")
 }
 
-// Contains says whether s contains part, whatever the case of their letters. An empty part is in every text.
+// Contains reports whether s contains part, without regard to upper and lower case. Every text contains "".
 func Contains(s, part string) bool {
 	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }

@@ -52,14 +52,14 @@ func TestClean(t *testing.T) {
 		name, in, want string
 		limit          int
 	}{
-		{"as it is", "Größe 12", "Größe 12", 100},
+		{"unchanged", "Größe 12", "Größe 12", 100},
 		{"line breaks", "a\r\nBcc: b", "a  Bcc: b", 100},
 		{"other controls", "a\x00b\u2028c\u202Ed", "a b c d", 100},
 		{"not UTF-8", "a\xff\xfeb", "a b", 100},
-		{"full", "abc", "abc", 3},
-		{"long", "abcd", "abc", 3},
+		{"limit reached", "abc", "abc", 3},
+		{"limit exceeded", "abcd", "abc", 3},
 		{"cut between characters", "aß", "a", 2},
-		{"nothing left", "ß", "", 1},
+		{"limit within the first character", "ß", "", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

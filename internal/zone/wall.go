@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Wall is a local date and time of day, without a zone. Its parts may be out of range, as in time.Date: day 32 of
-// January is 1 February.
+// Wall is a local date and time of day, without a zone. Its fields may be out of range, as in time.Date: 32 January means
+// 1 February.
 type Wall struct {
 	Year  int
 	Month time.Month
 	Day   int
-	OfDay time.Duration // since local midnight, by the clock on the wall
+	OfDay time.Duration // the time that a clock shows, as a duration since 00:00
 }
 
-// WallOf returns what the wall clock of loc shows at t.
+// WallOf returns the local date and time of t in loc.
 func WallOf(t time.Time, loc *time.Location) Wall {
 	l := t.In(loc)
 	y, m, d := l.Date()
@@ -29,7 +29,7 @@ func (w Wall) AddDays(n int) Wall {
 	return w
 }
 
-// AddMonths returns the same day and time of day n months later; a day that the month lacks becomes its last.
+// AddMonths returns the same day and time of day n months later. If that month does not have the day, it returns its last day.
 func (w Wall) AddMonths(n int) Wall {
 	months := w.Year*12 + int(w.Month) - 1 + n
 	w.Year, w.Month = FloorDiv(months, 12), time.Month(months-12*FloorDiv(months, 12)+1)
@@ -37,34 +37,39 @@ func (w Wall) AddMonths(n int) Wall {
 	return w
 }
 
-// In returns the instant at which loc's wall clock shows w: RFC 5545's reading (section 3.3.5). A time that a change of
-// offset skips is moved forward by the gap; one that it repeats is the first. It does not allocate.
+// In returns the instant at which the local time in loc is w, by the rules of RFC 5545, section 3.3.5. A local time that a change
+// of the offset skips is moved forward by the length of the gap. For a local time that occurs twice it returns the first instant.
+// It does not allocate.
 func (w Wall) In(loc *time.Location) time.Time {
 	t, _ := w.InSpan(loc, Span{})
 	return t
 }
 
-// Span is a stretch of time in which a zone keeps one offset, in seconds: a hint that saves looking it up again.
-type Span struct{ start, end, offset int64 }
+// Span is a range of time in which a zone has one offset. InSpan and UnixIn use it as a hint, to avoid another search.
+type Span struct {
+	start, end int64 // Unix time: the first second, and the first second after the span
+	offset     int64 // in seconds east of UTC
+}
 
-// reach is more than any zone's distance from UTC, in seconds.
-const reach = 26 * 3600
+// maxOffset exceeds the offset of every zone from UTC, in seconds.
+const maxOffset = 26 * 3600
 
-// InSpan is In with a hint: the span that an earlier call for the same zone returned, or the zero Span. It returns the
-// span that t was found in.
+// InSpan is In with a hint: the Span that an earlier call for the same zone returned, or the zero Span. It also returns the Span
+// in which the search ended.
 func (w Wall) InSpan(loc *time.Location, hint Span) (time.Time, Span) {
 	unix, span := UnixIn(Days(w.Year, w.Month, w.Day)*86400+int64(w.OfDay/time.Second), loc, hint)
 	return time.Unix(unix, int64(w.OfDay%time.Second)).In(loc), span
 }
 
-// UnixIn is InSpan in seconds: it turns those since 1970 by loc's wall clock into those since 1970 as Unix counts them.
+// UnixIn is InSpan for whole seconds. local is the local time in loc, as the seconds since 1 January 1970, 00:00 local time, without
+// regard to changes of the offset. It returns the Unix time.
 func UnixIn(local int64, loc *time.Location, hint Span) (unix int64, span Span) {
 	span = hint
-	if local-reach < hint.start || local-reach >= hint.end {
-		span = spanAt(local-reach, loc)
+	if local-maxOffset < hint.start || local-maxOffset >= hint.end {
+		span = spanAt(local-maxOffset, loc)
 	}
-	// The first span whose wall clock reaches local is the one; if it begins beyond local, the time was skipped, and is
-	// read with the offset before.
+	// Search for the first span whose local time reaches local. If that span begins after local, the change of the offset skipped
+	// local, and the offset before the change applies.
 	offset := span.offset
 	for local-span.offset >= span.end {
 		offset = span.offset
@@ -76,15 +81,15 @@ func UnixIn(local int64, loc *time.Location, hint Span) (unix int64, span Span) 
 	return local - offset, span
 }
 
-// SpanAt returns the span that t is in.
+// SpanAt returns the Span that contains t.
 func SpanAt(t time.Time, loc *time.Location) Span { return spanAt(t.Unix(), loc) }
 
-// Local returns what the wall clock shows at a second of the span, in seconds since 1970 by that clock.
+// Local returns the local time of a Unix time within the span, in the form that UnixIn takes.
 func (s Span) Local(unix int64) int64 { return unix + s.offset }
 
-// Steady says that no change of offset, not even the largest, has an effect any more at a second of the span: every time
-// that the clock will show next, it shows once, and none that it skipped is still to come.
-func (s Span) Steady(unix int64) bool { return unix-reach >= s.start }
+// Steady reports whether a Unix time within the span is so far after the start of the span that the change of the offset there no
+// longer matters. No local time between it and the end of the span occurred before that change, or was skipped by it.
+func (s Span) Steady(unix int64) bool { return unix-maxOffset >= s.start }
 
 func spanAt(unix int64, loc *time.Location) Span {
 	t := time.Unix(unix, 0).In(loc)
@@ -97,13 +102,13 @@ func spanAt(unix int64, loc *time.Location) Span {
 	if !end.IsZero() {
 		span.end = end.Unix()
 	}
-	if span.end <= unix { // Go gives every year 365 days, once the zone's table has ended: golang/go issue 81583
+	if span.end <= unix { // Go assumes 365 days for every year after the end of the zone's table: golang/go#81583
 		span.end += 86400
 	}
 	return span
 }
 
-// Wall returns what the wall clock shows at t, where t lies in the span; elsewhere, what a clock with its offset shows.
+// Wall returns the local date and time of t with the offset of the span. That is the local time in the zone if t is within the span.
 func (s Span) Wall(t time.Time) Wall {
 	local := t.Unix() + s.offset
 	day := FloorDiv(local, 86400)
@@ -111,12 +116,12 @@ func (s Span) Wall(t time.Time) Wall {
 	return Wall{y, m, d, time.Duration(local-day*86400)*time.Second + time.Duration(t.Nanosecond())}
 }
 
-// Days counts the days from 1 January 1970 to a date of the proleptic Gregorian calendar. Month and day may be out of
-// range.
+// Days returns the number of days from 1 January 1970 to a date of the proleptic Gregorian calendar. Month and day may be out of
+// range, as in time.Date.
 func Days(year int, month time.Month, day int) int64 {
 	months := int64(year)*12 + int64(month) - 1
 	y, m := FloorDiv(months, 12), months-12*FloorDiv(months, 12)+1
-	// Years begin in March, so that the leap day is the last of its year.
+	// In this calculation a year begins in March, so the leap day is its last day.
 	if m <= 2 {
 		y--
 		m += 12
@@ -124,7 +129,7 @@ func Days(year int, month time.Month, day int) int64 {
 	return 365*y + FloorDiv(y, 4) - FloorDiv(y, 100) + FloorDiv(y, 400) + (153*(m-3)+2)/5 + int64(day) - 1 - 719468
 }
 
-// Civil is the inverse of Days.
+// Civil returns the date that is the given number of days after 1 January 1970. It is the inverse of Days.
 func Civil(days int64) (year int, month time.Month, day int) {
 	days += 719468
 	era := FloorDiv(days, 146097)
@@ -139,7 +144,7 @@ func Civil(days int64) (year int, month time.Month, day int) {
 	return int(y), time.Month(m), int(doy - (153*mp+2)/5 + 1)
 }
 
-// DaysIn is how many days the month has.
+// DaysIn returns the number of days in a month.
 func DaysIn(year int, month time.Month) int {
 	switch month {
 	case time.April, time.June, time.September, time.November:
@@ -154,7 +159,7 @@ func DaysIn(year int, month time.Month) int {
 	}
 }
 
-// FloorDiv is a/b rounded down, for b above 0.
+// FloorDiv returns a/b rounded down. b must be above 0.
 func FloorDiv[T int | int64](a, b T) T {
 	q := a / b
 	if a%b < 0 {

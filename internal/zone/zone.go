@@ -1,5 +1,5 @@
-// Package zone is the library's one reading of time zones: IANA names to locations, and local wall-clock times to
-// instants.
+// Package zone converts IANA names to locations, and local times to instants. All packages of the library use it, so they agree on
+// times that a change of the clock skips or repeats.
 package zone
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// locations is a cache from valid names to *time.Location: loading one costs 5 µs and 8 KB each time. Only names of the
-// database get in, so what a client types cannot make it grow.
+// locations caches the *time.Location of each valid name, because loading one costs 5 µs and 8 KB. It holds only names of the time
+// zone database, so the input of clients cannot fill the memory.
 var locations sync.Map
 
-// Load returns the location of an IANA name; "" is UTC. "Local", paths and unknown names are ErrInvalid. Safe for
+// Load returns the location of an IANA name. The name "" means UTC. "Local", paths and unknown names are ErrInvalid. It is safe for
 // concurrent use.
 func Load(name string) (*time.Location, error) {
 	if name == "" || name == "UTC" {
@@ -24,21 +24,21 @@ func Load(name string) (*time.Location, error) {
 	if loc, ok := locations.Load(name); ok {
 		return loc.(*time.Location), nil
 	}
-	if !wellFormed(name) {
+	if !isWellFormed(name) {
 		return nil, fmt.Errorf("%w: time zone %.64q is not an IANA name such as Europe/Berlin", fault.ErrInvalid, name)
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: time zone %q is unknown: an IANA name such as Europe/Berlin is wanted", fault.ErrInvalid, name)
+		return nil, fmt.Errorf("%w: time zone %q is unknown, expected an IANA name such as Europe/Berlin", fault.ErrInvalid, name)
 	}
-	kept, _ := locations.LoadOrStore(name, loc)
-	return kept.(*time.Location), nil
+	cached, _ := locations.LoadOrStore(name, loc)
+	return cached.(*time.Location), nil
 }
 
-// wellFormed accepts what names of the database look like: words joined by single slashes. It keeps out paths, the many
-// spellings that a file system would take for one name, and what some systems keep beside the names, which means something
-// else or nothing on the next machine.
-func wellFormed(name string) bool {
+// isWellFormed reports whether a name has the form of the names in the database: words separated by single slashes. It rejects
+// paths, and other spellings that a file system accepts for the same name. It also rejects names that exist only on some machines
+// or differ between machines.
+func isWellFormed(name string) bool {
 	if name == "Local" || name == "localtime" || name == "posixrules" || len(name) > 64 {
 		return false
 	}
@@ -59,7 +59,8 @@ func wellFormed(name string) bool {
 	return word > 0
 }
 
-// Instant is how the library keeps time: UTC, to the microsecond, without a monotonic reading. The zero time stays zero.
+// Instant returns t as the library stores it: in UTC, truncated to microseconds, without a monotonic clock reading. The zero time
+// stays zero.
 func Instant(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }

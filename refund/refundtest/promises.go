@@ -11,26 +11,26 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// promises lists what is expected of a formula.
+// promises lists the promises that a formula must keep.
 func promises(o Options) []promise {
 	all := []promise{
-		{"answers every valid case", answers},
-		{"leaves the case as it was", untouched},
-		{"gives the same answer again", same},
-		{"has one line for each charge, in their order", inOrder},
-		{"has exactly the decimals of the currency", scaled},
-		{"adds up", addsUp},
-		{"never gives less than nothing", notBelow},
-		{"never gives more than is left of a payment", notAbove},
-		{"never rises with time", notRising},
+		{"returns a result for every valid case", checkResult},
+		{"does not change the case", checkCaseUnchanged},
+		{"returns the same result again", checkRepeatable},
+		{"returns one line for each charge, in the order of the charges", checkLines},
+		{"rounds every amount to the decimals of the currency", checkScale},
+		{"returns lines that add up to the total", checkSum},
+		{"returns no negative amount", checkNotNegative},
+		{"never refunds more than is left of a payment", checkNotAboveRemaining},
+		{"never refunds more for a later cancellation", checkNotRising},
 	}
 	if o.ZeroAtEnd {
-		all = append(all, promise{"gives nothing from the end on", zeroAtEnd})
+		all = append(all, promise{"refunds nothing from the end of the last charge on", checkZeroAtEnd})
 	}
 	return all
 }
 
-// ask asks f, with a copy of the charges, and makes an error of a panic.
+// ask calls f with a copy of the charges. It returns a panic as an error.
 func ask(f refund.Formula, c refund.Case) (r refund.Result, err error) {
 	c.Charges = slices.Clone(c.Charges)
 	err = fault.Guard("the formula", func() (err error) {
@@ -40,14 +40,14 @@ func ask(f refund.Formula, c refund.Case) (r refund.Result, err error) {
 	return r, err
 }
 
-func answers(f refund.Formula, t trial) string {
+func checkResult(f refund.Formula, t trial) string {
 	if _, err := ask(f, t.Case); err != nil {
 		return "it fails: " + err.Error()
 	}
 	return ""
 }
 
-func untouched(f refund.Formula, t trial) string {
+func checkCaseUnchanged(f refund.Formula, t trial) string {
 	c := t.Case
 	c.Charges = slices.Clone(t.Charges)
 	_ = fault.Guard("the formula", func() error {
@@ -62,26 +62,26 @@ func untouched(f refund.Formula, t trial) string {
 	return ""
 }
 
-// equal compares by value: a formula may have made the charge of its line anew.
+// equal compares two charges by value, because a formula may build the charge of a line anew.
 func equal(a, b refund.Charge) bool {
-	return a.Label == b.Label && a.Kind == b.Kind && sane(b.Paid) && a.Paid.Equal(b.Paid) &&
-		sane(b.Refunded) && a.Refunded.Equal(b.Refunded) && a.Start.Equal(b.Start) && a.End.Equal(b.End)
+	return a.Label == b.Label && a.Kind == b.Kind && withinBounds(b.Paid) && a.Paid.Equal(b.Paid) &&
+		withinBounds(b.Refunded) && a.Refunded.Equal(b.Refunded) && a.Start.Equal(b.Start) && a.End.Equal(b.End)
 }
 
-// same asks several times at once, so that the race detector sees a formula that keeps something.
-func same(f refund.Formula, t trial) string {
-	answers := make([]string, 3)
+// checkRepeatable calls the formula in several goroutines at once, so the race detector can find a formula that keeps state.
+func checkRepeatable(f refund.Formula, t trial) string {
+	results := make([]string, 3)
 	var group sync.WaitGroup
-	for i := range answers {
+	for i := range results {
 		group.Go(func() {
 			r, err := ask(f, t.Case)
-			answers[i] = fmt.Sprint(describe(r), err)
+			results[i] = fmt.Sprint(describe(r), err)
 		})
 	}
 	group.Wait()
-	for _, a := range answers[1:] {
-		if a != answers[0] {
-			return fmt.Sprintf("it answers once\n%s\nand then\n%s", answers[0], a)
+	for _, r := range results[1:] {
+		if r != results[0] {
+			return fmt.Sprintf("it returns first\n%s\nand then\n%s", results[0], r)
 		}
 	}
 	return ""
@@ -89,135 +89,137 @@ func same(f refund.Formula, t trial) string {
 
 // describe writes a result without its charges.
 func describe(r refund.Result) string {
-	s := "total " + plain(r.Total)
+	s := "total " + formatDecimal(r.Total)
 	for _, l := range r.Lines {
-		s += fmt.Sprintf("; line %s, %d of %d, clamped %t, %q", plain(l.Amount), l.Unused, l.Total, l.Clamped, l.Note)
+		s += fmt.Sprintf("; line %s, %d of %d, clamped %t, %q", formatDecimal(l.Amount), l.Unused, l.Total, l.Clamped, l.Note)
 	}
 	return s
 }
 
-// sane tells whether a number can be calculated with, or written out, in reasonable time.
-func sane(d decimal.Decimal) bool {
-	const most = 100
-	return d.Exponent() >= -most && d.Exponent() <= most
+// withinBounds reports whether the package can calculate with d and write it out in a short time.
+func withinBounds(d decimal.Decimal) bool {
+	const maxExponent = 100
+	return d.Exponent() >= -maxExponent && d.Exponent() <= maxExponent
 }
 
-func plain(d decimal.Decimal) string {
-	if !sane(d) {
+// formatDecimal writes d with all its decimals.
+func formatDecimal(d decimal.Decimal) string {
+	if !withinBounds(d) {
 		return fmt.Sprintf("a number with the exponent %d", d.Exponent())
 	}
 	return d.StringFixed(max(0, -d.Exponent()))
 }
 
-// look asks f and leaves what fails, or has numbers that are none, to the promises about that.
-func look(f refund.Formula, c refund.Case, judge func(refund.Result) string) string {
+// checkValid calls check with the result of f. It skips errors and amounts out of bounds, because other promises cover those.
+func checkValid(f refund.Formula, c refund.Case, check func(refund.Result) string) string {
 	r, err := ask(f, c)
-	if err != nil || !sane(r.Total) {
+	if err != nil || !withinBounds(r.Total) {
 		return ""
 	}
 	for _, l := range r.Lines {
-		if !sane(l.Amount) {
+		if !withinBounds(l.Amount) {
 			return ""
 		}
 	}
-	return judge(r)
+	return check(r)
 }
 
-func inOrder(f refund.Formula, t trial) string {
-	return look(f, t.Case, func(r refund.Result) string {
+func checkLines(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
 		if len(r.Lines) != len(t.Charges) {
-			return fmt.Sprintf("it gives %d lines for %d charges", len(r.Lines), len(t.Charges))
+			return fmt.Sprintf("it returns %d lines for %d charges", len(r.Lines), len(t.Charges))
 		}
 		for i, l := range r.Lines {
 			if !equal(t.Charges[i], l.Charge) {
-				return fmt.Sprintf("line %d is about %q instead of charge %d, %q", i, l.Charge.Label, i, t.Charges[i].Label)
+				return fmt.Sprintf("line %d has the charge %q, not charge %d, %q", i, l.Charge.Label, i, t.Charges[i].Label)
 			}
 		}
 		return ""
 	})
 }
 
-func scaled(f refund.Formula, t trial) string {
+func checkScale(f refund.Formula, t trial) string {
 	r, err := ask(f, t.Case)
 	if err != nil {
 		return ""
 	}
 	for i, l := range r.Lines {
 		if l.Amount.Exponent() != -t.Places {
-			return fmt.Sprintf("line %d is %s", i, plain(l.Amount))
+			return fmt.Sprintf("line %d is %s", i, formatDecimal(l.Amount))
 		}
 	}
 	if r.Total.Exponent() != -t.Places {
-		return "the total is " + plain(r.Total)
+		return "the total is " + formatDecimal(r.Total)
 	}
 	return ""
 }
 
-func addsUp(f refund.Formula, t trial) string {
-	return look(f, t.Case, func(r refund.Result) string {
+func checkSum(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
 		sum := decimal.Zero
 		for _, l := range r.Lines {
 			sum = sum.Add(l.Amount)
 		}
 		if !sum.Equal(r.Total) {
-			return fmt.Sprintf("the lines add up to %s, the total is %s", plain(sum), plain(r.Total))
+			return fmt.Sprintf("the lines add up to %s, the total is %s", formatDecimal(sum), formatDecimal(r.Total))
 		}
 		return ""
 	})
 }
 
-func notBelow(f refund.Formula, t trial) string {
-	return look(f, t.Case, func(r refund.Result) string {
+func checkNotNegative(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
 		for i, l := range r.Lines {
 			if l.Amount.IsNegative() {
-				return fmt.Sprintf("line %d is %s", i, plain(l.Amount))
+				return fmt.Sprintf("line %d is %s", i, formatDecimal(l.Amount))
 			}
 		}
 		if r.Total.IsNegative() {
-			return "the total is " + plain(r.Total)
+			return "the total is " + formatDecimal(r.Total)
 		}
 		return ""
 	})
 }
 
-func notAbove(f refund.Formula, t trial) string {
-	return look(f, t.Case, func(r refund.Result) string {
+func checkNotAboveRemaining(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
 		for i, l := range r.Lines {
 			if i == len(t.Charges) {
 				break
 			}
 			left := decimal.Max(decimal.Zero, t.Charges[i].Paid.Sub(t.Charges[i].Refunded))
 			if l.Amount.GreaterThan(left) {
-				return fmt.Sprintf("line %d is %s, %s is left of the payment", i, plain(l.Amount), plain(left))
+				return fmt.Sprintf("line %d is %s, %s is left of the payment", i, formatDecimal(l.Amount), formatDecimal(left))
 			}
 		}
 		return ""
 	})
 }
 
-func notRising(f refund.Formula, t trial) string {
-	return look(f, t.Case, func(r refund.Result) string {
+func checkNotRising(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
 		c := t.Case
 		c.At = t.later
-		return look(f, c, func(later refund.Result) string {
+		return checkValid(f, c, func(later refund.Result) string {
 			if later.Total.GreaterThan(r.Total) {
-				return fmt.Sprintf("it gives %s at %s and %s at %s", plain(r.Total), written(t.At), plain(later.Total), written(t.later))
+				return fmt.Sprintf("it refunds %s at %s and %s at %s",
+					formatDecimal(r.Total), formatTime(t.At), formatDecimal(later.Total), formatTime(t.later))
 			}
 			return ""
 		})
 	})
 }
 
-func zeroAtEnd(f refund.Formula, t trial) string {
+func checkZeroAtEnd(f refund.Formula, t trial) string {
 	c := t.Case
 	for _, charge := range t.Charges {
 		if charge.End.After(c.At) {
 			c.At = charge.End
 		}
 	}
-	return look(f, c, func(r refund.Result) string {
+	return checkValid(f, c, func(r refund.Result) string {
 		if !r.Total.IsZero() {
-			return fmt.Sprintf("it gives %s at %s", plain(r.Total), written(c.At))
+			return fmt.Sprintf("it refunds %s at %s", formatDecimal(r.Total), formatTime(c.At))
 		}
 		return ""
 	})

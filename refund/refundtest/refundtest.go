@@ -1,11 +1,11 @@
-// Package refundtest checks a refund formula against random cases: the ones a host wrote itself, an expression that a
-// reseller typed, or a combination of this library's own.
+// Package refundtest checks a refund.Formula with random cases. A host uses it for its own formulas, for the expressions of its
+// resellers and for combinations of the library's formulas.
 //
 //	func TestOurRefunds(t *testing.T) {
 //		refundtest.TestFormula(t, rules.Refunds)
 //	}
 //
-// A case that breaks a promise is made smaller as long as it still does, and printed so that a person can read it.
+// If a case violates a promise, the package searches for a simpler case that violates the same promise, and reports that one.
 package refundtest
 
 import (
@@ -18,35 +18,36 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Options say what more is expected of a formula, and which cases it has to answer. The zero value is fine for every
-// formula that answers in all currencies.
+// Options select the random cases and one additional promise. The zero value suits every formula that works for all currencies.
 type Options struct {
-	// ZeroAtEnd expects nothing from the end of the last charge on. It holds for Prorated, not for MoneyBack or for an
-	// expression that leaves the periods out.
+	// ZeroAtEnd adds a promise: the formula refunds nothing from the end of the last charge on. Prorated keeps it. MoneyBack and
+	// expressions that ignore the period do not.
 	ZeroAtEnd bool
 
-	// ShortPeriods asks for Recurring and Flat charges by the hour too, whose periods may have no date of their own. A
-	// formula that divides by days has to expect that, and fails where it does not.
+	// ShortPeriods adds Recurring and Flat charges whose period starts and ends on the same date. A formula that divides by the
+	// number of days fails for them unless it handles 0 days.
 	ShortPeriods bool
 
-	// Places are the currencies' decimals to ask for; none is 0, 2 and 3. A Fee of 2.50 needs 2.
+	// Places lists the numbers of decimals of the currencies; empty means 0, 2 and 3. A formula with a Fee of 2.50 needs at least 2.
 	Places []int32
 
-	// Labels are what charges are called; none is "server", "licence" and "disk". A ByLabel needs its own.
+	// Labels lists the labels of the charges; empty means "server", "licence" and "disk". A ByLabel needs its own labels.
 	Labels []string
 
-	// Cases is how many are drawn for each promise; 0 or less is 1,000. The same Seed draws the same cases.
+	// Cases is the number of random cases for each promise; 0 or less means 1,000.
 	Cases int
-	Seed  uint64
+
+	// Seed selects the random cases. Equal seeds and options give equal cases.
+	Seed uint64
 
 	zones []*time.Location // loaded once
 }
 
-// TestFormula holds f to the promises of a refund.Formula, each in a sub-test named after it. At most one Options is looked
-// at. The case that it prints is drawn anew in every run alike, so a failure stays until it is mended.
+// TestFormula checks f against each promise of a refund.Formula, in a sub-test with the name of the promise. It uses the first of
+// the options and ignores any others. The random cases are the same in every run, so a failure can be repeated.
 func TestFormula(t *testing.T, f refund.Formula, options ...Options) {
 	t.Helper()
-	o := first(options)
+	o := withDefaults(options)
 	for _, p := range promises(o) {
 		t.Run(p.name, func(t *testing.T) {
 			if v := p.check(f, o); v != nil {
@@ -56,10 +57,10 @@ func TestFormula(t *testing.T, f refund.Formula, options ...Options) {
 	}
 }
 
-// Check is TestFormula without a test, for a program that wants to know before it accepts a formula. It returns the first
-// broken promise as a *Violation, or nil.
+// Check does what TestFormula does, without a test, so a program can check a formula before it accepts it. It returns nil, or the
+// first violation as a *Violation.
 func Check(f refund.Formula, options ...Options) error {
-	o := first(options)
+	o := withDefaults(options)
 	for _, p := range promises(o) {
 		if v := p.check(f, o); v != nil {
 			return v
@@ -68,7 +69,7 @@ func Check(f refund.Formula, options ...Options) error {
 	return nil
 }
 
-func first(options []Options) Options {
+func withDefaults(options []Options) Options {
 	o := Options{}
 	if len(options) > 0 {
 		o = options[0]
@@ -86,41 +87,41 @@ func first(options []Options) Options {
 	return o
 }
 
-// Violation is a promise that a formula breaks, with the smallest case found that shows it.
+// Violation reports a promise that a formula breaks, with the simplest case that was found.
 type Violation struct {
-	Promise string // the name of the sub-test
-	Found   string // what the formula did
-	Case    refund.Case
-	Later   time.Time // the second instant, where the promise is about two
+	Promise string      // the name of the sub-test
+	Found   string      // a description of what the formula did
+	Case    refund.Case // a case for which it did so
+	Later   time.Time   // the second instant; only a promise about two instants uses it
 }
 
-// Error writes the violation and the case for a person.
+// Error returns a text of several lines for a person: the promise, what was found, and the case.
 func (v *Violation) Error() string {
 	var b strings.Builder
 	c := v.Case
 	zone := trial{Case: c}.zone()
-	written := func(t time.Time) string { return written(t.In(zone)) }
-	fmt.Fprintf(&b, "broken promise: %s\n%s\nthe case, as small as it still shows this:\n", v.Promise, v.Found)
+	format := func(t time.Time) string { return formatTime(t.In(zone)) }
+	fmt.Fprintf(&b, "broken promise: %s\n%s\nthe simplest case that was found:\n", v.Promise, v.Found)
 	for _, charge := range c.Charges {
-		fmt.Fprintf(&b, "  %s charge %q from %s to %s: paid %s, given back before %s\n",
-			charge.Kind, charge.Label, written(charge.Start), written(charge.End), charge.Paid, charge.Refunded)
+		fmt.Fprintf(&b, "  %s charge %q from %s to %s: paid %s, refunded before %s\n",
+			charge.Kind, charge.Label, format(charge.Start), format(charge.End), charge.Paid, charge.Refunded)
 	}
-	fmt.Fprintf(&b, "  at %s, service since %s, days of %s, %d places", written(c.At), written(c.ServiceStart), zone, c.Places)
+	fmt.Fprintf(&b, "  at %s, service since %s, days of %s, %d places", format(c.At), format(c.ServiceStart), zone, c.Places)
 	if c.Location == nil {
 		b.WriteString(", Location nil")
 	}
 	return b.String()
 }
 
-func written(t time.Time) string { return t.Format(time.RFC3339Nano) }
+func formatTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
-// trial is a case and a second instant, not before the first.
+// trial is a case and a second instant that is not before Case.At.
 type trial struct {
 	refund.Case
 	later time.Time
 }
 
-// zone is the case's Location, whose nil is UTC.
+// zone returns the Location of the case, or UTC if that is nil.
 func (t trial) zone() *time.Location {
 	if t.Location == nil {
 		return time.UTC
@@ -128,21 +129,22 @@ func (t trial) zone() *time.Location {
 	return t.Location
 }
 
-// promise is one property. broken says what the formula did wrong; "" is nothing.
+// promise is one property of a formula. violation describes how the formula breaks the promise in a trial; "" means that it keeps
+// the promise.
 type promise struct {
-	name   string
-	broken func(f refund.Formula, t trial) string
+	name      string
+	violation func(f refund.Formula, t trial) string
 }
 
-// check draws trials until one breaks the promise.
+// check tries random cases until the formula breaks the promise.
 func (p promise) check(f refund.Formula, o Options) *Violation {
 	for n := range o.Cases {
-		t := draw(rand.New(rand.NewPCG(o.Seed, uint64(n))), o)
-		if p.broken(f, t) == "" {
+		t := randomTrial(rand.New(rand.NewPCG(o.Seed, uint64(n))), o)
+		if p.violation(f, t) == "" {
 			continue
 		}
-		t = shrink(t, o, func(t trial) bool { return p.broken(f, t) != "" })
-		return &Violation{Promise: p.name, Found: p.broken(f, t), Case: t.Case, Later: t.later}
+		t = simplify(t, o, func(t trial) bool { return p.violation(f, t) != "" })
+		return &Violation{Promise: p.name, Found: p.violation(f, t), Case: t.Case, Later: t.later}
 	}
 	return nil
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// shrink makes a trial simpler as long as it still breaks the promise. It ends because every step lowers the cost.
-func shrink(t trial, o Options, broken func(trial) bool) trial {
+// simplify replaces a trial by simpler trials while they still violate the promise. It ends because every step reduces the cost.
+func simplify(t trial, o Options, violates func(trial) bool) trial {
 	for {
-		candidates := simpler(t, o)
-		i := slices.IndexFunc(candidates, func(s trial) bool { return cost(s) < cost(t) && s.fits(o) && broken(s) })
+		candidates := simplerTrials(t, o)
+		i := slices.IndexFunc(candidates, func(s trial) bool { return cost(s) < cost(t) && s.matches(o) && violates(s) })
 		if i < 0 {
 			return t
 		}
@@ -22,11 +22,11 @@ func shrink(t trial, o Options, broken func(trial) bool) trial {
 	}
 }
 
-// usualPlaces are those that a reader expects.
+// usualPlaces is the number of decimals of most currencies.
 const usualPlaces = 2
 
-// fits tells whether the trial is one that the options ask for.
-func (t trial) fits(o Options) bool {
+// matches reports whether the trial is valid and the options permit it.
+func (t trial) matches(o Options) bool {
 	for _, c := range t.Charges {
 		if !o.ShortPeriods && c.Start.In(t.zone()).Format(time.DateOnly) == c.End.In(t.zone()).Format(time.DateOnly) {
 			return false
@@ -35,10 +35,10 @@ func (t trial) fits(o Options) bool {
 	return t.Validate() == nil
 }
 
-// cost tells how hard a trial is to read.
+// cost estimates how hard a trial is to read.
 func cost(t trial) int {
-	const charge = 1000
-	n := odd(t.At) + odd(t.later) + odd(t.ServiceStart) + apart(t.At, t.later) + apart(t.ServiceStart, t.At)
+	const chargeCost = 1000
+	n := timeCost(t.At) + timeCost(t.later) + timeCost(t.ServiceStart) + distanceCost(t.At, t.later) + distanceCost(t.ServiceStart, t.At)
 	if t.Location != time.UTC {
 		n += 20
 	}
@@ -46,82 +46,83 @@ func cost(t trial) int {
 		n++
 	}
 	for _, c := range t.Charges {
-		n += charge + int(c.Kind) + 2*odd(c.Start) + odd(c.End) + apart(c.Start, c.End) + apart(c.Start, t.At)
-		n += digits(c.Paid) + 2*digits(c.Refunded)
+		n += chargeCost + int(c.Kind) + 2*timeCost(c.Start) + timeCost(c.End) + distanceCost(c.Start, c.End) + distanceCost(c.Start, t.At)
+		n += amountCost(c.Paid) + 2*amountCost(c.Refunded)
 	}
 	return n
 }
 
-// odd tells how far an instant is from a plain one: midnight near the beginning of 2026.
-func odd(t time.Time) int {
+// timeCost is lowest for midnight at the start of 2026.
+func timeCost(t time.Time) int {
 	n := 0
 	for _, unit := range []time.Duration{day, time.Hour, time.Minute, time.Second} {
 		if !t.Equal(t.Truncate(unit)) {
 			n += 4
 		}
 	}
-	return n + apart(t, newYear())
+	return n + distanceCost(t, newYear())
 }
 
 func newYear() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// apart grows with the logarithm of the days and hours between.
-func apart(a, b time.Time) int {
+// distanceCost grows with the logarithm of the days and hours between two instants.
+func distanceCost(a, b time.Time) int {
 	d := b.Sub(a).Abs()
 	return bits.Len64(uint64(d/day)) + bits.Len64(uint64(d%day/time.Hour))
 }
 
-func digits(d decimal.Decimal) int {
+// amountCost grows with the length of the written amount.
+func amountCost(d decimal.Decimal) int {
 	if d.IsZero() {
 		return 0
 	}
 	return 1 + len(d.String())
 }
 
-// simpler lists trials that may be simpler, the boldest first.
-func simpler(t trial, o Options) []trial {
+// simplerTrials returns variants of t that may be simpler, those with the largest changes first.
+func simplerTrials(t trial, o Options) []trial {
 	var all []trial
-	try := func(change func(*trial)) {
+	add := func(change func(*trial)) {
 		s := t
 		s.Charges = slices.Clone(t.Charges)
 		change(&s)
 		all = append(all, s)
 	}
 	for i := range t.Charges {
-		try(func(s *trial) { s.Charges = slices.Delete(s.Charges, i, i+1) })
+		add(func(s *trial) { s.Charges = slices.Delete(s.Charges, i, i+1) })
 	}
-	try(func(s *trial) { s.Location = time.UTC })
+	add(func(s *trial) { s.Location = time.UTC })
 	if slices.Contains(o.Places, usualPlaces) {
-		try(func(s *trial) { s.Places = usualPlaces })
+		add(func(s *trial) { s.Places = usualPlaces })
 	}
 	if len(t.Charges) > 0 {
-		try(func(s *trial) { s.move(newYear().Sub(s.Charges[0].Start)) })
+		add(func(s *trial) { s.shift(newYear().Sub(s.Charges[0].Start)) })
 	}
-	try(func(s *trial) { s.move(newYear().Sub(s.At)) })
+	add(func(s *trial) { s.shift(newYear().Sub(s.At)) })
 	for i := range t.Charges {
-		for _, change := range plainer(t.Charges[i]) {
-			try(func(s *trial) { change(&s.Charges[i]) })
+		for _, change := range simplerCharges(t.Charges[i]) {
+			add(func(s *trial) { change(&s.Charges[i]) })
 		}
-		try(func(s *trial) { s.ServiceStart = s.Charges[i].Start })
-		try(func(s *trial) { s.At = s.Charges[i].Start })
-		try(func(s *trial) { s.At = s.Charges[i].End })
-		try(func(s *trial) {
+		add(func(s *trial) { s.ServiceStart = s.Charges[i].Start })
+		add(func(s *trial) { s.At = s.Charges[i].Start })
+		add(func(s *trial) { s.At = s.Charges[i].End })
+		add(func(s *trial) {
 			s.At = s.Charges[i].Start
-			s.move(newYear().Sub(s.At))
+			s.shift(newYear().Sub(s.At))
 		})
 	}
 	for _, d := range []time.Duration{day, time.Hour, time.Second} {
-		try(func(s *trial) { s.At = s.At.Truncate(d) })
-		try(func(s *trial) { s.later = s.later.Truncate(d) })
-		try(func(s *trial) { s.later = s.At.Add(d) })
-		try(func(s *trial) { s.ServiceStart = s.ServiceStart.Truncate(d) })
+		add(func(s *trial) { s.At = s.At.Truncate(d) })
+		add(func(s *trial) { s.later = s.later.Truncate(d) })
+		add(func(s *trial) { s.later = s.At.Add(d) })
+		add(func(s *trial) { s.ServiceStart = s.ServiceStart.Truncate(d) })
 	}
-	try(func(s *trial) { s.later = s.At.Add(s.later.Sub(s.At) / 2) })
+	add(func(s *trial) { s.later = s.At.Add(s.later.Sub(s.At) / 2) })
 	return slices.DeleteFunc(all, func(s trial) bool { return s.later.Before(s.At) })
 }
 
-// plainer lists changes that may make a charge plainer.
-func plainer(c refund.Charge) []func(*refund.Charge) {
+// simplerCharges returns changes that may simplify a charge.
+func simplerCharges(c refund.Charge) []func(*refund.Charge) {
 	changes := []func(*refund.Charge){
 		func(c *refund.Charge) { c.Refunded = decimal.Zero },
 		func(c *refund.Charge) { c.Kind = refund.Recurring },
@@ -143,8 +144,8 @@ func plainer(c refund.Charge) []func(*refund.Charge) {
 	return changes
 }
 
-// move shifts all instants.
-func (t *trial) move(by time.Duration) {
+// shift moves all instants by the same duration.
+func (t *trial) shift(by time.Duration) {
 	t.At, t.later, t.ServiceStart = t.At.Add(by), t.later.Add(by), t.ServiceStart.Add(by)
 	for i := range t.Charges {
 		t.Charges[i].Start, t.Charges[i].End = t.Charges[i].Start.Add(by), t.Charges[i].End.Add(by)

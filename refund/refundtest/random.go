@@ -11,27 +11,29 @@ import (
 
 const day = 24 * time.Hour
 
-// zones lists zones with something to fall over: none at all, which is UTC, offsets of half an hour, clocks set back over
-// midnight, a date left out. Those that the machine does not know are left out.
+// zones returns time zones in which formulas are likely to fail: nil, which means UTC, offsets with half hours, clocks set back
+// over midnight, and a skipped date. It leaves out zones that the machine does not know.
 func zones() []*time.Location {
-	known := []*time.Location{nil, time.UTC, time.FixedZone("UTC-11", -11*60*60)}
-	for _, name := range []string{"Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"} {
+	all := []*time.Location{nil, time.UTC, time.FixedZone("UTC-11", -11*60*60)}
+	for _, name := range []string{
+		"Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe",
+	} {
 		if loc, err := time.LoadLocation(name); err == nil {
-			known = append(known, loc)
+			all = append(all, loc)
 		}
 	}
-	return known
+	return all
 }
 
-// draw makes a valid case: charges of all kinds, most of them with the cancellation within their period, and now and then
-// an instant right at an edge.
-func draw(r *rand.Rand, o Options) trial {
+// randomTrial returns a valid case with charges of all kinds. The cancellation is within the period of most charges, and sometimes
+// exactly at the start or the end of one.
+func randomTrial(r *rand.Rand, o Options) trial {
 	t := trial{}
 	t.Location = pick(r, o.zones)
 	t.Places = pick(r, o.Places)
 	base := time.Date(2000+r.IntN(40), time.Month(1+r.IntN(12)), 1+r.IntN(28), 0, 0, 0, 0, t.zone())
 	for range pick(r, []int{0, 1, 1, 1, 2, 3, 5}) {
-		t.Charges = append(t.Charges, drawCharge(r, o, t.Places, base))
+		t.Charges = append(t.Charges, randomCharge(r, o, t.Places, base))
 	}
 	t.ServiceStart = base.Add(-time.Duration(r.IntN(60)) * day)
 	t.At = base.Add(time.Duration(r.Int64N(int64(40*day))) - 2*day)
@@ -43,8 +45,8 @@ func draw(r *rand.Rand, o Options) trial {
 	return t
 }
 
-func drawCharge(r *rand.Rand, o Options, places int32, base time.Time) refund.Charge {
-	c := refund.Charge{Label: pick(r, o.Labels), Paid: money(r, places)}
+func randomCharge(r *rand.Rand, o Options, places int32, base time.Time) refund.Charge {
+	c := refund.Charge{Label: pick(r, o.Labels), Paid: randomAmount(r, places)}
 	c.Kind = pick(r, []refund.Kind{refund.Recurring, refund.Recurring, refund.Recurring, refund.Flat, refund.Setup, refund.Usage})
 	c.Start = base.Add(pick(r, []time.Duration{0, 0, 9*time.Hour + 30*time.Minute, -40 * day, 20 * day}))
 	c.End = c.Start.AddDate(0, 1, 0)
@@ -61,13 +63,13 @@ func drawCharge(r *rand.Rand, o Options, places int32, base time.Time) refund.Ch
 		}
 	}
 	if r.IntN(4) == 0 {
-		c.Refunded = money(r, places)
+		c.Refunded = randomAmount(r, places)
 	}
 	return c
 }
 
-// money draws an amount, now and then one finer than the currency, as discounts leave them.
-func money(r *rand.Rand, places int32) decimal.Decimal {
+// randomAmount returns an amount. Some amounts have more decimals than the currency, as after a discount.
+func randomAmount(r *rand.Rand, places int32) decimal.Decimal {
 	units := pick(r, []int64{0, 1, 5, 99, 100, 3000, r.Int64N(1000), r.Int64N(1_000_000), r.Int64N(1_000_000_000_000)})
 	if r.IntN(8) == 0 {
 		places += 2
