@@ -28,7 +28,7 @@ func (m *Manager) Badges(ctx context.Context, a dedicated.Actor, servers []uuid.
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, actorError(opBadges, a)
 	}
-	active, err := m.active(ctx, servers, func(c Cancellation) bool { return c.visibleTo(a) })
+	active, err := m.readActive(ctx, servers, func(c Cancellation) bool { return c.visibleTo(a) })
 	if err != nil {
 		return nil, explain(opBadges, uuid.Nil, uuid.Nil, err)
 	}
@@ -42,7 +42,7 @@ func (m *Manager) Badges(ctx context.Context, a dedicated.Actor, servers []uuid.
 // Ends returns the planned dates of those of the servers that have an active cancellation. It fits backup.Config.Ends. It is
 // trusted: it takes no actor.
 func (m *Manager) Ends(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
-	active, err := m.active(ctx, servers, func(Cancellation) bool { return true })
+	active, err := m.readActive(ctx, servers, func(Cancellation) bool { return true })
 	if err != nil {
 		return nil, report(opEnds, uuid.Nil, uuid.Nil, err)
 	}
@@ -53,9 +53,9 @@ func (m *Manager) Ends(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]
 	return ends, nil
 }
 
-// active returns the active cancellation of each server that has one. If a server has several, all but one belong to
+// readActive returns the active cancellation of each server that has one. If a server has several, all but one belong to
 // assignments that are over: the one that was ordered last is returned.
-func (m *Manager) active(
+func (m *Manager) readActive(
 	ctx context.Context, servers []uuid.UUID, include func(Cancellation) bool,
 ) (map[uuid.UUID]Cancellation, error) {
 	all, err := m.store.Active(ctx, servers)
@@ -83,7 +83,7 @@ func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.
 		return false, report(opShouldRenew, uuid.Nil, server, err)
 	}
 	for _, c := range all {
-		at, err := m.presentDate(ctx, c, now)
+		at, err := m.readPresentDate(ctx, c, now)
 		if err != nil {
 			return false, report(opShouldRenew, c.ID, server, err)
 		}
@@ -94,9 +94,9 @@ func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.
 	return true, nil
 }
 
-// presentDate returns the planned instant under the server's present billing. It is zero if nothing will happen: the server
+// readPresentDate returns the planned instant under the server's present billing. It is zero if nothing will happen: the server
 // has left its client, or belongs to a provider.
-func (m *Manager) presentDate(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
+func (m *Manager) readPresentDate(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
 	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
 	switch {
 	case err != nil:
@@ -108,5 +108,5 @@ func (m *Manager) presentDate(ctx context.Context, c Cancellation, now time.Time
 	case !s.Used() || !s.Owner.Own():
 		return time.Time{}, nil
 	}
-	return c.plannedUnder(s, now)
+	return c.resolveDate(s, now)
 }

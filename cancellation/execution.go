@@ -23,11 +23,11 @@ type step struct {
 // steps returns the parts of the execution, in order.
 func steps() []step {
 	return []step{
-		{StepRelease, (*Manager).release},
-		{StepDeprovision, (*Manager).deprovision},
+		{StepRelease, (*Manager).releaseServer},
+		{StepDeprovision, (*Manager).deprovisionServer},
 		{StepRefund, (*Manager).pay},
 		{StepCloseDown, (*Manager).closeDown},
-		{StepDone, (*Manager).unlock},
+		{StepDone, (*Manager).unlockServer},
 	}
 }
 
@@ -67,11 +67,11 @@ func (m *Manager) begin(ctx context.Context, claimed Cancellation, due dueAction
 
 // prepare returns the cancellation as its execution begins, with the steps and the refund that are fixed now.
 func (m *Manager) prepare(ctx context.Context, due dueAction, now time.Time) (Cancellation, error) {
-	c, err := due.cancellation.moved(OpBegin)
+	c, err := due.cancellation.move(OpBegin)
 	if err != nil {
 		return c, err
 	}
-	owed, err := m.owed(ctx, due.settings, due.server, c.At)
+	owed, err := m.computeRefund(ctx, due.settings, due.server, c.At)
 	if err != nil {
 		return c, err
 	}
@@ -88,7 +88,7 @@ func (m *Manager) prepare(ctx context.Context, due dueAction, now time.Time) (Ca
 // giveBackRefused gives back an execution that could not begin. The cancellation stays scheduled. The refusal of a gate is not an
 // error.
 func (m *Manager) giveBackRefused(ctx context.Context, claimed Cancellation, due dueAction, reason error, now time.Time) error {
-	d := claimed.failed(due.cancellation, reason, now)
+	d := claimed.givenBack(due.cancellation, reason, now)
 	d.facts = append(due.facts, d.facts...)
 	err := ignoreConflict(m.commit(ctx, now, d))
 	if errors.Is(reason, ErrForbidden) {
@@ -138,7 +138,7 @@ func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 
 // complete commits the end of an execution, together with the facts about it.
 func (m *Manager) complete(ctx context.Context, c Cancellation, now time.Time) error {
-	c, err := c.moved(OpFinish)
+	c, err := c.move(OpFinish)
 	if err != nil {
 		return err
 	}
@@ -150,8 +150,8 @@ func (m *Manager) complete(ctx context.Context, c Cancellation, now time.Time) e
 // errAssignmentChanged: the server is not under the cancellation's assignment any more, or not the reseller's own.
 var errAssignmentChanged = errors.New("the server has changed")
 
-// checkedServer reads the server right before a step that cannot be undone.
-func (m *Manager) checkedServer(ctx context.Context, c Cancellation) (dedicated.Server, error) {
+// readForStep reads the server right before a step that cannot be undone.
+func (m *Manager) readForStep(ctx context.Context, c Cancellation) (dedicated.Server, error) {
 	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
 	switch {
 	case err != nil:
@@ -168,8 +168,8 @@ func (m *Manager) checkedServer(ctx context.Context, c Cancellation) (dedicated.
 	return s, nil
 }
 
-func (m *Manager) release(ctx context.Context, c Cancellation) error {
-	if _, err := m.checkedServer(ctx, c); err != nil {
+func (m *Manager) releaseServer(ctx context.Context, c Cancellation) error {
+	if _, err := m.readForStep(ctx, c); err != nil {
 		return err
 	}
 	return fault.Host(ctx, "Servers.Release", func() error {
@@ -178,8 +178,8 @@ func (m *Manager) release(ctx context.Context, c Cancellation) error {
 	})
 }
 
-func (m *Manager) deprovision(ctx context.Context, c Cancellation) error {
-	s, err := m.checkedServer(ctx, c)
+func (m *Manager) deprovisionServer(ctx context.Context, c Cancellation) error {
+	s, err := m.readForStep(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -210,9 +210,9 @@ func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
 	return m.config.Hooks.closeDown(ctx, released)
 }
 
-// unlock unlocks the server. It succeeds if the server is not locked by the cancellation any more: it may have another client by
+// unlockServer unlocks the server. It succeeds if the server is not locked by the cancellation any more: it may have another client by
 // now.
-func (m *Manager) unlock(ctx context.Context, c Cancellation) error {
+func (m *Manager) unlockServer(ctx context.Context, c Cancellation) error {
 	err := fault.Host(ctx, "Servers.Unlock", func() error {
 		_, err := m.config.Servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
 		return err
@@ -232,13 +232,13 @@ func (m *Manager) unlock(ctx context.Context, c Cancellation) error {
 func (m *Manager) endAsChanged(ctx context.Context, c Cancellation, reason error) error {
 	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
 	if err == nil && found && s.LockedBy == c.ID {
-		err = m.unlock(ctx, c)
+		err = m.unlockServer(ctx, c)
 	}
 	now := m.now()
 	if err != nil {
 		return m.giveBack(ctx, c, err, now)
 	}
-	next, err := c.endedAsFailed(OpAssignmentChanged, reason.Error(), now)
+	next, err := c.fail(OpAssignmentChanged, reason.Error(), now)
 	if err != nil {
 		return err
 	}
@@ -247,12 +247,12 @@ func (m *Manager) endAsChanged(ctx context.Context, c Cancellation, reason error
 
 // finishAbandoned ends an execution that the reseller has given up: it unlocks the server.
 func (m *Manager) finishAbandoned(ctx context.Context, c Cancellation) error {
-	err := m.unlock(ctx, c)
+	err := m.unlockServer(ctx, c)
 	now := m.now()
 	if err != nil {
 		return m.giveBack(ctx, c, fmt.Errorf("abandoning: %w", err), now)
 	}
-	next, err := c.moved(OpAbandon)
+	next, err := c.move(OpAbandon)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 		o.ID = id
 	}
 	now := m.now()
-	return m.run(ctx, a, OpSchedule, o.ID, o.ServerID, now, change{
+	return m.run(ctx, a, OpSchedule, o.ID, o.ServerID, now, operation{
 		read: func(ctx context.Context) (reading, error) { return m.readForOrder(ctx, a, o) },
 		decide: func(r reading) (d decision, write bool, err error) {
 			if r.stored {
@@ -146,7 +146,7 @@ func (m *Manager) readForOrder(ctx context.Context, a dedicated.Actor, o Order) 
 	if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, o.ServerID); err != nil {
 		return r, err
 	}
-	if r.settings, err = m.settings(ctx, a.ResellerID); err != nil {
+	if r.settings, err = m.readSettings(ctx, a.ResellerID); err != nil {
 		return r, err
 	}
 	r.active, err = m.store.Active(ctx, []uuid.UUID{o.ServerID})
@@ -173,9 +173,9 @@ func (c Cancellation) orderFacts(now time.Time) []manage.Fact {
 // knows the date before is told the new one.
 func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUID, w When) (Cancellation, error) {
 	now := m.now()
-	return m.run(ctx, a, OpReschedule, id, uuid.Nil, now, change{
+	return m.run(ctx, a, OpReschedule, id, uuid.Nil, now, operation{
 		read:   func(ctx context.Context) (reading, error) { return m.readForChange(ctx, a, OpReschedule, id) },
-		decide: func(r reading) (decision, bool, error) { return r.rescheduled(a, w, now) },
+		decide: func(r reading) (decision, bool, error) { return r.reschedule(a, w, now) },
 		gated:  true,
 	})
 }
@@ -185,10 +185,10 @@ func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUI
 // ErrConflict. It may be discarded after its server has left the client.
 func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
 	now := m.now()
-	return m.run(ctx, a, OpDiscard, id, uuid.Nil, now, change{
+	return m.run(ctx, a, OpDiscard, id, uuid.Nil, now, operation{
 		read: func(ctx context.Context) (reading, error) { return m.readForChange(ctx, a, OpDiscard, id) },
 		decide: func(r reading) (decision, bool, error) {
-			d, err := r.discardedBy(a, reason, now)
+			d, err := r.discard(a, reason, now)
 			return d, true, err
 		},
 	})
@@ -196,10 +196,10 @@ func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 
 // readForChange reads a cancellation that the actor may know of, its reseller's settings and its server.
 func (m *Manager) readForChange(ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID) (r reading, err error) {
-	if r.cancellation, err = m.visible(ctx, a, op, id); err != nil {
+	if r.cancellation, err = m.readVisible(ctx, a, op, id); err != nil {
 		return r, err
 	}
-	if r.settings, err = m.settings(ctx, r.cancellation.ResellerID); err != nil {
+	if r.settings, err = m.readSettings(ctx, r.cancellation.ResellerID); err != nil {
 		return r, err
 	}
 	r.server, r.found, err = inventory.Server(ctx, m.config.Servers, r.cancellation.ResellerID, r.cancellation.ServerID)
@@ -247,9 +247,9 @@ func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 func (m *Manager) runStuck(
 	ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID, now time.Time, rule func(Cancellation) (Cancellation, error),
 ) (Cancellation, error) {
-	return m.run(ctx, a, op, id, uuid.Nil, now, change{
+	return m.run(ctx, a, op, id, uuid.Nil, now, operation{
 		read: func(ctx context.Context) (r reading, err error) {
-			r.cancellation, err = m.visible(ctx, a, op, id)
+			r.cancellation, err = m.readVisible(ctx, a, op, id)
 			return r, err
 		},
 		decide: func(r reading) (d decision, write bool, err error) {
@@ -262,8 +262,8 @@ func (m *Manager) runStuck(
 	})
 }
 
-// change is how an operation reads and decides.
-type change struct {
+// operation is how an operation reads and decides.
+type operation struct {
 	read   func(context.Context) (reading, error)
 	decide func(reading) (d decision, write bool, err error)
 	gated  bool // the gates are asked
@@ -271,21 +271,21 @@ type change struct {
 
 // run runs an operation of an actor on one cancellation.
 func (m *Manager) run(
-	ctx context.Context, a dedicated.Actor, op Op, id, server uuid.UUID, now time.Time, ch change,
+	ctx context.Context, a dedicated.Actor, op Op, id, server uuid.UUID, now time.Time, o operation,
 ) (Cancellation, error) {
 	written := false
-	operation := manage.Operation[reading, decision]{
-		Read:   ch.read,
-		Decide: ch.decide,
+	run := manage.Operation[reading, decision]{
+		Read:   o.read,
+		Decide: o.decide,
 		Commit: func(ctx context.Context, d decision) error {
 			written = true
 			return m.commit(ctx, now, d)
 		},
 	}
-	if ch.gated {
-		operation.Gate = func(ctx context.Context, d decision) error { return m.config.Hooks.ask(ctx, op, d.cancellation) }
+	if o.gated {
+		run.Gate = func(ctx context.Context, d decision) error { return m.config.Hooks.ask(ctx, op, d.cancellation) }
 	}
-	d, err := operation.Run(ctx)
+	d, err := run.Run(ctx)
 	if err != nil {
 		return Cancellation{}, explain(op, id, server, err)
 	}
@@ -297,21 +297,21 @@ func (m *Manager) run(
 
 // commit stores one cancellation with the facts about it.
 func (m *Manager) commit(ctx context.Context, now time.Time, d decision) error {
-	c, err := d.change(now)
+	c, err := d.toChange(now)
 	if err != nil {
 		return err
 	}
 	return m.store.Commit(ctx, c)
 }
 
-// change is the decision as it is stored.
-func (d decision) change(now time.Time) (Change, error) {
+// toChange is the decision as a Store takes it.
+func (d decision) toChange(now time.Time) (Change, error) {
 	events, err := manage.Events(now, d.facts)
 	return Change{Cancellations: []Cancellation{d.cancellation}, Events: events}, err
 }
 
-// visible reads a cancellation that the actor may know of, with everything that is stored.
-func (m *Manager) visible(ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID) (Cancellation, error) {
+// readVisible reads a cancellation that the actor may know of, with everything that is stored.
+func (m *Manager) readVisible(ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID) (Cancellation, error) {
 	if id == uuid.Nil {
 		return Cancellation{}, notFound(op, id)
 	}
@@ -325,7 +325,7 @@ func (m *Manager) visible(ctx context.Context, a dedicated.Actor, op Op, id uuid
 // Cancellation returns a cancellation that the actor may see. A client sees the cancellations of its own servers, also after it
 // has left the server, without steps and failures.
 func (m *Manager) Cancellation(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
-	c, err := m.visible(ctx, a, opCancellation, id)
+	c, err := m.readVisible(ctx, a, opCancellation, id)
 	if err != nil {
 		return Cancellation{}, explain(opCancellation, id, uuid.Nil, err)
 	}
@@ -350,8 +350,8 @@ func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query)
 	return items, next, explain(opCancellations, uuid.Nil, uuid.Nil, err)
 }
 
-// settings reads a reseller's settings. A reseller that never saved any has the zero settings.
-func (m *Manager) settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
+// readSettings reads a reseller's settings. A reseller that never saved any has the zero settings.
+func (m *Manager) readSettings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
 	s, err := m.store.Settings(ctx, reseller)
 	if errors.Is(err, ErrNotFound) {
 		return Settings{ResellerID: reseller}, nil

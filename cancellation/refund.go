@@ -66,19 +66,19 @@ func (m *Manager) quote(ctx context.Context, a dedicated.Actor, server uuid.UUID
 	if err := r.checkServer(opQuote, a, server); err != nil {
 		return result, err
 	}
-	_, at, err := chosen(opQuote, a, r.server, w, m.now())
+	_, at, err := chooseWhen(opQuote, a, r.server, w, m.now())
 	if err != nil {
 		return result, err
 	}
-	settings, err := m.settings(ctx, r.server.ResellerID)
+	settings, err := m.readSettings(ctx, r.server.ResellerID)
 	if err != nil {
 		return result, err
 	}
-	return m.owed(ctx, settings, r.server, at)
+	return m.computeRefund(ctx, settings, r.server, at)
 }
 
-// owed returns the refund for a server that is cancelled as of at. Quote and the execution both use it.
-func (m *Manager) owed(ctx context.Context, settings Settings, s dedicated.Server, at time.Time) (refund.Result, error) {
+// computeRefund returns the refund for a server that is cancelled as of at. Quote and the execution both use it.
+func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedicated.Server, at time.Time) (refund.Result, error) {
 	if m.config.Biller == nil {
 		return refund.Result{}, nil
 	}
@@ -90,7 +90,7 @@ func (m *Manager) owed(ctx context.Context, settings Settings, s dedicated.Serve
 	if err != nil {
 		return refund.Result{}, billingError(err)
 	}
-	formula, err := settings.formula(m.config.RefundFormula)
+	formula, err := settings.parseFormula(m.config.RefundFormula)
 	if err != nil {
 		return refund.Result{}, fault.Nonsense(partFormula, err)
 	}

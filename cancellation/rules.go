@@ -34,7 +34,7 @@ func (o Order) draft(a dedicated.Actor, r reading, now time.Time) (Cancellation,
 	if err := checkReason(OpSchedule, "Order.Reason", o.Reason); err != nil {
 		return Cancellation{}, err
 	}
-	w, at, err := chosen(OpSchedule, a, s, o.When, now)
+	w, at, err := chooseWhen(OpSchedule, a, s, o.When, now)
 	if err != nil {
 		return Cancellation{}, err
 	}
@@ -54,7 +54,7 @@ func (o Order) draft(a dedicated.Actor, r reading, now time.Time) (Cancellation,
 
 // checkRepeat refuses an order whose ID is stored, unless it repeats the order that made the record.
 func (o Order) checkRepeat(a dedicated.Actor, stored Cancellation) error {
-	w, err := o.When.normalized(OpSchedule)
+	w, err := o.When.normalize(OpSchedule)
 	if err != nil {
 		return err
 	}
@@ -127,9 +127,9 @@ func (r reading) checkHeld(op Op, a dedicated.Actor) error {
 
 const fieldAssignment = "Assignment"
 
-// chosen returns the When as it is stored and the instant that it means now, if the actor may choose it.
-func chosen(op Op, a dedicated.Actor, s dedicated.Server, w When, now time.Time) (When, time.Time, error) {
-	w, err := w.normalized(op)
+// chooseWhen returns the When as it is stored and the instant that it means now, if the actor may choose it.
+func chooseWhen(op Op, a dedicated.Actor, s dedicated.Server, w When, now time.Time) (When, time.Time, error) {
+	w, err := w.normalize(op)
 	if err != nil {
 		return w, time.Time{}, err
 	}
@@ -194,7 +194,7 @@ func (s Settings) checkLock(op Op, at, now time.Time, loc *time.Location) error 
 // checkChange refuses a client to move or discard a cancellation that only the reseller may change. It refuses everybody a
 // cancellation that is not scheduled any more.
 func (c Cancellation) checkChange(op Op, a dedicated.Actor, settings Settings, now time.Time) error {
-	_, stateErr := c.moved(op)
+	_, stateErr := c.move(op)
 	if a.Manages(c.ResellerID) {
 		return stateErr
 	}
@@ -215,8 +215,8 @@ func (c Cancellation) checkChange(op Op, a dedicated.Actor, settings Settings, n
 	return settings.checkLock(op, c.At, now, c.location())
 }
 
-// rescheduled returns what Reschedule makes of a cancellation. write is false if the date is the one that it has.
-func (r reading) rescheduled(a dedicated.Actor, w When, now time.Time) (d decision, write bool, err error) {
+// reschedule returns what Reschedule makes of a cancellation. write is false if the date is the one that it has.
+func (r reading) reschedule(a dedicated.Actor, w When, now time.Time) (d decision, write bool, err error) {
 	c := r.cancellation
 	if err := c.checkChange(OpReschedule, a, r.settings, now); err != nil {
 		return d, false, err
@@ -224,7 +224,7 @@ func (r reading) rescheduled(a dedicated.Actor, w When, now time.Time) (d decisi
 	if err := r.checkHeld(OpReschedule, a); err != nil {
 		return d, false, err
 	}
-	w, at, err := chosen(OpReschedule, a, r.server, w, now)
+	w, at, err := chooseWhen(OpReschedule, a, r.server, w, now)
 	if err != nil || w.same(c.When) && at.Equal(c.At) {
 		return decision{cancellation: c}, false, err
 	}
@@ -259,8 +259,8 @@ func (c Cancellation) moveFacts(now, from time.Time, by dedicated.Actor) []manag
 	return facts
 }
 
-// discardedBy returns what Discard makes of a cancellation.
-func (r reading) discardedBy(a dedicated.Actor, reason string, now time.Time) (decision, error) {
+// discard returns what Discard makes of a cancellation.
+func (r reading) discard(a dedicated.Actor, reason string, now time.Time) (decision, error) {
 	if err := r.cancellation.checkChange(OpDiscard, a, r.settings, now); err != nil {
 		return decision{}, err
 	}
@@ -270,16 +270,16 @@ func (r reading) discardedBy(a dedicated.Actor, reason string, now time.Time) (d
 	if err := checkReason(OpDiscard, "reason", reason); err != nil {
 		return decision{}, err
 	}
-	d, err := r.cancellation.discarded(OpDiscard, a, reason, now)
+	d, err := r.cancellation.discard(OpDiscard, a, reason, now)
 	if a.Role == dedicated.Client {
 		d.facts = append(d.facts, d.cancellation.notice(KindDiscardedByClient, now, reason))
 	}
 	return d, err
 }
 
-// discarded ends a scheduled cancellation without an execution.
-func (c Cancellation) discarded(op Op, by dedicated.Actor, reason string, now time.Time) (decision, error) {
-	next, err := c.moved(op)
+// discard ends a scheduled cancellation without an execution.
+func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time.Time) (decision, error) {
+	next, err := c.move(op)
 	if err != nil {
 		return decision{cancellation: c}, err
 	}
@@ -301,7 +301,7 @@ func (c Cancellation) checkOperable(op Op, a dedicated.Actor, now time.Time) err
 		e.Err, e.Msg = ErrForbidden, fmt.Sprintf("%s is for the reseller, not for a client", op)
 		return e
 	}
-	if _, err := c.moved(op); err != nil {
+	if _, err := c.move(op); err != nil {
 		return err
 	}
 	switch {

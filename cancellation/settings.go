@@ -74,8 +74,8 @@ func (s Settings) check(op Op) error {
 	return nil
 }
 
-// formula returns the reseller's own formula, or the default.
-func (s Settings) formula(fallback RefundFormula) (RefundFormula, error) {
+// parseFormula returns the reseller's own formula, or the default.
+func (s Settings) parseFormula(fallback RefundFormula) (RefundFormula, error) {
 	if s.Formula == "" {
 		return fallback, nil
 	}
@@ -87,7 +87,7 @@ func (m *Manager) Settings(ctx context.Context, a dedicated.Actor) (Settings, er
 	if !a.Manages(a.ResellerID) {
 		return Settings{}, actorError(opSettings, a)
 	}
-	s, err := m.settings(ctx, a.ResellerID)
+	s, err := m.readSettings(ctx, a.ResellerID)
 	return s, explain(opSettings, uuid.Nil, uuid.Nil, err)
 }
 
@@ -109,8 +109,8 @@ func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Setting
 	}
 	now := m.now()
 	saved, err := manage.Operation[Settings, Settings]{
-		Read:   func(ctx context.Context) (Settings, error) { return m.settings(ctx, a.ResellerID) },
-		Decide: func(stored Settings) (Settings, bool, error) { return s.replacing(stored, now) },
+		Read:   func(ctx context.Context) (Settings, error) { return m.readSettings(ctx, a.ResellerID) },
+		Decide: func(stored Settings) (Settings, bool, error) { return s.replace(stored, now) },
 		Commit: func(ctx context.Context, s Settings) error {
 			return m.store.Commit(ctx, Change{Settings: []Settings{s}})
 		},
@@ -122,8 +122,8 @@ func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Setting
 	return saved, nil
 }
 
-// replacing returns the settings as they replace the stored ones.
-func (s Settings) replacing(stored Settings, now time.Time) (next Settings, write bool, err error) {
+// replace returns the settings as they replace the stored ones.
+func (s Settings) replace(stored Settings, now time.Time) (next Settings, write bool, err error) {
 	if s.Version != 0 && s.Version < stored.Saved || s.Version > stored.Version {
 		return s, false, &Error{Op: opSaveSettings, Field: "Version", Err: ErrConflict,
 			Msg: "somebody else has saved the settings since they were read: read them again"}

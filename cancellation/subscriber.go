@@ -33,7 +33,7 @@ func (m *Manager) handleEvent(ctx context.Context, e notify.Event) error {
 			return notify.Permanent(err)
 		}
 		return m.follow(ctx, e.ResellerID, b.ServerID, b.Assignment, now, func(r reading) (decision, bool, error) {
-			return r.billingChanged(b.At, now)
+			return r.followBilling(b.At, now)
 		})
 	case dedicated.KindReleased:
 		released, err := dedicated.ParseReleased(e)
@@ -41,7 +41,7 @@ func (m *Manager) handleEvent(ctx context.Context, e notify.Event) error {
 			return notify.Permanent(err)
 		}
 		return m.follow(ctx, e.ResellerID, released.ServerID, released.Assignment, now, func(r reading) (decision, bool, error) {
-			d, err := r.cancellation.serverLeft(now)
+			d, err := r.cancellation.discardAsLeft(now)
 			return d, true, err
 		})
 	}
@@ -75,13 +75,13 @@ func (m *Manager) follow(
 	return report(opSubscriber, uuid.Nil, server, err)
 }
 
-// billingChanged moves the end of the period to its date under the present billing, which changed at asOf.
-func (r reading) billingChanged(asOf, now time.Time) (d decision, write bool, err error) {
+// followBilling moves the end of the period to its date under the present billing, which changed at asOf.
+func (r reading) followBilling(asOf, now time.Time) (d decision, write bool, err error) {
 	c := r.cancellation
 	if !r.found || !c.holds(r.server) {
 		return d, false, nil // the server has left its client: a Tick finds that
 	}
-	at, err := c.plannedUnder(r.server, asOf)
+	at, err := c.resolveDate(r.server, asOf)
 	if err != nil || at.Equal(c.At) {
 		return d, false, err
 	}

@@ -82,14 +82,14 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 			executions = append(executions, c)
 			continue
 		}
-		due, err := m.decideDue(ctx, c, settings, servers, now)
+		due, err := m.readAndDecide(ctx, c, settings, servers, now)
 		if err == nil && due.action == execute {
 			executions = append(executions, c)
 			continue
 		}
 		if err != nil {
 			errs = append(errs, report(opTick, c.ID, c.ServerID, err))
-			due.decision = c.failed(c, err, now)
+			due.decision = c.givenBack(c, err, now)
 		}
 		item, err := batchItem(c, due.decision, now)
 		if err != nil {
@@ -108,11 +108,11 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 
 // batchItem makes the item of a batch that stores d. If the Store refuses it, c is given back with the failure.
 func batchItem(c Cancellation, d decision, now time.Time) (manage.Item[Change], error) {
-	change, err := d.change(now)
+	change, err := d.toChange(now)
 	return manage.Item[Change]{
 		Change: change,
 		Refused: func(failure error) (Change, error) {
-			giveBack, err := c.failed(c, failure, now).change(now)
+			giveBack, err := c.givenBack(c, failure, now).toChange(now)
 			return giveBack, errors.Join(report(opTick, c.ID, c.ServerID, failure), err)
 		},
 	}, err
@@ -141,7 +141,7 @@ func (m *Manager) processExecution(ctx context.Context, c Cancellation) error {
 	if c.State == Executing {
 		return m.continueExecution(ctx, c, now)
 	}
-	due, err := m.decideDue(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
+	due, err := m.readAndDecide(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
 	if err != nil {
 		return m.giveBack(ctx, c, err, now)
 	}
@@ -156,14 +156,14 @@ func (m *Manager) processExecution(ctx context.Context, c Cancellation) error {
 	return err
 }
 
-// decideDue reads the settings and the server of a claimed cancellation that is scheduled, and decides what is to be done.
-func (m *Manager) decideDue(
+// readAndDecide reads the settings and the server of a claimed cancellation that is scheduled, and decides what is to be done.
+func (m *Manager) readAndDecide(
 	ctx context.Context, c Cancellation, settings map[uuid.UUID]Settings, servers dedicated.Inventory, now time.Time,
 ) (due dueAction, err error) {
 	r := reading{cancellation: c}
 	cached := false
 	if r.settings, cached = settings[c.ResellerID]; !cached {
-		if r.settings, err = m.settings(ctx, c.ResellerID); err != nil {
+		if r.settings, err = m.readSettings(ctx, c.ResellerID); err != nil {
 			return due, err
 		}
 		settings[c.ResellerID] = r.settings
@@ -171,21 +171,21 @@ func (m *Manager) decideDue(
 	if r.server, r.found, err = inventory.Server(ctx, servers, c.ResellerID, c.ServerID); err != nil {
 		return due, err
 	}
-	return r.due(now)
+	return r.decideDue(now)
 }
 
-// due decides what is to be done with a scheduled cancellation.
-func (r reading) due(now time.Time) (dueAction, error) {
+// decideDue decides what is to be done with a scheduled cancellation.
+func (r reading) decideDue(now time.Time) (dueAction, error) {
 	c := r.cancellation
 	if !r.found || !c.holds(r.server) || !r.server.Used() {
-		d, err := c.serverLeft(now)
+		d, err := c.discardAsLeft(now)
 		return dueAction{action: end, decision: d}, err
 	}
 	if !r.server.Owner.Own() {
-		d, err := c.ownerChanged(now)
+		d, err := c.failAsProviders(now)
 		return dueAction{action: end, decision: d}, err
 	}
-	at, err := c.plannedUnder(r.server, now)
+	at, err := c.resolveDate(r.server, now)
 	if err != nil {
 		return dueAction{}, err
 	}
@@ -208,16 +208,16 @@ func (r reading) due(now time.Time) (dueAction, error) {
 
 const reasonServerLeft = "server left"
 
-// serverLeft ends a scheduled cancellation whose server has left its client. Nothing is done to the server.
-func (c Cancellation) serverLeft(now time.Time) (decision, error) {
-	d, err := c.discarded(OpServerLeft, inventory.System(c.ResellerID), reasonServerLeft, now)
+// discardAsLeft ends a scheduled cancellation whose server has left its client. Nothing is done to the server.
+func (c Cancellation) discardAsLeft(now time.Time) (decision, error) {
+	d, err := c.discard(OpServerLeft, inventory.System(c.ResellerID), reasonServerLeft, now)
 	d.facts = append(d.facts, d.cancellation.notice(KindServerLeft, now, c.Reason))
 	return d, err
 }
 
-// ownerChanged ends a scheduled cancellation whose server has become a provider's: only the provider can end it.
-func (c Cancellation) ownerChanged(now time.Time) (decision, error) {
-	next, err := c.endedAsFailed(OpOwnerChanged, "the server now belongs to a provider: ask the provider to cancel it", now)
+// failAsProviders ends a scheduled cancellation whose server has become a provider's: only the provider can end it.
+func (c Cancellation) failAsProviders(now time.Time) (decision, error) {
+	next, err := c.fail(OpOwnerChanged, "the server now belongs to a provider: ask the provider to cancel it", now)
 	d := decision{next, []manage.Fact{next.failureNotice(KindFailed)}}
 	if next.knownToClient() {
 		d.facts = append(d.facts, next.notice(KindDiscarded, now, ""))
@@ -225,18 +225,18 @@ func (c Cancellation) ownerChanged(now time.Time) (decision, error) {
 	return d, err
 }
 
-// endedAsFailed ends a cancellation as failed, for a reason.
-func (c Cancellation) endedAsFailed(op Op, reason string, now time.Time) (Cancellation, error) {
-	next, err := c.moved(op)
+// fail ends a cancellation as failed, for a reason.
+func (c Cancellation) fail(op Op, reason string, now time.Time) (Cancellation, error) {
+	next, err := c.move(op)
 	next.record(now, inventory.System(c.ResellerID), entryFailed, reason, time.Time{}, time.Time{})
 	next.LastError, next.RetryAt = reason, time.Time{}
 	next.Due, next.LeaseUntil = time.Time{}, time.Time{}
 	return next, err
 }
 
-// failed gives a claimed cancellation back after a failure, to be tried again later. next is c with the changes that are to be
+// givenBack gives a claimed cancellation back after a failure, to be tried again later. next is c with the changes that are to be
 // kept.
-func (c Cancellation) failed(next Cancellation, failure error, now time.Time) decision {
+func (c Cancellation) givenBack(next Cancellation, failure error, now time.Time) decision {
 	next.Attempts = c.Attempts + 1
 	next.LastError = text.Clean(failure.Error(), maxError)
 	next.RetryAt = zone.Instant(now.Add(retryBackoff().Delay(next.Attempts)))
@@ -251,7 +251,7 @@ func (c Cancellation) failed(next Cancellation, failure error, now time.Time) de
 // giveBack stores a failure of a claimed cancellation, and returns it. If another process has changed the record meanwhile, there
 // is nothing to give back.
 func (m *Manager) giveBack(ctx context.Context, c Cancellation, failure error, now time.Time) error {
-	return errors.Join(failure, ignoreConflict(m.commit(ctx, now, c.failed(c, failure, now))))
+	return errors.Join(failure, ignoreConflict(m.commit(ctx, now, c.givenBack(c, failure, now))))
 }
 
 // ignoreConflict drops the conflict of a process that has lost its lease: another process continues.

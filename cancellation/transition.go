@@ -106,8 +106,8 @@ func Transitions() []Transition {
 	}
 }
 
-// moved returns the cancellation in the state that op leads to, or an error that names the states that op takes.
-func (c Cancellation) moved(op Op) (Cancellation, error) {
+// move returns the cancellation in the state that op leads to, or an error that names the states that op takes.
+func (c Cancellation) move(op Op) (Cancellation, error) {
 	table := Transitions()
 	i := slices.IndexFunc(table, func(row Transition) bool { return row.Op == op })
 	if i < 0 {

@@ -22,8 +22,8 @@ func (w When) same(other When) bool {
 
 const lastYear = 9999
 
-// normalized returns the When as it is stored.
-func (w When) normalized(op Op) (When, error) {
+// normalize returns the When as it is stored.
+func (w When) normalize(op Op) (When, error) {
 	w.At = zone.Instant(w.At)
 	switch {
 	case w.EndOfPeriod && !w.At.IsZero():
@@ -54,10 +54,10 @@ func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 	return b.PeriodAt(t)
 }
 
-// plannedUnder returns the planned instant under the server's present billing. If the end of the period is not after the change
+// resolveDate returns the planned instant under the server's present billing. If the end of the period is not after the change
 // of billing, the cancellation is due as of the change; but if it was due before the change, the date stays. asOf is the
 // instant of the change if the inventory does not know it.
-func (c Cancellation) plannedUnder(s dedicated.Server, asOf time.Time) (time.Time, error) {
+func (c Cancellation) resolveDate(s dedicated.Server, asOf time.Time) (time.Time, error) {
 	at, err := c.When.resolve(c.Asked, s.Billing)
 	if !s.BilledAt.IsZero() {
 		asOf = zone.Instant(s.BilledAt)

@@ -122,7 +122,7 @@ func (m *Manager) Assign(ctx context.Context, a Actor, id uuid.UUID, n NewAssign
 		return Server{}, explain(OpAssign, id, err)
 	}
 	return m.change(ctx, a, OpAssign, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
-		return s.assigned(n, assignment, now)
+		return s.assign(n, assignment, now)
 	})
 }
 
@@ -130,23 +130,23 @@ func (m *Manager) Assign(ctx context.Context, a Actor, id uuid.UUID, n NewAssign
 // told, so that what depends on the billing periods follows.
 func (m *Manager) ChangeBilling(ctx context.Context, a Actor, id uuid.UUID, b Billing) (Server, error) {
 	return m.change(ctx, a, OpChangeBilling, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
-		return s.billed(b, now)
+		return s.changeBilling(b, now)
 	})
 }
 
 // Rename changes the name, in every state of the server. The name is one line of at most MaxName bytes.
 func (m *Manager) Rename(ctx context.Context, a Actor, id uuid.UUID, name string) (Server, error) {
-	return m.change(ctx, a, OpRename, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.renamed(name) })
+	return m.change(ctx, a, OpRename, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.rename(name) })
 }
 
 // Suspend suspends a server in use. The client is told why. The reason is one line of at most MaxReason bytes, or "".
 func (m *Manager) Suspend(ctx context.Context, a Actor, id uuid.UUID, reason string) (Server, error) {
-	return m.change(ctx, a, OpSuspend, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.suspended(reason) })
+	return m.change(ctx, a, OpSuspend, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.suspend(reason) })
 }
 
 // Resume ends a suspension. The client is told.
 func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.change(ctx, a, OpResume, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.resumed() })
+	return m.change(ctx, a, OpResume, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.resume() })
 }
 
 // Release ends an assignment: the server goes from in_use or suspended to clean_up. lockedBy is the cancellation that will
@@ -158,23 +158,23 @@ func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 // one line of at most MaxReason bytes, or "".
 func (m *Manager) Release(ctx context.Context, a Actor, id, assignment, lockedBy uuid.UUID, reason string) (Server, error) {
 	return m.change(ctx, a, OpRelease, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {
-		return s.released(assignment, lockedBy, reason, now)
+		return s.release(assignment, lockedBy, reason, now)
 	})
 }
 
 // Unlock clears LockedBy. Repeating it does nothing; another key is ErrConflict.
 func (m *Manager) Unlock(ctx context.Context, a Actor, id, key uuid.UUID) (Server, error) {
-	return m.change(ctx, a, OpUnlock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.unlocked(key) })
+	return m.change(ctx, a, OpUnlock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.unlock(key) })
 }
 
 // Restock puts a cleaned server back in stock and removes its last assignment from it. ErrConflict while LockedBy is set.
 func (m *Manager) Restock(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.change(ctx, a, OpRestock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacated(OpRestock) })
+	return m.change(ctx, a, OpRestock, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacate(OpRestock) })
 }
 
 // Retire takes a server in stock or in clean_up out of service for good. ErrConflict while LockedBy is set.
 func (m *Manager) Retire(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	return m.change(ctx, a, OpRetire, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacated(OpRetire) })
+	return m.change(ctx, a, OpRetire, id, func(s Server, _ time.Time) (Server, []manage.Fact, error) { return s.vacate(OpRetire) })
 }
 
 // decision is what an operation makes of a server.
@@ -191,7 +191,7 @@ func (m *Manager) change(
 	now := zone.Instant(m.clock.Now())
 	changed := false
 	d, err := manage.Operation[Server, decision]{
-		Read: func(ctx context.Context) (Server, error) { return m.managed(ctx, a, op, id) },
+		Read: func(ctx context.Context) (Server, error) { return m.readManaged(ctx, a, op, id) },
 		Decide: func(s Server) (decision, bool, error) {
 			next, facts, err := rule(s, now)
 			changed = next != s
@@ -215,9 +215,9 @@ func (m *Manager) change(
 	return d.server, nil
 }
 
-// managed reads a server that the actor may change.
-func (m *Manager) managed(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
-	s, err := m.visible(ctx, a, op, id)
+// readManaged reads a server that the actor may change.
+func (m *Manager) readManaged(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
+	s, err := m.readVisible(ctx, a, op, id)
 	if err == nil && !a.Manages(s.ResellerID) {
 		return s, &Error{Op: op, ServerID: id, Err: ErrForbidden,
 			Msg: fmt.Sprintf("a %s may see server %s (%s), but %s is for the reseller", a.Role, s.Name, s.ID, op)}
@@ -225,8 +225,8 @@ func (m *Manager) managed(ctx context.Context, a Actor, op Op, id uuid.UUID) (Se
 	return s, err
 }
 
-// visible reads a server that the actor may know of, with everything that is stored.
-func (m *Manager) visible(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
+// readVisible reads a server that the actor may know of, with everything that is stored.
+func (m *Manager) readVisible(ctx context.Context, a Actor, op Op, id uuid.UUID) (Server, error) {
 	if id == uuid.Nil {
 		return Server{}, notFound(op, id)
 	}
@@ -247,7 +247,7 @@ func actorError(op Op, a Actor) error {
 
 // Server returns a server that the actor may see. A client gets the servers that it uses now, without Owner and LockedBy.
 func (m *Manager) Server(ctx context.Context, a Actor, id uuid.UUID) (Server, error) {
-	s, err := m.visible(ctx, a, opServer, id)
+	s, err := m.readVisible(ctx, a, opServer, id)
 	if err != nil {
 		return Server{}, explain(opServer, id, err)
 	}
@@ -293,7 +293,7 @@ func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, actorError(opServersByID, a)
 	}
-	servers, err := m.storedServers(ctx, distinct(ids))
+	servers, err := m.readStored(ctx, distinct(ids))
 	if err != nil {
 		return nil, explain(opServersByID, uuid.Nil, err)
 	}
@@ -315,8 +315,8 @@ func distinct(ids []uuid.UUID) []uuid.UUID {
 	return slices.DeleteFunc(slices.Compact(sorted), func(id uuid.UUID) bool { return id == uuid.Nil })
 }
 
-// storedServers reads many servers of any reseller.
-func (m *Manager) storedServers(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
+// readStored reads many servers of any reseller.
+func (m *Manager) readStored(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
 	if bulk, ok := m.store.(BulkStore); ok {
 		return bulk.ServersByID(ctx, ids)
 	}

@@ -16,29 +16,29 @@ import (
 // The rules of each operation are pure functions of the server as it is stored. They return the server as it becomes, and
 // the facts to be recorded with it.
 
-// assigned returns the server in the use of a client, under a fresh assignment.
-func (s Server) assigned(n NewAssignment, assignment uuid.UUID, now time.Time) (Server, []manage.Fact, error) {
+// assign returns the server in the use of a client, under a fresh assignment.
+func (s Server) assign(n NewAssignment, assignment uuid.UUID, now time.Time) (Server, []manage.Fact, error) {
 	if n.ClientID == uuid.Nil {
 		return s, nil, invalid(OpAssign, "ClientID", "missing: the client that gets the server")
 	}
-	b, err := n.Billing.normalized(OpAssign)
+	b, err := n.Billing.normalize(OpAssign)
 	if err != nil {
 		return s, nil, err
 	}
-	if s, err = s.moved(OpAssign); err != nil {
+	if s, err = s.move(OpAssign); err != nil {
 		return s, nil, err
 	}
 	s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = n.ClientID, b, now, assignment, now
 	return s, []manage.Fact{s.notice(KindAssigned, "")}, nil
 }
 
-// billed returns the server under another billing.
-func (s Server) billed(b Billing, now time.Time) (Server, []manage.Fact, error) {
-	b, err := b.normalized(OpChangeBilling)
+// changeBilling returns the server under another billing.
+func (s Server) changeBilling(b Billing, now time.Time) (Server, []manage.Fact, error) {
+	b, err := b.normalize(OpChangeBilling)
 	if err != nil {
 		return s, nil, err
 	}
-	if s, err = s.moved(OpChangeBilling); err != nil || s.Billing == b {
+	if s, err = s.move(OpChangeBilling); err != nil || s.Billing == b {
 		return s, nil, err
 	}
 	s.Billing, s.BilledAt = b, now
@@ -46,8 +46,8 @@ func (s Server) billed(b Billing, now time.Time) (Server, []manage.Fact, error) 
 	return s, []manage.Fact{{Kind: KindBillingChanged, Subject: s.subject(), Payload: changed}}, nil
 }
 
-// normalized returns the billing as it is stored, or an error that names the wrong field.
-func (b Billing) normalized(op Op) (Billing, error) {
+// normalize returns the billing as it is stored, or an error that names the wrong field.
+func (b Billing) normalize(op Op) (Billing, error) {
 	b.Anchor = zone.Instant(b.Anchor)
 	err := b.Validate()
 	var e *Error
@@ -57,30 +57,30 @@ func (b Billing) normalized(op Op) (Billing, error) {
 	return b, err
 }
 
-func (s Server) renamed(name string) (Server, []manage.Fact, error) {
+func (s Server) rename(name string) (Server, []manage.Fact, error) {
 	if err := checkName(OpRename, name); err != nil {
 		return s, nil, err
 	}
-	s, err := s.moved(OpRename)
+	s, err := s.move(OpRename)
 	s.Name = name
 	return s, nil, err
 }
 
-func (s Server) suspended(reason string) (Server, []manage.Fact, error) {
+func (s Server) suspend(reason string) (Server, []manage.Fact, error) {
 	if err := checkLine(OpSuspend, "reason", reason, MaxReason); err != nil {
 		return s, nil, err
 	}
-	s, err := s.moved(OpSuspend)
+	s, err := s.move(OpSuspend)
 	return s, []manage.Fact{s.notice(KindSuspended, reason)}, err
 }
 
-func (s Server) resumed() (Server, []manage.Fact, error) {
-	s, err := s.moved(OpResume)
+func (s Server) resume() (Server, []manage.Fact, error) {
+	s, err := s.move(OpResume)
 	return s, []manage.Fact{s.notice(KindResumed, "")}, err
 }
 
-// released returns the server after the end of an assignment. In clean_up under this assignment it only sets the lock.
-func (s Server) released(assignment, lockedBy uuid.UUID, reason string, now time.Time) (Server, []manage.Fact, error) {
+// release returns the server after the end of an assignment. In clean_up under this assignment it only sets the lock.
+func (s Server) release(assignment, lockedBy uuid.UUID, reason string, now time.Time) (Server, []manage.Fact, error) {
 	if err := checkLine(OpRelease, "reason", reason, MaxReason); err != nil {
 		return s, nil, err
 	}
@@ -89,10 +89,10 @@ func (s Server) released(assignment, lockedBy uuid.UUID, reason string, now time
 			Msg: fmt.Sprintf("server %s (%s) is no longer under assignment %s", s.Name, s.ID, assignment)}
 	}
 	if s.State == CleanUp {
-		s, err := s.locked(lockedBy)
+		s, err := s.lock(lockedBy)
 		return s, nil, err
 	}
-	s, err := s.moved(OpRelease)
+	s, err := s.move(OpRelease)
 	s.LockedBy = lockedBy
 	return s, s.releaseFacts(now, reason), err
 }
@@ -109,8 +109,8 @@ func (s Server) releaseFacts(now time.Time, reason string) []manage.Fact {
 	return facts
 }
 
-// locked returns the server in clean_up with the lock of a cancellation. A nil key changes nothing.
-func (s Server) locked(key uuid.UUID) (Server, error) {
+// lock returns the server in clean_up with the lock of a cancellation. A nil key changes nothing.
+func (s Server) lock(key uuid.UUID) (Server, error) {
 	switch {
 	case key == uuid.Nil || s.LockedBy == key:
 		return s, nil
@@ -126,24 +126,24 @@ func (s Server) lockedError(op Op) error {
 		Msg: fmt.Sprintf("server %s (%s) is locked: cancellation %s is still wiping it", s.Name, s.ID, s.LockedBy)}
 }
 
-func (s Server) unlocked(key uuid.UUID) (Server, []manage.Fact, error) {
+func (s Server) unlock(key uuid.UUID) (Server, []manage.Fact, error) {
 	if key == uuid.Nil {
 		return s, nil, invalid(OpUnlock, "key", "missing: the key that Release was given")
 	}
 	if s.LockedBy != uuid.Nil && s.LockedBy != key {
 		return s, nil, s.lockedError(OpUnlock)
 	}
-	s, err := s.moved(OpUnlock)
+	s, err := s.move(OpUnlock)
 	s.LockedBy = uuid.Nil
 	return s, nil, err
 }
 
-// vacated returns the server without anything of its last assignment, back in stock or retired.
-func (s Server) vacated(op Op) (Server, []manage.Fact, error) {
+// vacate returns the server without anything of its last assignment, back in stock or retired.
+func (s Server) vacate(op Op) (Server, []manage.Fact, error) {
 	if s.LockedBy != uuid.Nil {
 		return s, nil, s.lockedError(op)
 	}
-	s, err := s.moved(op)
+	s, err := s.move(op)
 	s.ClientID, s.Assignment, s.AssignedAt, s.Billing, s.BilledAt = uuid.Nil, uuid.Nil, time.Time{}, Billing{}, time.Time{}
 	return s, nil, err
 }

@@ -73,8 +73,8 @@ func Transitions() []Transition {
 	}
 }
 
-// moved returns the server in the state that op leads to, or an error that names the states that op takes.
-func (s Server) moved(op Op) (Server, error) {
+// move returns the server in the state that op leads to, or an error that names the states that op takes.
+func (s Server) move(op Op) (Server, error) {
 	table := Transitions()
 	i := slices.IndexFunc(table, func(row Transition) bool { return row.Op == op })
 	if i < 0 {
