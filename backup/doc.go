@@ -1,8 +1,8 @@
-// Package backup keeps the list of backups that a reseller owes its clients: clients ask for them on a schedule, each
-// occurrence becomes a task, and people, or a plug-in, do the tasks and say what came of it.
+// Package backup keeps the list of backups that a reseller owes its clients. Clients ask for backups on a schedule. Each
+// occurrence becomes a task. People or a plug-in do the tasks, and record the results.
 //
-// The problem: a list that is made by a nightly job loses whatever fell into an outage, doubles what two processes made at
-// once, and goes on for servers that have long been somebody else's. The smallest program:
+// The problem: a nightly job that makes such a list loses the backups of an outage. If two processes run it, it makes some
+// tasks twice. It makes tasks for servers that another client has by now. The smallest program:
 //
 //	backups, err := backup.New(backup.Config{Store: &backup.MemoryStore{}, Servers: servers})
 //	...
@@ -17,18 +17,20 @@
 //
 // # Concepts
 //
-// A [Schedule] is a pure value: [Schedule.Next] finds an occurrence by arithmetic, for any instant.
+// A [Schedule] is a pure value: [Schedule.Next] computes the next occurrence after any instant.
 //
-// A [Request] is a client's wish for backups of one server, for as long as it uses the server. A live request has exactly
-// one pending [Task] that was made ahead of time, so that the list always shows what comes. Occurrences that fall due
-// while it is pending become one skipped task, at the date of the last and counting all: three years of downtime make one
-// row. When the pending one is settled, the next is planned for the first occurrence after now and after what is recorded.
-// Task IDs derive from request and occurrence, so that two processes that plan the same one make one.
+// A [Request] asks for backups of one server, for as long as the client uses the server. A live request has exactly one
+// pending [Task] that was planned ahead, so that the list always shows the next backup. Occurrences that fall due while it
+// is pending become one skipped task. It has the date of the last of them and counts all: three years of downtime make one
+// task. A task is closed when it is completed, failed or cancelled. When the planned task is closed, the next one is planned:
+// for the first occurrence that is after now and that no task stands for yet. Task IDs derive from request and occurrence, so
+// that two processes that plan the same occurrence make one task.
 //
-// A task that is not settled within [Config].Grace is overdue, and the reseller is reminded once. [Transitions] is the table
-// of its states:
+// A task that is pending for [Config].Grace is overdue, and the reseller is reminded once. [Transitions] returns the state
+// table:
 //
 //	Submit       (new)    -> pending
+//	Revise       pending  -> the same
 //	Complete     pending  -> completed
 //	Fail         pending  -> failed
 //	Retry        failed   -> pending
@@ -37,34 +39,36 @@
 //	CloseServer  pending  -> cancelled
 //	Tick         (new)    -> skipped
 //
-// A task that is retried keeps its ID and its date, and is pending as its next attempt beside the one made ahead.
-// Completing, failing or cancelling the task made ahead plans its successor in the same commit. A series ends when its
-// schedule has no further occurrence, when it is withdrawn, or when the server leaves its client.
+// A retried task keeps its ID and its date. It is pending as its next attempt, beside the planned task. Closing the planned task
+// plans the next one in the same commit. A request ends when its schedule has no further occurrence, when it is withdrawn, and
+// when the server leaves its client.
 //
-// Three ways lead to the last, and all may be wired: [Manager.CloseServer] fits the hook in which a cancellation closes
-// down what hangs on a server, [Manager.Subscriber] hears of every release, and a Tick looks at the server whenever a task
-// of it is due. A cancellation that is merely scheduled ([Config].Ends) refuses requests that would start after it, and
-// marks later tasks: they will not run.
+// The Manager learns in three ways that a server has left its client, and all three may be used. [Manager.CloseServer] fits the
+// hook of a cancellation that closes the records of a server. [Manager.Subscriber] receives every release. A Tick reads the server
+// whenever one of its tasks is due. While a cancellation is only scheduled ([Config].Ends), a request that would start after it is
+// refused, and tasks after it are marked with WillNotRun.
 //
-// A Tick reads what a hundred due requests need with one question where the Store is a [BulkStore] and Servers is a
-// dedicated.BulkInventory, and request by request where they are not.
+// A Tick reads the servers of a hundred due requests with one question if Servers is a dedicated.BulkInventory, and their tasks with
+// one question if the Store is a [BulkStore]. Both are optional.
 //
-// With a [Performer] in its [Config] the Manager makes due backups by itself, under a lease that is renewed while one runs.
+// With a [Performer] in its [Config] the Manager makes due backups by itself. It renews a lease while a backup runs.
 //
-// # Who may do what
+// # Permissions
 //
-// A client submits, revises and withdraws requests for servers that it uses, and cancels tasks of its own; it never learns
-// whether a machine is a provider's. The reseller does all of that on its behalf, and what it takes to work through the
-// list. Another client's or reseller's records do not exist for an actor.
+// A client submits, revises and withdraws requests for servers that it uses, and cancels its own tasks. It does not learn
+// whether a machine is a provider's. The reseller may do the same on behalf of a client, and completes, fails and retries
+// tasks. An actor cannot see the records of another client or reseller.
 //
 // # Errors
 //
-// Every error answers errors.Is for one of [ErrNotFound], [ErrConflict], [ErrForbidden] and [ErrInvalid], or for the cause
-// that a store, a hook or a context gave, and errors.As for an [Error] with the details.
+// Every error is an [Error] (errors.As), with the data that a frontend needs. errors.Is finds one of [ErrNotFound],
+// [ErrConflict], [ErrForbidden] and [ErrInvalid], which are the caller's doing, or [ErrHost] if a part of the host failed, or
+// the error of a context that ended. Only the errors of [Manager.Tick] and [Manager.CloseServer] have the words of the host's
+// parts in their text.
 //
 // # Concurrency
 //
-// A Manager may be used by many goroutines, and any number of Managers in any number of processes may work on one Store.
-// A change writes the request with its tasks, so that the request's version keeps two changes of a series apart: who loses
-// a race reads and decides again, five times at most.
+// Many goroutines may use a Manager, and any number of Managers in any number of processes may work on one Store. A change
+// writes the request with its tasks, so that two changes of one request conflict by its version. If a record changed
+// meanwhile, an operation reads it and decides again, five times at most.
 package backup

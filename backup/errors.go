@@ -6,34 +6,42 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The same four values in every package of the library.
+// The five answers of every package of the library. They are the same values in each.
 var (
-	// ErrNotFound: there is no such record, or none that the actor may know of.
+	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
-	// ErrConflict: the record is not in a state that allows it, or changed meanwhile.
+	// ErrConflict: the state of the record does not allow the operation, or the record changed meanwhile.
 	ErrConflict = fault.ErrConflict
 	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
 	ErrForbidden = fault.ErrForbidden
-	// ErrInvalid: what was given is wrong, whatever is stored.
+	// ErrInvalid: a parameter is wrong, whatever is stored.
 	ErrInvalid = fault.ErrInvalid
+	// ErrHost: a part that the host supplies failed, panicked or answered nonsense. The caller did nothing wrong.
+	ErrHost = fault.ErrHost
 )
 
-// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
-// and the cause where a store or a hook gave one.
+// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is
+// finds exactly one of the five sentinels in it, or the error of the caller's context.
+//
+// Every actor may read the text of an operation's error. What a part of the host said is not in it: Err has that, for the
+// log. The errors of Tick and CloseServer take no actor: their text is for the log, and repeats what the host's parts said.
 type Error struct {
-	Op        string    // the method, or the type that was checked: "Submit", "Schedule"
-	RequestID uuid.UUID // nil where no request is concerned
-	TaskID    uuid.UUID // nil where no task is concerned
-	ServerID  uuid.UUID // nil where no server is concerned
-	Field     string    // the parameter that is wrong: "Schedule.Hour"; "" where none is
-	State     State     // the state that the task is in, where that is the reason
-	Want      []State   // the states that Op takes, with State
-	Existing  *Request  // the record that is in the way, where there is one
-	Msg       string    // what was wrong, and what would have been right
-	Err       error     // a sentinel or the cause
+	Op             Op        // the method, or the type that was checked: "Submit", "Schedule"
+	RequestID      uuid.UUID // nil if the error is not about one request
+	TaskID         uuid.UUID // nil if the error is not about one task
+	ServerID       uuid.UUID // nil if the error is not about one server
+	Field          string    // the parameter that is wrong: "Schedule.Hour"; "" if none is
+	State          State     // the state of the task, if that is the reason
+	Want           []State   // with State: the states that Op takes
+	Existing       *Request  // the record that is in the way, as the actor may see it; nil if none is
+	OutcomeUnknown bool      // with ErrHost or an ended context: the change may have been stored
+	Msg            string    // what was wrong, and what would have been right
+	Err            error     // a sentinel; with ErrHost also what the host's part said, for the log
 }
 
 // Error says what was wrong, and what would have been right.
@@ -42,42 +50,52 @@ func (e *Error) Error() string { return "backup: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final tells the library's own loops not to try again at once: this package has done that, where it could help.
-func (e *Error) Final() bool { return true }
-
-func invalid(op, field, format string, args ...any) *Error {
+func invalid(op Op, field, format string, args ...any) *Error {
 	return &Error{Op: op, Field: field, Msg: field + ": " + fmt.Sprintf(format, args...), Err: ErrInvalid}
 }
 
-func noRequest(op string, id uuid.UUID) *Error {
+func requestNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, RequestID: id, Msg: fmt.Sprintf("backup request %s not found", id), Err: ErrNotFound}
 }
 
-func noTask(op string, id uuid.UUID) *Error {
+func taskNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, TaskID: id, Msg: fmt.Sprintf("backup task %s not found", id), Err: ErrNotFound}
 }
 
-func noServer(op string, id uuid.UUID) *Error {
+func serverNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
-// nobody refuses an actor that acts for no reseller, or is no client.
-func nobody(op string) *Error {
-	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": nobody to act for: Actor needs a Role, a ResellerID and, for a client, an ID"}
+// checkActor refuses an actor that sees no record of any reseller or client.
+func checkActor(op Op, a dedicated.Actor) error {
+	if a.Manages(a.ResellerID) || a.IsClient(a.ResellerID, a.ID) {
+		return nil
+	}
+	return &Error{Op: op, Err: ErrNotFound, Msg: fmt.Sprintf("%s: the Actor needs a Role, a ResellerID and, for a client, an ID", op)}
 }
 
-// asError gives an error of a store, a hook or a check its place; an *Error stays as it is. A client may read it: of a
-// panic it has only who panicked, and errors.As finds the rest.
-func asError(op string, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
+// ids are the records that an error is about.
+type ids struct{ request, task, server uuid.UUID }
+
+// explain makes an *Error of any error of an operation, in words for its actor. An *Error stays as it is.
+func explain(op Op, about ids, err error) error { return wrapped(op, about, err, manage.Explain) }
+
+// report is explain with the words of the host's parts: for the log.
+func report(op Op, about ids, err error) error { return wrapped(op, about, err, manage.Report) }
+
+func wrapped(op Op, about ids, err error, failure func(string, error) manage.Failure) error {
+	if err == nil || manage.Explained[*Error](err) {
 		return err
 	}
-	return &Error{Op: op, Msg: op + ": " + fault.Reason(err), Err: err}
+	f := failure(string(op), err)
+	return &Error{
+		Op: op, RequestID: about.request, TaskID: about.task, ServerID: about.server, Field: f.Field,
+		OutcomeUnknown: f.OutcomeUnknown, Msg: f.Msg, Err: err,
+	}
 }
 
-// renamed is an *Error of a part, given the method that it was found in.
-func renamed(op string, err error) error {
+// withOp sets the operation of an *Error that a check of a parameter returned.
+func withOp(op Op, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		e.Op = op

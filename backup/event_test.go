@@ -28,14 +28,14 @@ func TestKindsAreSound(t *testing.T) {
 	}
 }
 
-// TestDatesInMails are those of the request's zone.
+// TestDatesInMails: the dates in mails are in the request's zone.
 func TestDatesInMails(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, backup.Schedule{Frequency: backup.Daily, Hour: 2, Minute: 30, Zone: "Europe/Berlin"})
-	_, err := p.Complete(t.Context(), p.reseller, p.planned(t, r).ID, backup.Result{Bytes: 5, Location: "vault", Note: "fine"})
+	f := setup(t)
+	r := f.submit(t, backup.Schedule{Frequency: backup.Daily, Hour: 2, Minute: 30, Zone: "Europe/Berlin"})
+	_, err := f.Complete(t.Context(), f.reseller, f.planned(t, r).ID, backup.Result{Bytes: 5, Location: "vault", Note: "fine"})
 	require.NoError(t, err)
-	for _, e := range p.events(t) {
+	for _, e := range f.events(t) {
 		if e.Kind != backup.KindCompleted {
 			continue
 		}
@@ -49,10 +49,10 @@ func TestDatesInMails(t *testing.T) {
 	}
 }
 
-// TestMails reads what a client gets for each thing that can happen to a task.
+// TestMails reads the mails that a client gets about its tasks.
 func TestMails(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
+	f := setup(t)
 	catalog, err := notify.NewCatalog(backup.Kinds())
 	require.NoError(t, err)
 	var mails []string
@@ -60,16 +60,16 @@ func TestMails(t *testing.T) {
 		mails = append(mails, m.Subject+"\n"+m.Text)
 		return nil
 	}))
-	dispatcher, err := notify.New(notify.Config{Outbox: p.outbox, Clock: p.clock}, subscriber)
+	dispatcher, err := notify.New(notify.Config{Outbox: f.outbox, Clock: f.clock}, subscriber)
 	require.NoError(t, err)
 	_, err = dispatcher.Tick(t.Context())
 	require.NoError(t, err)
-	r := p.submit(t, daily(2))
-	_, err = p.Fail(t.Context(), p.reseller, p.planned(t, r).ID, "no space")
+	r := f.submit(t, daily(2))
+	_, err = f.Fail(t.Context(), f.reseller, f.planned(t, r).ID, "no space")
 	require.NoError(t, err)
 	_, err = dispatcher.Tick(t.Context())
 	require.NoError(t, err)
-	_, err = p.Withdraw(t.Context(), p.client, r.ID, "")
+	_, err = f.Withdraw(t.Context(), f.client, r.ID, "")
 	require.NoError(t, err)
 	_, err = dispatcher.Tick(t.Context())
 	require.NoError(t, err)
@@ -78,4 +78,71 @@ func TestMails(t *testing.T) {
 		"Backups of web-07 ended\nA series of backups of web-07 was withdrawn; no more of them will be made.\n\n" +
 			"These will not be made:\n- 2026-01-03 02:00, the database\n",
 	}, mails)
+}
+
+// TestMailOfThePerformersFailure: the client reads that the backup program failed, and nothing of its error.
+func TestMailOfThePerformersFailure(t *testing.T) {
+	t.Parallel()
+	for name, fault := range hostFaults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, func(c *backup.Config) {
+				c.Tries = 1
+				c.Performer = backup.PerformerFunc(func(context.Context, backup.Task) (backup.Result, error) { return backup.Result{}, fault() })
+			})
+			id := f.planned(t, f.submit(t, daily(2))).ID
+			f.clock.Set(at("2026-01-02 02:00"))
+			_, err := f.Tick(t.Context())
+			if name == "panic" {
+				require.ErrorIs(t, err, backup.ErrHost)
+				require.ErrorContains(t, err, secret, "for the log")
+			} else {
+				require.NoError(t, err)
+			}
+			told := false
+			for _, e := range f.events(t) {
+				assert.NotContains(t, string(e.Data), "secret")
+				if e.Kind == backup.KindFailed {
+					var notice backup.TaskNotice
+					require.NoError(t, json.Unmarshal(e.Data, &notice))
+					assert.Equal(t, backup.PerformerReason, notice.Reason)
+					told = true
+				}
+			}
+			assert.True(t, told)
+			task, err := f.Task(t.Context(), f.client, id)
+			require.NoError(t, err)
+			assert.Equal(t, backup.PerformerReason, task.Reason)
+			tasks, _, err := f.Tasks(t.Context(), f.client, backup.TaskQuery{States: []backup.State{backup.Failed}})
+			require.NoError(t, err)
+			require.Len(t, tasks, 1)
+			assert.Equal(t, backup.PerformerReason, tasks[0].Reason)
+			task, err = f.Task(t.Context(), f.reseller, id)
+			require.NoError(t, err)
+			if name == "panic" {
+				assert.Equal(t, "internal error", task.Reason)
+			} else {
+				assert.Contains(t, task.Reason, secret, "the reseller reads it")
+			}
+		})
+	}
+}
+
+// TestReasonOfAPerson: the client reads the reason that the reseller gave, also after a failure of the Performer.
+func TestReasonOfAPerson(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *backup.Config) {
+		c.Performer = backup.PerformerFunc(func(context.Context, backup.Task) (backup.Result, error) { return backup.Result{}, errDown })
+	})
+	id := f.planned(t, f.submit(t, daily(2))).ID
+	f.clock.Set(at("2026-01-02 02:00"))
+	f.tick(t)
+	task, err := f.Task(t.Context(), f.reseller, id)
+	require.NoError(t, err)
+	require.Equal(t, errDown.Error(), task.Reason)
+	_, err = f.Fail(t.Context(), f.reseller, id, "no space")
+	require.NoError(t, err)
+	task, err = f.Task(t.Context(), f.client, id)
+	require.NoError(t, err)
+	assert.Equal(t, "no space", task.Reason)
 }

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/backup"
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// table is a host's own table of servers: all that this package needs of it is one method.
+// table is a host's own table of servers. This package needs only one method of it.
 type table map[uuid.UUID]dedicated.Server
 
 func (t table) Server(_ context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
@@ -25,11 +24,11 @@ func (t table) Server(_ context.Context, a dedicated.Actor, id uuid.UUID) (dedic
 }
 
 // noon is a clock for examples: it is always 1 March 2026, 12:00.
-func noon() *manual {
-	return &manual{Clock: clock.New(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+func noon() *fixedClock {
+	return newClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 }
 
-// rented is a table with one server, and who rents it out and uses it.
+// rented returns a table with one server, its reseller, and the client that uses it.
 func rented() (t table, server uuid.UUID, reseller, client dedicated.Actor) {
 	reseller = dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
 	client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller.ResellerID}
@@ -75,10 +74,10 @@ func Example() {
 	// every month on the 31st or the last day at 02:30, Europe/Berlin
 	// web-07 2026-03-31T00:30:00Z the database
 	// completed <nil>
-	// backup: the backup task of web-07 for 2026-03-31 is completed: complete takes one that is pending
+	// backup: the backup task of server web-07 for 2026-03-31 is completed: Complete takes one that is pending
 }
 
-// A plug-in makes the backups, and Tick sees to it that each is made.
+// A plug-in makes the backups. Tick calls it for each task that is due.
 func ExamplePerformer() {
 	servers, server, reseller, client := rented()
 	now := noon()
@@ -99,7 +98,7 @@ func ExamplePerformer() {
 		fmt.Println(err)
 		return
 	}
-	now.now = now.now.Add(3 * time.Hour)
+	now.Add(3 * time.Hour)
 	next, err := backups.Tick(ctx) // a dedicated.Runner does this all the time
 	fmt.Println("next at", next.Format(time.RFC3339), err)
 	tasks, _, err := backups.Tasks(ctx, reseller, backup.TaskQuery{})
@@ -114,10 +113,10 @@ func ExamplePerformer() {
 	// <nil>
 }
 
-// A gate switches new requests off; what is open finishes.
+// A gate refuses new requests. Requests that exist continue.
 func ExampleHooks() {
 	servers, server, _, client := rented()
-	off := errors.New("no new backups before the move to the new data centre")
+	off := dedicated.Refuse("no new backups before the move to the new data centre")
 	backups, err := backup.New(backup.Config{
 		Store: &backup.MemoryStore{}, Servers: servers,
 		Hooks: backup.Hooks{Gate: []func(context.Context, dedicated.Actor, backup.Request) error{
@@ -139,11 +138,11 @@ func ExampleHooks() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, off), errors.Is(err, backup.ErrForbidden))
 	// Output:
-	// backup: Submit of backups of web-07 was refused: no new backups before the move to the new data centre
+	// backup: Submit of backups of server web-07 was refused: no new backups before the move to the new data centre
 	// true true
 }
 
-// A calendar shows what comes, also beyond the task that is planned, and what a scheduled cancellation will prevent.
+// A calendar shows the backups to come, also those after the planned task, and those that a scheduled cancellation will prevent.
 func ExampleManager_Upcoming() {
 	servers, server, _, client := rented()
 	now := noon()
@@ -164,7 +163,7 @@ func ExampleManager_Upcoming() {
 		fmt.Println(err)
 		return
 	}
-	occurrences, err := backups.Upcoming(ctx, client, now.now, now.now.AddDate(0, 1, 0), 10)
+	occurrences, err := backups.Upcoming(ctx, client, now.Now(), now.Now().AddDate(0, 1, 0), 10)
 	for _, o := range occurrences {
 		fmt.Println(o.At.Format(time.RFC3339), "will run:", !o.WillNotRun)
 	}

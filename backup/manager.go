@@ -4,34 +4,44 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Defaults of Config.
+// Servers is the part of the host's inventory that this package needs. *dedicated.Manager fits, and so does a host's own table.
+// The Manager always asks as dedicated.System of one reseller, and checks the client itself. The answer must have the server's
+// ResellerID, ClientID, Assignment, State and Owner. Many goroutines call it at once. A Servers that is also a
+// dedicated.BulkInventory is asked for many servers at once.
+type Servers interface {
+	// Server returns one server, or an error that is ErrNotFound.
+	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
+}
+
+// The defaults of Config.
 const (
-	DefaultGrace    = 24 * time.Hour
-	DefaultParallel = 4
-	DefaultDeadline = 6 * time.Hour
-	DefaultTries    = 5
+	DefaultGrace    = 24 * time.Hour // of Config.Grace
+	DefaultParallel = 4              // of Config.Parallel
+	DefaultDeadline = 6 * time.Hour  // of Config.Deadline
+	DefaultTries    = 5              // of Config.Tries
 )
 
 // Config is what a Manager works with.
 type Config struct {
 	Store   Store         // required
 	Servers Servers       // required
-	Hooks   Hooks         // zero: nobody is asked
+	Hooks   Hooks         // zero: no gates
 	Clock   clock.Clock   // nil: real time
-	Grace   time.Duration // from due to overdue; 0: DefaultGrace; negative is ErrInvalid
+	Grace   time.Duration // from a task's date until it is overdue; 0: DefaultGrace; negative is ErrInvalid
 
-	// Ends tells when servers are scheduled to be cancelled; cancellation's Manager.Ends fits. nil: never.
+	// Ends returns when servers will be cancelled; a server without an entry will not be. cancellation's Manager.Ends fits.
+	// nil: no server will be cancelled.
 	Ends func(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error)
 
 	Performer Performer     // nil: people make the backups
@@ -40,283 +50,297 @@ type Config struct {
 	Tries     int           // how often it tries before a task fails; 0: DefaultTries; negative is ErrInvalid
 }
 
-// Manager keeps requests for backups and the tasks that they become: all rules, permissions and changes of state are here.
+// Manager keeps requests for backups and the tasks that they become. It enforces all rules, permissions and changes of state.
 // It holds no state of its own and is safe for concurrent use, in any number of processes over one Store.
 //
-// A record that the actor may not know of is ErrNotFound; so is everything for Role 0 and for an actor without a
-// ResellerID, and for a client whatever concerns a server that it does not use now, but for reading its own records. What a
-// client may see but not do is ErrForbidden, as is what a gate refuses. A record in the wrong state is ErrConflict, as is
-// one that kept changing meanwhile. All errors but those of ctx and the Store are *Error, and those are wrapped in one.
-type Manager struct{ conf *Config }
+// A record that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
+// ResellerID. A client may read its own records without a time limit. After the server has left the client, every other
+// operation of the client is ErrNotFound. ErrForbidden is an operation that is not for clients, or that a gate refused. ErrConflict
+// is a record in the wrong state, or one that changed five times while an operation decided. ErrHost is a Store, an
+// inventory, a gate or Ends that failed. If ctx ends, errors.Is finds its error. All errors are *Error.
+type Manager struct {
+	config *Config
+	store  Store
+}
 
-// New returns a Manager. A Store or Servers missing, or a number below zero, is ErrInvalid.
+// New returns a Manager. ErrInvalid is a Config without a Store or Servers, or with a negative number.
 func New(c Config) (*Manager, error) {
 	switch {
 	case c.Store == nil:
-		return nil, invalid("New", "Config.Store", "missing: a MemoryStore will do for a start")
+		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
 	case c.Servers == nil:
-		return nil, invalid("New", "Config.Servers", "missing: *dedicated.Manager fits")
+		return nil, invalid(opNew, "Config.Servers", "missing: *dedicated.Manager fits")
 	case c.Grace < 0:
-		return nil, invalid("New", "Config.Grace", "%s is negative", c.Grace)
+		return nil, invalid(opNew, "Config.Grace", "%s is negative", c.Grace)
 	case c.Parallel < 0:
-		return nil, invalid("New", "Config.Parallel", "%d is negative", c.Parallel)
+		return nil, invalid(opNew, "Config.Parallel", "%d is negative", c.Parallel)
 	case c.Deadline < 0:
-		return nil, invalid("New", "Config.Deadline", "%s is negative", c.Deadline)
+		return nil, invalid(opNew, "Config.Deadline", "%s is negative", c.Deadline)
 	case c.Tries < 0:
-		return nil, invalid("New", "Config.Tries", "%d is negative", c.Tries)
+		return nil, invalid(opNew, "Config.Tries", "%d is negative", c.Tries)
 	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	c.Grace = defaulted(c.Grace, DefaultGrace)
-	c.Parallel = defaulted(c.Parallel, DefaultParallel)
-	c.Deadline = defaulted(c.Deadline, DefaultDeadline)
-	c.Tries = defaulted(c.Tries, DefaultTries)
-	return &Manager{&c}, nil
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
+	c.Deadline = cmp.Or(c.Deadline, DefaultDeadline)
+	c.Tries = cmp.Or(c.Tries, DefaultTries)
+	return &Manager{config: &c, store: guarded(c.Store)}, nil
 }
 
-func defaulted[T comparable](given, fallback T) T {
-	var zero T
-	if given == zero {
-		return fallback
-	}
-	return given
-}
+func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
 
-func (m *Manager) now() time.Time { return zone.Instant(m.conf.Clock.Now()) }
-
-// Submit asks for backups: a client of a server that it uses, or the reseller on behalf of the client that uses it. The
-// first task is made at once, for the first occurrence after now. ErrConflict: nobody uses the server, it is scheduled to
-// be cancelled by the first occurrence, or the ID is taken.
+// Submit asks for backups. A client may submit for a server that it uses, the reseller on behalf of the client that uses it.
+// The first task is made at once, for the first occurrence after now. ErrConflict is a server that no client uses, a server
+// that will be cancelled before the first occurrence, and an ID that another request has.
 func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Request, error) {
-	const op = "Submit"
+	if err := checkActor(OpSubmit, a); err != nil {
+		return Request{}, err
+	}
+	if f.ID == uuid.Nil {
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return Request{}, explain(OpSubmit, ids{server: f.ServerID}, err)
+		}
+		f.ID = id
+	}
 	now := m.now()
-	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
-		return Request{}, nobody(op)
-	}
-	fresh := f.ID == uuid.Nil
-	if fresh {
-		var err error
-		if f.ID, err = uuid.NewRandom(); err != nil {
-			return Request{}, asError(op, err)
-		}
-	}
-	var result Request
-	asked := false
-	err := fault.Retry(ctx, func() error {
-		if !fresh || asked { // what was committed may have been stored all the same
-			stored, err := m.conf.Store.Request(ctx, f.ID)
-			if !errors.Is(err, ErrNotFound) {
-				result = stored
-				return cmp.Or(err, repeated(a, f, stored))
+	s, err := manage.Operation[reading, *series]{
+		Read: func(ctx context.Context) (reading, error) { return m.readForSubmit(ctx, a, f) },
+		Decide: func(r reading) (*series, bool, error) {
+			if r.request.ID != uuid.Nil {
+				return &series{request: r.request}, false, f.checkRepeat(a, r.request)
 			}
-		}
-		s, err := m.submitted(ctx, a, f, now)
-		if err != nil {
-			return err
-		}
-		if !asked {
-			if err := m.conf.Hooks.ask(ctx, op, a, s.r); err != nil {
-				return err
-			}
-			asked = true
-		}
-		err = m.commit(ctx, s, now)
-		result = s.r
-		result.Version++
-		return err
-	})
+			s, err := r.draft(m.config, a, f, now)
+			return s, true, err
+		},
+		Gate:   func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpSubmit, a, s.request) },
+		Commit: func(ctx context.Context, s *series) error { return m.commit(ctx, s, now) },
+	}.Run(ctx)
 	if err != nil {
-		return Request{}, asError(op, err)
+		return Request{}, explain(OpSubmit, ids{request: f.ID, server: f.ServerID}, err)
 	}
-	return result.forActor(a), nil
+	if s.request.Version == 0 {
+		s.request.Version++
+	}
+	return s.request.forActor(a), nil
 }
 
-// submitted makes the series of a new request.
-func (m *Manager) submitted(ctx context.Context, a dedicated.Actor, f Form, now time.Time) (*series, error) {
-	r, err := m.newRequest(ctx, a, f, now)
-	if err != nil {
-		return nil, err
+// readForSubmit reads the request that has the form's ID. If there is none, it reads the server.
+func (m *Manager) readForSubmit(ctx context.Context, a dedicated.Actor, f Form) (r reading, err error) {
+	if r.request, err = m.store.Request(ctx, f.ID); !errors.Is(err, ErrNotFound) {
+		return r, err
 	}
-	s := &series{conf: m.conf, r: r}
-	s.plan(now)
-	s.tellRequested()
-	return s, m.checkEnd(ctx, "Submit", s.r)
+	r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, f.ServerID)
+	if err == nil && r.found {
+		r.ends, err = m.ends(ctx, []uuid.UUID{f.ServerID})
+	}
+	return r, err
 }
 
-// newRequest makes the request of a form that is all right, for a server that is in use.
-func (m *Manager) newRequest(ctx context.Context, a dedicated.Actor, f Form, now time.Time) (Request, error) {
-	const op = "Submit"
-	server, left, err := m.server(ctx, a.ResellerID, f.ServerID)
-	if err != nil {
-		return Request{}, err
-	}
-	if !a.Manages(server.ResellerID) && !a.Uses(server) {
-		return Request{}, noServer(op, f.ServerID)
-	}
-	if left {
-		return Request{}, &Error{Op: op, ServerID: server.ID, Err: ErrConflict,
-			Msg: fmt.Sprintf("server %s (%s) is %s: backups are for one that a client uses", server.Name, server.ID, server.State)}
-	}
-	if f, err = f.normal(op, now); err != nil {
-		return Request{}, err
-	}
-	if err = f.Schedule.mustOccur(op, now); err != nil {
-		return Request{}, err
-	}
-	return Request{
-		ID: f.ID, ResellerID: server.ResellerID, ClientID: server.ClientID, ServerID: server.ID, Assignment: server.Assignment,
-		Form: f, ServerName: server.Name, AtProvider: !server.Owner.Own(),
-	}, nil
-}
-
-// repeated says whether a Submit whose ID is stored is a repeat of the one that stored it.
-func repeated(a dedicated.Actor, f Form, stored Request) error {
-	taken := &Error{Op: "Submit", RequestID: f.ID, Field: "ID", Err: ErrConflict,
-		Msg: fmt.Sprintf("the ID %s is taken by another request", f.ID)}
-	switch {
-	case !a.Manages(stored.ResellerID) && !a.IsClient(stored.ResellerID, stored.ClientID):
-		return taken
-	case f.same(stored.Form):
-		return nil
-	}
-	stored = stored.forActor(a)
-	taken.Existing = &stored
-	return taken
-}
-
-// checkEnd refuses a new request whose first task would not run any more.
-func (m *Manager) checkEnd(ctx context.Context, op string, r Request) error {
-	ends, err := m.ends(ctx, []uuid.UUID{r.ServerID})
-	if err != nil {
-		return asError(op, err)
-	}
-	end := ends[r.ServerID]
-	if end.IsZero() || r.Planned.Before(end) {
-		return nil
-	}
-	return &Error{Op: op, RequestID: r.ID, ServerID: r.ServerID, Field: "Schedule", Err: ErrConflict,
-		Msg: fmt.Sprintf("server %s (%s) will be cancelled at %s: a first backup at %s is not before that",
-			r.ServerName, r.ServerID, end.Format(time.RFC3339), r.Planned.Format(time.RFC3339))}
-}
-
-// Revise changes what a live request asks for; the form is given whole. Text changes for all pending tasks. A schedule
-// that changes counts from now on: the task made ahead moves to its first occurrence, unless it is due already; then it
-// stays, as do occurrences that were settled ahead of time. A zero Start keeps the one there is if nothing else changes,
-// else it is the present.
+// Revise changes the form of a live request. The given form replaces the stored one as a whole. Its What applies to all pending
+// tasks. A changed schedule counts from now on: the planned task moves to the first occurrence of the new schedule, unless it is
+// due already. Tasks that were closed before their date stay closed. A zero Start keeps the stored Start if the rest of the
+// schedule is unchanged; otherwise it becomes the present. A form without a change writes nothing and asks no gate.
 func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f Form) (Request, error) {
-	const op = "Revise"
-	asked := false
-	return m.onRequest(ctx, a, op, id, needs{server: true, revising: true}, func(s *series, now time.Time) error {
-		if err := s.mustLive(op); err != nil {
-			return err
-		}
-		if f.ID != uuid.Nil && f.ID != id {
-			return invalid(op, "ID", "%s is another request's: want nil or %s", f.ID, id)
-		}
-		if f.ServerID != uuid.Nil && f.ServerID != s.r.ServerID {
-			return invalid(op, "ServerID", "a request stays with its server: want nil or %s", s.r.ServerID)
-		}
-		form := f
-		form.ID, form.ServerID = s.r.ID, s.r.ServerID
-		if form.same(s.r.Form) {
-			return nil
-		}
-		if kept := f.Schedule.normal(s.r.Form.Schedule.Start); kept.same(s.r.Form.Schedule) {
-			form.Schedule = kept
-		}
-		form, err := form.normal(op, now)
-		if err != nil {
-			return err
-		}
-		if err := s.revise(op, form, now); err != nil {
-			return err
-		}
-		s.tellRequested()
-		if asked {
-			return nil
-		}
-		asked = true
-		return m.conf.Hooks.ask(ctx, op, a, s.r)
-	})
+	gate := func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpRevise, a, s.request) }
+	return m.changeRequest(ctx, a, OpRevise, id, gate, func(s *series, now time.Time) (bool, error) { return s.revise(f, now) })
 }
 
-// Withdraw ends a whole series: what is pending of it is cancelled, and the client is told once. The reason is one line of
-// at most MaxReason bytes, or "".
+// Withdraw ends a request and cancels all its pending tasks. The client is told once. The reason is one line of at most
+// MaxReason bytes, or "".
 func (m *Manager) Withdraw(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Request, error) {
-	const op = "Withdraw"
-	return m.onRequest(ctx, a, op, id, needs{}, func(s *series, now time.Time) error {
-		if err := checkLine(op, "reason", reason); err != nil {
-			return err
-		}
-		if err := s.mustLive(op); err != nil {
-			return err
-		}
-		tasks, err := s.stop(op, now, Withdrawn, reason)
-		s.facts = append(s.facts, fact{KindWithdrawn, &s.r, nil, EndNotice{
-			RequestID: s.r.ID, ServerID: s.r.ServerID, ServerName: s.r.ServerName, Reason: reason, Tasks: s.endTasks(tasks),
-		}})
-		return err
+	return m.changeRequest(ctx, a, OpWithdraw, id, nil, func(s *series, now time.Time) (bool, error) {
+		return true, s.withdraw(reason, now)
 	})
 }
 
-func (s *series) mustLive(op string) error {
-	if s.r.Live() {
-		return nil
-	}
-	return &Error{Op: op, RequestID: s.r.ID, ServerID: s.r.ServerID, Err: ErrConflict,
-		Msg: fmt.Sprintf("the backup request of %s has ended at %s (%s): %s takes a live one",
-			s.r.ServerName, s.r.Ended.Format(time.RFC3339), s.r.Ending, op)}
-}
-
-// forActor is what the actor may see of a request.
-func (r Request) forActor(a dedicated.Actor) Request {
-	if !a.Manages(r.ResellerID) {
-		r.AtProvider = false
-	}
-	return r
-}
-
-// needs is what an operation on something stored asks for beyond the right to see it.
-type needs struct {
-	reseller bool // the reseller alone may do it
-	server   bool // the server must still be the client's
-	revising bool // it may change the schedule
-}
-
-// onRequest reads a request, lets do decide what becomes of its series and commits; after a conflict it reads and decides
-// again.
-func (m *Manager) onRequest(
-	ctx context.Context, a dedicated.Actor, op string, id uuid.UUID, n needs, do func(s *series, now time.Time) error,
+// changeRequest runs an operation on one request. If rule reports no change, nothing is written and no gate is asked.
+func (m *Manager) changeRequest(
+	ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID,
+	gate func(context.Context, *series) error, rule func(s *series, now time.Time) (changed bool, err error),
 ) (Request, error) {
 	now := m.now()
-	var result Request
-	err := fault.Retry(ctx, func() error {
-		r, err := m.seen(ctx, a, op, id)
-		if err != nil {
-			return err
-		}
-		if err := m.allow(ctx, a, op, r, n); err != nil {
-			return err
-		}
-		s, err := m.load(ctx, r, now, n.revising)
-		if err != nil {
-			return err
-		}
-		if err := do(s, now); err != nil {
-			return err
-		}
-		if len(s.facts) == 0 {
-			result = r // nothing has changed
-			return nil
-		}
-		err = m.commit(ctx, s, now)
-		result = s.r
-		result.Version++
-		return err
-	})
+	changed := false
+	s, err := manage.Operation[reading, *series]{
+		Read: func(ctx context.Context) (reading, error) { return m.readForRequest(ctx, a, op, id, now) },
+		Decide: func(r reading) (*series, bool, error) {
+			if err := r.checkAllowed(op, a); err != nil {
+				return nil, false, err
+			}
+			s := r.series(m.config, now)
+			var err error
+			if changed, err = rule(s, now); !changed {
+				s.request = r.request
+			}
+			return s, changed, err
+		},
+		Gate:   gate,
+		Commit: func(ctx context.Context, s *series) error { return m.commit(ctx, s, now) },
+	}.Run(ctx)
 	if err != nil {
-		return Request{}, asError(op, err)
+		return Request{}, explain(op, ids{request: id}, err)
 	}
-	return result.forActor(a), nil
+	if changed {
+		s.request.Version++
+	}
+	return s.request.forActor(a), nil
+}
+
+// Complete records that a pending task was done. The client is told. A task that is not pending is ErrConflict.
+func (m *Manager) Complete(ctx context.Context, a dedicated.Actor, task uuid.UUID, r Result) (Task, error) {
+	return m.changeTask(ctx, a, OpComplete, task, func(s *series, t *Task, now time.Time) error { return s.complete(t, r, now) })
+}
+
+// Fail records that a pending task failed. The client is told why. The reason is one line of at most MaxReason bytes, and not
+// blank. If the schedule has no further occurrence, the request ends. The task can still be retried.
+func (m *Manager) Fail(ctx context.Context, a dedicated.Actor, task uuid.UUID, reason string) (Task, error) {
+	return m.changeTask(ctx, a, OpFail, task, func(s *series, t *Task, now time.Time) error {
+		return s.fail(t, reason, false, now)
+	})
+}
+
+// Retry makes a failed task pending again, as its next attempt, beside the planned task. It keeps its ID and its date. The
+// client must still use the server, and the request must not be withdrawn.
+func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, task uuid.UUID) (Task, error) {
+	return m.changeTask(ctx, a, OpRetry, task, func(s *series, t *Task, now time.Time) error { return s.retry(t, now) })
+}
+
+// Cancel records that one pending task will not be done. The client is told. The request continues. The reason is one line of
+// at most MaxReason bytes, or "".
+func (m *Manager) Cancel(ctx context.Context, a dedicated.Actor, task uuid.UUID, reason string) (Task, error) {
+	return m.changeTask(ctx, a, OpCancel, task, func(s *series, t *Task, now time.Time) error { return s.cancel(t, reason, now) })
+}
+
+// taskDecision is what an operation on a task makes of its series, and of the task as the actor may see it.
+type taskDecision struct {
+	series *series
+	task   Task
+}
+
+// changeTask runs an operation on one task.
+func (m *Manager) changeTask(
+	ctx context.Context, a dedicated.Actor, op Op, id uuid.UUID, rule func(s *series, t *Task, now time.Time) error,
+) (Task, error) {
+	now := m.now()
+	d, err := manage.Operation[reading, taskDecision]{
+		Read: func(ctx context.Context) (reading, error) { return m.readForTask(ctx, a, op, id, now) },
+		Decide: func(r reading) (taskDecision, bool, error) {
+			if err := r.checkAllowed(op, a); err != nil {
+				return taskDecision{}, false, err
+			}
+			s := r.series(m.config, now)
+			t, open := s.find(id)
+			if !open {
+				t = s.addStored(r.task)
+			}
+			if err := rule(s, t, now); err != nil {
+				return taskDecision{}, false, err
+			}
+			return taskDecision{s, t.forActor(a, m.config.Grace, r.ends[t.ServerID], now)}, true, nil
+		},
+		Commit: func(ctx context.Context, d taskDecision) error { return m.commit(ctx, d.series, now) },
+	}.Run(ctx)
+	if err != nil {
+		return Task{}, explain(op, ids{task: id}, err)
+	}
+	d.task.Version++
+	return d.task, nil
+}
+
+// Request returns a request that the actor may see. A client sees its own, also those of servers that it used earlier.
+func (m *Manager) Request(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Request, error) {
+	r, err := m.visibleRequest(ctx, a, opRequest, id)
+	if err != nil {
+		return Request{}, explain(opRequest, ids{request: id}, err)
+	}
+	return r.forActor(a), nil
+}
+
+// Requests lists the requests of the actor's reseller by the name of the server, ties by ID. next is the cursor for
+// RequestQuery.After, "" at the end. A client gets its own. A cursor that is not one of this list and a negative limit are
+// ErrInvalid.
+func (m *Manager) Requests(ctx context.Context, a dedicated.Actor, q RequestQuery) (items []Request, next string, err error) {
+	q, possible, err := q.forActor(opRequests, a)
+	if err != nil || !possible {
+		return nil, "", err
+	}
+	items, next, err = m.store.Requests(ctx, a.ResellerID, q)
+	for i := range items {
+		items[i] = items[i].forActor(a)
+	}
+	return items, next, explain(opRequests, ids{}, err)
+}
+
+// Task returns a task that the actor may see. A client sees its own, also those of servers that it used earlier.
+func (m *Manager) Task(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Task, error) {
+	now := m.now()
+	t, err := m.visibleTask(ctx, a, opTask, id)
+	if err != nil {
+		return Task{}, explain(opTask, ids{task: id}, err)
+	}
+	tasks := []Task{t}
+	if err := m.showTasks(ctx, a, now, tasks); err != nil {
+		return Task{}, explain(opTask, ids{task: id}, err)
+	}
+	return tasks[0], nil
+}
+
+// Tasks lists the tasks of the actor's reseller by date, ties by ID. next is the cursor for TaskQuery.After, "" at the end. A
+// client gets its own. It may not search by owner: that is ErrForbidden. A cursor that is not one of this list, a negative
+// limit, an unknown state and an unknown Owner are ErrInvalid.
+func (m *Manager) Tasks(ctx context.Context, a dedicated.Actor, q TaskQuery) (items []Task, next string, err error) {
+	now := m.now()
+	q, possible, err := q.forActor(opTasks, a, m.config.Grace, now)
+	if err != nil || !possible {
+		return nil, "", err
+	}
+	items, next, err = m.store.Tasks(ctx, a.ResellerID, q)
+	if err == nil {
+		err = m.showTasks(ctx, a, now, items)
+	}
+	if err != nil {
+		return nil, "", explain(opTasks, ids{}, err)
+	}
+	return items, next, nil
+}
+
+// Counts counts the tasks that Tasks lists, on all pages together. The result has every state.
+func (m *Manager) Counts(ctx context.Context, a dedicated.Actor, q TaskQuery) (map[State]int, error) {
+	all := map[State]int{}
+	for _, state := range States() {
+		all[state] = 0
+	}
+	q, possible, err := q.forActor(opCounts, a, m.config.Grace, m.now())
+	if err != nil || !possible {
+		return all, err
+	}
+	q.Limit, q.After = 0, ""
+	counts, err := m.store.Counts(ctx, a.ResellerID, q)
+	if err != nil {
+		return nil, explain(opCounts, ids{}, err)
+	}
+	for state, n := range counts {
+		all[state] = n
+	}
+	return all, nil
+}
+
+// showTasks replaces stored tasks by what the actor may see of them at now.
+func (m *Manager) showTasks(ctx context.Context, a dedicated.Actor, now time.Time, tasks []Task) error {
+	var servers []uuid.UUID
+	for _, t := range tasks {
+		if t.State == Pending {
+			servers = append(servers, t.ServerID)
+		}
+	}
+	ends, err := m.ends(ctx, distinct(servers))
+	if err != nil {
+		return err
+	}
+	for i, t := range tasks {
+		tasks[i] = t.forActor(a, m.config.Grace, ends[t.ServerID], now)
+	}
+	return nil
 }

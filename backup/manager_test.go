@@ -56,40 +56,40 @@ func TestSubmitRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := setup(t)
-			tt.form.ServerID = p.server.ID
-			_, err := p.Submit(t.Context(), p.client, tt.form)
+			f := setup(t)
+			tt.form.ServerID = f.server.ID
+			_, err := f.Submit(t.Context(), f.client, tt.form)
 			require.ErrorIs(t, err, tt.err)
 			var e *backup.Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, tt.field, e.Field)
-			assert.Equal(t, "Submit", e.Op)
-			assert.Empty(t, p.told(t))
+			assert.Equal(t, backup.OpSubmit, e.Op)
+			assert.Empty(t, f.kinds(t))
 		})
 	}
 }
 
 func TestSubmitForAServerThatNobodyUses(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	p.release(t, p.server)
-	_, err := p.Submit(t.Context(), p.reseller, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+	f := setup(t)
+	f.release(t, f.server)
+	_, err := f.Submit(t.Context(), f.reseller, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
 	require.ErrorIs(t, err, backup.ErrConflict)
-	_, err = p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+	_, err = f.Submit(t.Context(), f.client, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
 	require.ErrorIs(t, err, backup.ErrNotFound)
 	for _, id := range []uuid.UUID{uuid.Nil, uuid.New()} {
-		_, err = p.Submit(t.Context(), p.reseller, backup.Form{ServerID: id, Schedule: daily(2)})
+		_, err = f.Submit(t.Context(), f.reseller, backup.Form{ServerID: id, Schedule: daily(2)})
 		require.ErrorIs(t, err, backup.ErrNotFound)
 	}
 }
 
 func TestSubmitWithATakenID(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	other := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: p.reseller.ResellerID}
-	server := p.rent(t, "web-08", dedicated.Owner{}, other.ID)
-	_, err := p.Submit(t.Context(), other, backup.Form{ID: r.ID, ServerID: server.ID, Schedule: daily(2)})
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	other := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: f.reseller.ResellerID}
+	server := f.rent(t, "web-08", dedicated.Owner{}, other.ID)
+	_, err := f.Submit(t.Context(), other, backup.Form{ID: r.ID, ServerID: server.ID, Schedule: daily(2)})
 	require.ErrorIs(t, err, backup.ErrConflict)
 	var e *backup.Error
 	require.ErrorAs(t, err, &e)
@@ -99,214 +99,146 @@ func TestSubmitWithATakenID(t *testing.T) {
 // TestOnBehalf: what the reseller submits is the client's.
 func TestOnBehalf(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r, err := p.Submit(t.Context(), p.reseller, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+	f := setup(t)
+	r, err := f.Submit(t.Context(), f.reseller, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
 	require.NoError(t, err)
-	assert.Equal(t, p.client.ID, r.ClientID)
-	_, err = p.Withdraw(t.Context(), p.client, r.ID, "not needed")
+	assert.Equal(t, f.client.ID, r.ClientID)
+	_, err = f.Withdraw(t.Context(), f.client, r.ID, "not needed")
 	require.NoError(t, err)
 }
 
-func TestSettledTasksStaySettled(t *testing.T) {
+func TestClosedTasksStayClosed(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	task := p.planned(t, r).ID
-	_, err := p.Complete(t.Context(), p.reseller, task, backup.Result{Bytes: 9, Location: "vault", Note: "a\nb"})
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	task := f.planned(t, r).ID
+	_, err := f.Complete(t.Context(), f.reseller, task, backup.Result{Bytes: 9, Location: "vault", Note: "a\nb"})
 	require.NoError(t, err)
-	cancelled := p.planned(t, r).ID
-	_, err = p.Cancel(t.Context(), p.client, cancelled, "")
+	cancelled := f.planned(t, r).ID
+	_, err = f.Cancel(t.Context(), f.client, cancelled, "")
 	require.NoError(t, err)
-	told := p.told(t)
+	told := f.kinds(t)
 	assert.ElementsMatch(t, []notify.Kind{backup.KindRequested, backup.KindCompleted, backup.KindCancelled}, told)
 	for _, id := range []uuid.UUID{task, cancelled} {
-		_, err := p.Complete(t.Context(), p.reseller, id, backup.Result{})
+		_, err := f.Complete(t.Context(), f.reseller, id, backup.Result{})
 		require.ErrorIs(t, err, backup.ErrConflict)
 		var e *backup.Error
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, []backup.State{backup.Pending}, e.Want)
-		_, err = p.Fail(t.Context(), p.reseller, id, "late")
+		_, err = f.Fail(t.Context(), f.reseller, id, "late")
 		require.ErrorIs(t, err, backup.ErrConflict)
-		_, err = p.Cancel(t.Context(), p.reseller, id, "late")
+		_, err = f.Cancel(t.Context(), f.reseller, id, "late")
 		require.ErrorIs(t, err, backup.ErrConflict)
-		_, err = p.Retry(t.Context(), p.reseller, id)
+		_, err = f.Retry(t.Context(), f.reseller, id)
 		require.ErrorIs(t, err, backup.ErrConflict)
 	}
-	assert.Equal(t, told, p.told(t), "what is refused tells nobody")
+	assert.Equal(t, told, f.kinds(t), "a refused operation records no event")
 }
 
 func TestTextOfResultsAndReasons(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	task := p.planned(t, r).ID
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	task := f.planned(t, r).ID
 	long := strings.Repeat("x", backup.MaxReason+1)
 	for _, result := range []backup.Result{{Bytes: -1}, {Location: long}, {Location: "a\nb"}, {Note: strings.Repeat("x", backup.MaxText+1)}} {
-		_, err := p.Complete(t.Context(), p.reseller, task, result)
+		_, err := f.Complete(t.Context(), f.reseller, task, result)
 		require.ErrorIs(t, err, backup.ErrInvalid)
 	}
 	for _, reason := range []string{"", " ", long, "a\nb"} {
-		_, err := p.Fail(t.Context(), p.reseller, task, reason)
+		_, err := f.Fail(t.Context(), f.reseller, task, reason)
 		require.ErrorIs(t, err, backup.ErrInvalid)
 	}
-	_, err := p.Cancel(t.Context(), p.client, task, long)
+	_, err := f.Cancel(t.Context(), f.client, task, long)
 	require.ErrorIs(t, err, backup.ErrInvalid)
-	_, err = p.Withdraw(t.Context(), p.client, r.ID, "a\nb")
+	_, err = f.Withdraw(t.Context(), f.client, r.ID, "a\nb")
 	require.ErrorIs(t, err, backup.ErrInvalid)
-	assert.Equal(t, backup.Pending, p.planned(t, r).State)
+	assert.Equal(t, backup.Pending, f.planned(t, r).State)
 }
 
 func TestRetryBesideThePlannedOne(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	first := p.planned(t, r)
-	p.clock.Set(at("2026-01-02 03:00"))
-	failed, err := p.Fail(t.Context(), p.reseller, first.ID, "no space")
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	first := f.planned(t, r)
+	f.clock.Set(at("2026-01-02 03:00"))
+	failed, err := f.Fail(t.Context(), f.reseller, first.ID, "no space")
 	require.NoError(t, err)
 	assert.Equal(t, "no space", failed.Reason)
-	again, err := p.Retry(t.Context(), p.reseller, first.ID)
+	again, err := f.Retry(t.Context(), f.reseller, first.ID)
 	require.NoError(t, err)
 	assert.Equal(t, first.ID, again.ID)
 	assert.Equal(t, first.At, again.At)
 	assert.Equal(t, 1, again.Attempt)
 	assert.Empty(t, again.Reason)
 	assert.Equal(t, at("2026-01-03 03:00"), again.RemindAt)
-	assert.Equal(t, at("2026-01-03 02:00"), p.planned(t, r).At)
-	_, err = p.Fail(t.Context(), p.reseller, first.ID, "no space again")
+	assert.Equal(t, at("2026-01-03 02:00"), f.planned(t, r).At)
+	_, err = f.Fail(t.Context(), f.reseller, first.ID, "no space again")
 	require.NoError(t, err)
-	again, err = p.Retry(t.Context(), p.reseller, first.ID)
+	again, err = f.Retry(t.Context(), f.reseller, first.ID)
 	require.NoError(t, err)
 	assert.Equal(t, 2, again.Attempt)
-	_, err = p.Complete(t.Context(), p.reseller, first.ID, backup.Result{})
+	_, err = f.Complete(t.Context(), f.reseller, first.ID, backup.Result{})
 	require.NoError(t, err)
-	assert.Equal(t, at("2026-01-03 02:00"), p.planned(t, r).At, "the planned one stays")
-	assert.Len(t, p.list(t, backup.TaskQuery{}), 2)
+	assert.Equal(t, at("2026-01-03 02:00"), f.planned(t, r).At, "the planned task stays")
+	assert.Len(t, f.list(t, backup.TaskQuery{}), 2)
 
-	_, err = p.Fail(t.Context(), p.reseller, p.planned(t, r).ID, "no space")
+	_, err = f.Fail(t.Context(), f.reseller, f.planned(t, r).ID, "no space")
 	require.NoError(t, err)
-	_, err = p.Withdraw(t.Context(), p.client, r.ID, "")
+	_, err = f.Withdraw(t.Context(), f.client, r.ID, "")
 	require.NoError(t, err)
-	_, err = p.Retry(t.Context(), p.reseller, p.list(t, backup.TaskQuery{States: []backup.State{backup.Failed}})[0].ID)
+	_, err = f.Retry(t.Context(), f.reseller, f.list(t, backup.TaskQuery{States: []backup.State{backup.Failed}})[0].ID)
 	require.ErrorIs(t, err, backup.ErrConflict, "the series was withdrawn")
 }
 
 func TestWithdraw(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	first := p.planned(t, r).ID
-	_, err := p.Fail(t.Context(), p.reseller, first, "no space")
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	first := f.planned(t, r).ID
+	_, err := f.Fail(t.Context(), f.reseller, first, "no space")
 	require.NoError(t, err)
-	_, err = p.Retry(t.Context(), p.reseller, first)
+	_, err = f.Retry(t.Context(), f.reseller, first)
 	require.NoError(t, err)
-	p.clock.Set(at("2026-01-05 03:00"))
-	ended, err := p.Withdraw(t.Context(), p.client, r.ID, "not needed")
+	f.clock.Set(at("2026-01-05 03:00"))
+	ended, err := f.Withdraw(t.Context(), f.client, r.ID, "not needed")
 	require.NoError(t, err)
 	assert.Equal(t, at("2026-01-05 03:00"), ended.Ended)
 	assert.Equal(t, backup.Withdrawn, ended.Ending)
 	assert.Equal(t, "not needed", ended.EndReason)
 	assert.Zero(t, ended.Planned)
 	assert.Zero(t, ended.Due)
-	counts, err := p.Counts(t.Context(), p.client, backup.TaskQuery{})
+	counts, err := f.Counts(t.Context(), f.client, backup.TaskQuery{})
 	require.NoError(t, err)
 	assert.Equal(t, map[backup.State]int{
 		backup.Pending: 0, backup.Completed: 0, backup.Failed: 0, backup.Cancelled: 2, backup.Skipped: 1,
-	}, counts, "what was missed until then is recorded")
-	assert.Equal(t, 1, p.count(t, backup.KindWithdrawn))
-	assert.Zero(t, p.count(t, backup.KindCancelled), "one mail for all")
-	_, err = p.Withdraw(t.Context(), p.client, r.ID, "")
+	}, counts, "the missed occurrences are recorded")
+	assert.Equal(t, 1, f.count(t, backup.KindWithdrawn))
+	assert.Zero(t, f.count(t, backup.KindCancelled), "one mail for all")
+	_, err = f.Withdraw(t.Context(), f.client, r.ID, "")
 	require.ErrorIs(t, err, backup.ErrConflict)
-	_, err = p.Revise(t.Context(), p.client, r.ID, backup.Form{Schedule: daily(3)})
+	_, err = f.Revise(t.Context(), f.client, r.ID, backup.Form{Schedule: daily(3)})
 	require.ErrorIs(t, err, backup.ErrConflict)
-}
-
-func TestGates(t *testing.T) {
-	t.Parallel()
-	refusal := errors.New("backups are switched off")
-	var asked []int64
-	open := true
-	p := setup(t, func(c *backup.Config) {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, r backup.Request) error {
-			asked = append(asked, r.Version)
-			if !open {
-				return refusal
-			}
-			return nil
-		})
-	})
-	r := p.submit(t, daily(2))
-	_, err := p.Revise(t.Context(), p.client, r.ID, backup.Form{What: "all", Schedule: daily(2)})
-	require.NoError(t, err)
-	assert.Equal(t, []int64{0, 1}, asked)
-	open = false
-	_, err = p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
-	require.ErrorIs(t, err, refusal)
-	require.ErrorIs(t, err, backup.ErrForbidden)
-	_, err = p.Revise(t.Context(), p.client, r.ID, backup.Form{Schedule: daily(3)})
-	require.ErrorIs(t, err, refusal)
-	_, err = p.Complete(t.Context(), p.reseller, p.planned(t, r).ID, backup.Result{})
-	require.NoError(t, err, "what is open finishes")
-	assert.Len(t, p.list(t, backup.TaskQuery{}), 2)
-}
-
-// What panics, its value is not for clients.
-func TestForeignCodeThatPanics(t *testing.T) {
-	t.Parallel()
-	const secret = "password=secret"
-	tests := []struct {
-		name string
-		fit  func(c *backup.Config)
-		want string
-		is   error // nil: the panic alone
-	}{
-		{"gate", func(c *backup.Config) {
-			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, backup.Request) error { panic(secret) })
-		}, "gate 1 panicked", backup.ErrForbidden},
-		{"inventory", func(c *backup.Config) {
-			c.Servers = serversFunc(func(uuid.UUID) (dedicated.Server, error) { panic(secret) })
-		}, "Config.Servers panicked", nil},
-		{"ends", func(c *backup.Config) {
-			c.Ends = func(context.Context, []uuid.UUID) (map[uuid.UUID]time.Time, error) { panic(secret) }
-		}, "Config.Ends panicked", nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := setup(t, tt.fit)
-			_, err := p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
-			if tt.is != nil {
-				require.ErrorIs(t, err, tt.is)
-			}
-			var known *backup.Error
-			require.ErrorAs(t, err, &known)
-			assert.Contains(t, known.Msg, tt.want)
-			assert.NotContains(t, known.Error(), secret)
-			tasks, _, err := p.store.Tasks(t.Context(), p.reseller.ResellerID, backup.TaskQuery{})
-			require.NoError(t, err)
-			assert.Empty(t, tasks)
-		})
-	}
 }
 
 func TestScheduledCancellation(t *testing.T) {
 	t.Parallel()
 	end, down := at("2026-01-04 00:00"), errors.New("down")
 	var failure error
-	p := setup(t, func(c *backup.Config) {
+	f := setup(t, func(c *backup.Config) {
 		c.Ends = func(_ context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
 			return map[uuid.UUID]time.Time{servers[0]: end}, failure
 		}
 	})
-	_, err := p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: backup.Schedule{
+	_, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: f.server.ID, Schedule: backup.Schedule{
 		Frequency: backup.Daily, Start: end,
 	}})
 	require.ErrorIs(t, err, backup.ErrConflict, "it would start when the server ends")
-	r := p.submit(t, daily(2))
-	task := p.planned(t, r)
+	r := f.submit(t, daily(2))
+	task := f.planned(t, r)
 	assert.False(t, task.WillNotRun)
 
-	upcoming, err := p.Upcoming(t.Context(), p.client, start, at("2026-01-06 00:00"), 0)
+	upcoming, err := f.Upcoming(t.Context(), f.client, start, at("2026-01-06 00:00"), 0)
 	require.NoError(t, err)
 	var runs []bool
 	for _, o := range upcoming {
@@ -315,27 +247,48 @@ func TestScheduledCancellation(t *testing.T) {
 	assert.Equal(t, []bool{true, true, false, false}, runs)
 
 	end = at("2026-01-02 02:00")
-	task, err = p.Task(t.Context(), p.client, task.ID)
+	task, err = f.Task(t.Context(), f.client, task.ID)
 	require.NoError(t, err)
 	assert.True(t, task.WillNotRun)
-	stored, err := p.store.Task(t.Context(), task.ID)
+	stored, err := f.store.Task(t.Context(), task.ID)
 	require.NoError(t, err)
 	assert.False(t, stored.WillNotRun, "derived, never stored")
 
 	failure = down
-	_, err = p.Task(t.Context(), p.client, task.ID)
+	_, err = f.Task(t.Context(), f.client, task.ID)
 	require.ErrorIs(t, err, down)
-	_, err = p.Upcoming(t.Context(), p.client, start, at("2026-01-06 00:00"), 0)
+	_, err = f.Upcoming(t.Context(), f.client, start, at("2026-01-06 00:00"), 0)
 	require.ErrorIs(t, err, down)
-	_, err = p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+	_, err = f.Submit(t.Context(), f.client, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
 	require.ErrorIs(t, err, down)
 }
 
+// TestWillNotRun: a pending task at or after the end of its server will not run. A closed task is not marked.
 func TestWillNotRun(t *testing.T) {
 	t.Parallel()
-	a := backup.Task{At: at("2026-01-01 00:00"), State: backup.Pending}
-	b := backup.Task{At: at("2026-01-02 00:00"), State: backup.Pending}
-	done := backup.Task{At: at("2026-01-03 00:00"), State: backup.Completed}
-	assert.Equal(t, []backup.Task{b}, backup.WillNotRun(at("2026-01-02 00:00"), a, b, done))
-	assert.Empty(t, backup.WillNotRun(time.Time{}, a, b))
+	var end time.Time
+	f := setup(t, func(c *backup.Config) {
+		c.Ends = func(_ context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
+			return map[uuid.UUID]time.Time{servers[0]: end}, nil
+		}
+	})
+	first, second := f.planned(t, f.submit(t, daily(2))), f.planned(t, f.submit(t, daily(3)))
+	closed := f.planned(t, f.submit(t, daily(4)))
+	_, err := f.Cancel(t.Context(), f.client, closed.ID, "")
+	require.NoError(t, err)
+	marked := func() (ids []uuid.UUID) {
+		for _, task := range f.list(t, backup.TaskQuery{To: at("2026-01-03 00:00")}) {
+			if task.WillNotRun {
+				ids = append(ids, task.ID)
+			}
+		}
+		return ids
+	}
+	assert.Empty(t, marked(), "no end")
+	end = second.At.Add(time.Microsecond)
+	assert.Empty(t, marked())
+	end = second.At
+	assert.Equal(t, []uuid.UUID{second.ID}, marked())
+	end = first.At
+	assert.Equal(t, []uuid.UUID{first.ID, second.ID}, marked())
 }

@@ -12,97 +12,97 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// scene is a panel with a live request, a pending and a failed task of it, and everybody who might come by.
-type scene struct {
-	*panel
+// matrixFixture is a fixture with a live request, a pending and a failed task of it, and all kinds of actors.
+type matrixFixture struct {
+	*fixture
 	request         backup.Request
 	pending, failed uuid.UUID
 	actors          map[string]dedicated.Actor
 }
 
-func newScene(t *testing.T, owner dedicated.Owner) *scene {
-	p := setup(t)
-	former := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: p.reseller.ResellerID}
-	p.server = p.rent(t, "db-01", owner, former.ID)
-	left, err := p.Submit(t.Context(), former, backup.Form{ServerID: p.server.ID, Schedule: daily(2)})
+func newMatrixFixture(t *testing.T, owner dedicated.Owner, change ...func(*backup.Config)) *matrixFixture {
+	f := setup(t, change...)
+	former := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: f.reseller.ResellerID}
+	f.server = f.rent(t, "db-01", owner, former.ID)
+	left, err := f.Submit(t.Context(), former, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
 	require.NoError(t, err)
-	_, err = p.Withdraw(t.Context(), former, left.ID, "")
+	_, err = f.Withdraw(t.Context(), former, left.ID, "")
 	require.NoError(t, err)
-	p.release(t, p.server)
-	_, err = p.servers.Restock(t.Context(), p.reseller, p.server.ID)
+	f.release(t, f.server)
+	_, err = f.servers.Restock(t.Context(), f.reseller, f.server.ID)
 	require.NoError(t, err)
-	p.server, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: billing()})
+	f.server, err = f.servers.Assign(t.Context(), f.reseller, f.server.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: billing()})
 	require.NoError(t, err)
 
-	r := p.submit(t, daily(2))
-	failed := p.planned(t, r).ID
-	_, err = p.Fail(t.Context(), p.reseller, failed, "no space")
+	r := f.submit(t, daily(2))
+	failed := f.planned(t, r).ID
+	_, err = f.Fail(t.Context(), f.reseller, failed, "no space")
 	require.NoError(t, err)
-	s := &scene{panel: p, request: r, failed: failed, pending: p.planned(t, r).ID}
-	tenant, other := p.reseller.ResellerID, uuid.New()
+	s := &matrixFixture{fixture: f, request: r, failed: failed, pending: f.planned(t, r).ID}
+	tenant, other := f.reseller.ResellerID, uuid.New()
 	s.actors = map[string]dedicated.Actor{
-		"client":         p.client,
+		"client":         f.client,
 		"former client":  former,
 		"other client":   {Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
-		"client of none": {Role: dedicated.Client, ID: p.client.ID},
+		"client of none": {Role: dedicated.Client, ID: f.client.ID},
 		"nil client":     {Role: dedicated.Client, ResellerID: tenant},
-		"stray client":   {Role: dedicated.Client, ID: p.client.ID, ResellerID: other},
-		"reseller":       p.reseller,
-		"other reseller": {Role: dedicated.Reseller, ID: p.reseller.ID, ResellerID: other},
-		"nil reseller":   {Role: dedicated.Reseller, ID: p.reseller.ID},
+		"stray client":   {Role: dedicated.Client, ID: f.client.ID, ResellerID: other},
+		"reseller":       f.reseller,
+		"other reseller": {Role: dedicated.Reseller, ID: f.reseller.ID, ResellerID: other},
+		"nil reseller":   {Role: dedicated.Reseller, ID: f.reseller.ID},
 		"system":         {Role: dedicated.System, ResellerID: tenant},
 		"other system":   {Role: dedicated.System, ResellerID: other},
 		"nil system":     {Role: dedicated.System},
-		"role 0":         {ID: p.client.ID, ResellerID: tenant},
-		"unknown role":   {Role: 9, ID: p.client.ID, ResellerID: tenant},
+		"role 0":         {ID: f.client.ID, ResellerID: tenant},
+		"unknown role":   {Role: 9, ID: f.client.ID, ResellerID: tenant},
 	}
 	return s
 }
 
-// operations are all that take an actor and something of somebody's.
-func operations() map[string]func(context.Context, *scene, dedicated.Actor) error {
-	return map[string]func(context.Context, *scene, dedicated.Actor) error{
-		"Submit": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+// operations returns all operations on one record or server.
+func operations() map[string]func(context.Context, *matrixFixture, dedicated.Actor) error {
+	return map[string]func(context.Context, *matrixFixture, dedicated.Actor) error{
+		"Submit": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Submit(ctx, a, backup.Form{ServerID: s.server.ID, Schedule: daily(3)})
 			return err
 		},
-		"Revise": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Revise": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Revise(ctx, a, s.request.ID, backup.Form{Schedule: daily(4)})
 			return err
 		},
-		"Withdraw": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Withdraw": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Withdraw(ctx, a, s.request.ID, "")
 			return err
 		},
-		"Complete": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Complete": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Complete(ctx, a, s.pending, backup.Result{})
 			return err
 		},
-		"Fail": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Fail": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Fail(ctx, a, s.pending, "no space")
 			return err
 		},
-		"Retry": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Retry": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Retry(ctx, a, s.failed)
 			return err
 		},
-		"Cancel": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Cancel": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Cancel(ctx, a, s.pending, "")
 			return err
 		},
-		"Task": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Task": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Task(ctx, a, s.pending)
 			return err
 		},
-		"Request": func(ctx context.Context, s *scene, a dedicated.Actor) error {
+		"Request": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Request(ctx, a, s.request.ID)
 			return err
 		},
 	}
 }
 
-// TestWhoMayDoWhat is the table of permissions: every role, every operation, both owners of the machine.
-func TestWhoMayDoWhat(t *testing.T) {
+// TestPermissions tests the table of permissions: every role, every operation, both owners of the machine.
+func TestPermissions(t *testing.T) {
 	t.Parallel()
 	manages := map[string]bool{"reseller": true, "system": true}
 	clients := map[string]error{"Complete": backup.ErrForbidden, "Fail": backup.ErrForbidden, "Retry": backup.ErrForbidden}
@@ -111,8 +111,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for op, do := range operations() {
 			t.Run(fmt.Sprintf("%s of %s", op, whose), func(t *testing.T) {
 				t.Parallel()
-				for who := range newScene(t, owner).actors {
-					s := newScene(t, owner)
+				for who := range newMatrixFixture(t, owner).actors {
+					s := newMatrixFixture(t, owner)
 					before := s.list(t, backup.TaskQuery{})
 					err := do(t.Context(), s, s.actors[who])
 					var want error = backup.ErrNotFound
@@ -129,7 +129,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 					require.ErrorIs(t, err, want, who)
 					var typed *backup.Error
 					require.ErrorAs(t, err, &typed, who)
-					require.Equal(t, op, typed.Op, who)
+					require.Equal(t, backup.Op(op), typed.Op, who)
 					require.Equal(t, before, s.list(t, backup.TaskQuery{}), "%s was refused and nothing changed", who)
 				}
 			})
@@ -137,13 +137,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// TestWhoSeesWhat: lists, counts and projections show no trace of what is not the actor's.
-func TestWhoSeesWhat(t *testing.T) {
+// TestVisibility: lists, counts and projections show no trace of records that are not the actor's.
+func TestVisibility(t *testing.T) {
 	t.Parallel()
 	for whose, owner := range map[string]dedicated.Owner{"own": {}, "provider's": {Provider: "Upstream"}} {
 		t.Run(whose, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, owner)
+			s := newMatrixFixture(t, owner)
 			tests := map[string]struct {
 				tasks, requests, upcoming int
 				err                       error
@@ -193,35 +193,35 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 }
 
-// TestClientsDoNotLearnWhoseMachine: no answer to a client says that the machine is a provider's.
-func TestClientsDoNotLearnWhoseMachine(t *testing.T) {
+// TestClientsDoNotLearnTheOwner: no answer to a client shows that the machine is a provider's.
+func TestClientsDoNotLearnTheOwner(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	p.server = p.rent(t, "db-01", dedicated.Owner{Provider: "Upstream"}, p.client.ID)
-	form := backup.Form{ID: uuid.New(), ServerID: p.server.ID, Schedule: daily(2)}
+	f := setup(t)
+	f.server = f.rent(t, "db-01", dedicated.Owner{Provider: "Upstream"}, f.client.ID)
+	form := backup.Form{ID: uuid.New(), ServerID: f.server.ID, Schedule: daily(2)}
 	for range 2 {
-		r, err := p.Submit(t.Context(), p.client, form)
+		r, err := f.Submit(t.Context(), f.client, form)
 		require.NoError(t, err)
 		require.False(t, r.AtProvider)
 	}
-	r, err := p.Revise(t.Context(), p.client, form.ID, backup.Form{Schedule: daily(3)})
+	r, err := f.Revise(t.Context(), f.client, form.ID, backup.Form{Schedule: daily(3)})
 	require.NoError(t, err)
 	require.False(t, r.AtProvider)
-	task := p.planned(t, r)
+	task := f.planned(t, r)
 	require.True(t, task.AtProvider, "the reseller sees it")
-	cancelled, err := p.Cancel(t.Context(), p.client, task.ID, "")
+	cancelled, err := f.Cancel(t.Context(), f.client, task.ID, "")
 	require.NoError(t, err)
 	require.False(t, cancelled.AtProvider)
-	r, err = p.Withdraw(t.Context(), p.client, form.ID, "")
+	r, err = f.Withdraw(t.Context(), f.client, form.ID, "")
 	require.NoError(t, err)
 	require.False(t, r.AtProvider)
 	for _, owner := range []string{"own", "provider", "nonsense"} {
-		_, _, err := p.Tasks(t.Context(), p.client, backup.TaskQuery{Owner: owner})
+		_, _, err := f.Tasks(t.Context(), f.client, backup.TaskQuery{Owner: owner})
 		require.ErrorIs(t, err, backup.ErrForbidden)
-		_, err = p.Counts(t.Context(), p.client, backup.TaskQuery{Owner: owner})
+		_, err = f.Counts(t.Context(), f.client, backup.TaskQuery{Owner: owner})
 		require.ErrorIs(t, err, backup.ErrForbidden)
 	}
-	for _, e := range p.events(t) {
+	for _, e := range f.events(t) {
 		require.NotContains(t, string(e.Data), "Upstream")
 		require.NotContains(t, string(e.Data), "rovider")
 	}

@@ -11,35 +11,33 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/memory"
 	"github.com/metalkeep/metalkeep/internal/page"
-	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// MemoryStore keeps requests and tasks in memory: for tests, and for trying the library. The zero value is empty and ready
-// to use; it is safe for concurrent use and must not be copied afterwards. A page costs as many of the reseller's records
-// as are looked at for it, from TaskQuery.From on, or all tasks of the request where the query names one; Counts costs as
-// many as there are; a claim costs what it claims.
+// MemoryStore keeps requests and tasks in memory: for tests and small hosts. The zero value is empty and ready to use. It is safe
+// for concurrent use and must not be copied after its first use. A page holds 100 records by default and 1000 at most; it costs as
+// much as the reseller has records, or the request has tasks if the query names one. A claim costs as much as it claims.
 type MemoryStore struct {
-	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	// Outbox receives the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
 
 	mu   sync.Mutex
-	kept *tables
+	data *tables
 }
 
 var _ BulkStore = (*MemoryStore)(nil)
 
 type tables struct {
-	requests *memory.Table[Request]
-	tasks    *memory.Table[Task]
-	series   map[uuid.UUID][]uuid.UUID // the tasks of each request
-	pending  map[uuid.UUID][]uuid.UUID // those that are pending
+	requests  *memory.Table[Request]
+	tasks     *memory.Table[Task]
+	byRequest map[uuid.UUID][]uuid.UUID // the tasks of each request
+	pending   map[uuid.UUID][]uuid.UUID // the pending tasks of each request
 }
 
-// tables returns what is kept; mu must be held.
+// tables returns the records; mu must be held.
 func (m *MemoryStore) tables() *tables {
-	if m.kept == nil {
-		m.kept = &tables{
+	if m.data == nil {
+		m.data = &tables{
 			requests: memory.NewTable(memory.Spec[Request]{
 				Name:    "backup request",
 				Clone:   Request.clone,
@@ -58,16 +56,16 @@ func (m *MemoryStore) tables() *tables {
 				Unique:  uniqueKeys,
 				Key:     byDate,
 			}),
-			series:  map[uuid.UUID][]uuid.UUID{},
-			pending: map[uuid.UUID][]uuid.UUID{},
+			byRequest: map[uuid.UUID][]uuid.UUID{},
+			pending:   map[uuid.UUID][]uuid.UUID{},
 		}
 	}
-	return m.kept
+	return m.data
 }
 
 func byDate(t *Task) page.Key { return page.Key{Sort: page.SortTime(t.At), ID: t.ID} }
 
-// uniqueKeys let a request have one planned task.
+// uniqueKeys makes sure that a request has only one planned task.
 func uniqueKeys(t *Task) []string {
 	if !t.planned() {
 		return nil
@@ -111,20 +109,14 @@ func (m *MemoryStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := q.validate("Tasks"); err != nil {
-		return nil, "", err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kept := m.tables()
+	data := m.tables()
 	if q.RequestID != uuid.Nil {
-		rows, next, err := page.Of(list, kept.ofRequest(reseller, q), byDate, q.Limit, q.After)
-		return kept.tasks.Copy(rows), next, err
+		rows, next, err := page.Of(list, data.ofRequest(reseller, q), byDate, q.Limit, q.After)
+		return data.tasks.Copy(rows), next, err
 	}
-	if q.After == "" && !q.From.IsZero() { // what is before From need not be looked at
-		q.After = page.Key{Sort: page.SortTime(q.From)}.Cursor(list)
-	}
-	return kept.tasks.Page(list, reseller, q.matches, q.Limit, q.After)
+	return data.tasks.Page(list, reseller, q.matches, q.Limit, q.After)
 }
 
 // Counts implements Store.
@@ -132,15 +124,12 @@ func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuer
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := q.validate("Counts"); err != nil {
-		return nil, err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kept := m.tables()
-	rows := kept.ofRequest(reseller, q)
+	data := m.tables()
+	rows := data.ofRequest(reseller, q)
 	if q.RequestID == uuid.Nil {
-		rows = kept.tasks.Select(reseller, q.matches)
+		rows = data.tasks.Select(reseller, q.matches)
 	}
 	counts := map[State]int{}
 	for _, t := range rows {
@@ -149,25 +138,25 @@ func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuer
 	return counts, nil
 }
 
-// file notes whose task it is, and whether it is still to be done.
-func (k *tables) file(t Task) {
+// index records which request the task belongs to, and whether it is pending.
+func (d *tables) index(t Task) {
 	if t.Version == 0 {
-		k.series[t.RequestID] = append(k.series[t.RequestID], t.ID)
+		d.byRequest[t.RequestID] = append(d.byRequest[t.RequestID], t.ID)
 	}
-	pending := slices.DeleteFunc(k.pending[t.RequestID], func(id uuid.UUID) bool { return id == t.ID })
+	pending := slices.DeleteFunc(d.pending[t.RequestID], func(id uuid.UUID) bool { return id == t.ID })
 	if t.State == Pending {
 		pending = append(pending, t.ID)
 	}
-	if k.pending[t.RequestID] = pending; len(pending) == 0 {
-		delete(k.pending, t.RequestID)
+	if d.pending[t.RequestID] = pending; len(pending) == 0 {
+		delete(d.pending, t.RequestID)
 	}
 }
 
-// ofRequest are those tasks of a query's request that it asks for.
-func (k *tables) ofRequest(reseller uuid.UUID, q TaskQuery) []*Task {
+// ofRequest returns the tasks that match a query for one request.
+func (d *tables) ofRequest(reseller uuid.UUID, q TaskQuery) []*Task {
 	var rows []*Task
-	for _, id := range k.series[q.RequestID] {
-		if t, err := k.tasks.Get(id); err == nil && t.ResellerID == reseller && q.matches(&t) {
+	for _, id := range d.byRequest[q.RequestID] {
+		if t, err := d.tasks.Get(id); err == nil && t.ResellerID == reseller && q.matches(&t) {
 			rows = append(rows, &t)
 		}
 	}
@@ -181,12 +170,12 @@ func (m *MemoryStore) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kept := m.tables()
-	wanted := slices.Clone(ids)
+	data := m.tables()
+	all := slices.Clone(ids)
 	for _, r := range requests {
-		wanted = append(wanted, kept.pending[r]...)
+		all = append(all, data.pending[r]...)
 	}
-	return kept.tasks.Several(wanted), nil
+	return data.tasks.Several(all), nil
 }
 
 // ClaimDue implements Store.
@@ -195,7 +184,7 @@ func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit 
 		return Due{}, err
 	}
 	if limit < 1 {
-		return Due{}, fmt.Errorf("%w: a claim of %d requests: 1 or more are wanted", ErrInvalid, limit)
+		return Due{}, fmt.Errorf("%w: limit %d: a claim takes 1 or more requests", ErrInvalid, limit)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -210,8 +199,8 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kept := m.tables()
-	requests, tasks := kept.requests.Begin(), kept.tasks.Begin()
+	data := m.tables()
+	requests, tasks := data.requests.Begin(), data.tasks.Begin()
 	for _, c := range changes {
 		if err := requests.Put(c.Requests...); err != nil {
 			return err
@@ -225,35 +214,10 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 			m.Outbox.Append(c.Events...)
 		}
 		for _, t := range c.Tasks {
-			kept.file(t)
+			data.index(t)
 		}
 	}
 	requests.Apply()
 	tasks.Apply()
 	return nil
-}
-
-func (q RequestQuery) matches(r *Request) bool {
-	return (!q.Live || r.Live()) &&
-		(q.ClientID == uuid.Nil || q.ClientID == r.ClientID) &&
-		(q.ServerID == uuid.Nil || q.ServerID == r.ServerID)
-}
-
-func (q TaskQuery) validate(op string) error {
-	switch q.Owner {
-	case "", "own", "provider":
-		return nil
-	}
-	return invalid(op, "Owner", `%.20q is none of "", "own", "provider"`, q.Owner)
-}
-
-func (q TaskQuery) matches(t *Task) bool {
-	return (q.From.IsZero() || !t.At.Before(q.From)) &&
-		(q.To.IsZero() || t.At.Before(q.To)) &&
-		(len(q.States) == 0 || slices.Contains(q.States, t.State)) &&
-		(q.ClientID == uuid.Nil || q.ClientID == t.ClientID) &&
-		(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
-		(q.RequestID == uuid.Nil || q.RequestID == t.RequestID) &&
-		(q.Owner == "" || (q.Owner == "provider") == t.AtProvider) &&
-		(q.Text == "" || text.Contains(t.ServerName, q.Text) || text.Contains(t.ServerID.String(), q.Text))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// The model knows the rules and nothing of the code: it walks a schedule from one occurrence to the next, and keeps a plain
-// list of tasks.
+// The model implements the rules in the simplest way: it steps through a schedule from one occurrence to the next, and keeps a
+// plain list of tasks.
 
 type modelTask struct {
 	id      uuid.UUID // nil until the library has told it
@@ -36,7 +36,7 @@ func (s *modelSeries) add(at time.Time, state backup.State) *modelTask {
 	return t
 }
 
-// has says whether an occurrence has its task already, whatever became of it.
+// has reports whether an occurrence has a task already, in any state.
 func (s *modelSeries) has(at time.Time) bool {
 	return slices.ContainsFunc(s.tasks, func(t *modelTask) bool { return t.at.Equal(at) && t != s.planned })
 }
@@ -59,7 +59,7 @@ func (s *modelSeries) plan(now time.Time) {
 	s.planned, s.recorded = s.add(at, backup.Pending), at
 }
 
-// catchUp walks through what fell due.
+// catchUp steps through the occurrences that fell due.
 func (s *modelSeries) catchUp(now time.Time) {
 	if s.planned == nil {
 		return
@@ -73,7 +73,7 @@ func (s *modelSeries) catchUp(now time.Time) {
 	}
 }
 
-func (s *modelSeries) settle(t *modelTask, to backup.State, now time.Time) {
+func (s *modelSeries) close(t *modelTask, to backup.State, now time.Time) {
 	s.catchUp(now)
 	t.state = to
 	if t == s.planned {

@@ -7,18 +7,18 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Next returns the first occurrence strictly after an instant, in the schedule's zone, on a whole minute of its clock.
-// false means never again: the schedule has ended, or is one that Validate refuses. The last day of the year 9999 (in UTC)
-// is past the end of every schedule, so that an occurrence has four digits for its year in every zone.
+// Next returns the first occurrence strictly after an instant, in the schedule's zone, on a whole minute of the local clock. It
+// returns false if there is none: the schedule has ended, or Validate refuses it. Every schedule ends before the last day of
+// the year 9999 (in UTC), so that the year of an occurrence has four digits in every zone.
 //
-// It takes the same few steps for any instant, however far from Start, and does not allocate.
+// Its cost does not depend on how far the instant is from Start. It does not allocate.
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	loc, err := s.check()
 	if err != nil || after.Unix() >= lastDayBegin {
 		return time.Time{}, false
 	}
-	// Occurrences lie on whole seconds, which makes "after", "not before" and "until" comparisons of seconds.
-	start := ceil(s.Start)
+	// Occurrences are on whole seconds, so "after", "not before" and "until" compare seconds.
+	start := ceilSeconds(s.Start)
 	d := s.dates(loc)
 	if s.Frequency == Once {
 		at := d.at(0, loc)
@@ -39,16 +39,16 @@ func result(unix int64, ok bool, loc *time.Location) (time.Time, bool) {
 	return time.Unix(unix, 0).In(loc), true
 }
 
-// dates are those of a schedule that recurs: an endless sequence in both directions, in which the n-th is found by
-// arithmetic. What Start, Until and Count leave of it is not their business. A day is the number that zone.Days gives it.
+// dates is the sequence of the dates of a recurring schedule. It is endless in both directions, and its n-th date is found by
+// arithmetic. It ignores Start, Until and Count. A day is the number that zone.Days gives it.
 type dates struct {
 	frequency Frequency
 	interval  int64
-	origin    int64 // the day, week or month that Interval counts from: see period
+	origin    int64 // the day, week or month from which Interval counts: see period
 	weekdays  uint8 // weekdaySet
-	perWeek   int64 // how many those are
+	perWeek   int64 // the number of weekdays
 	monthDay  int
-	ofDay     int64 // seconds since midnight, by the clock on the wall
+	ofDay     int64 // seconds since midnight, local time
 }
 
 func (s *Schedule) dates(loc *time.Location) dates {
@@ -62,15 +62,16 @@ func (s *Schedule) dates(loc *time.Location) dates {
 		d.weekdays = weekdaySet(s.Weekdays)
 		d.perWeek = int64(bits.OnesCount8(d.weekdays))
 	}
-	if d.interval > 1 || s.Frequency == Once { // of every day, week or month, any may be the origin
+	if d.interval > 1 || s.Frequency == Once { // with an interval of 1 the origin makes no difference
 		local := zone.SpanAt(s.Start, loc).Local(s.Start.Unix())
 		d.origin, _ = d.period(zone.FloorDiv(local, secondsADay))
 	}
 	return d
 }
 
-// period returns the number of the day, week or month that a day lies in, and where in it: 0 for Monday or for the 1st.
-func (d *dates) period(day int64) (number int64, place int) {
+// period returns the number of the day, week or month that contains a day, and the day's index in it: 0 for Monday or for the
+// 1st.
+func (d *dates) period(day int64) (number int64, index int) {
 	switch d.frequency {
 	case Weekly:
 		number = zone.FloorDiv(day+3, 7) // 1 January 1970 was a Thursday
@@ -83,25 +84,25 @@ func (d *dates) period(day int64) (number int64, place int) {
 	}
 }
 
-// notBefore returns the place in the sequence of the first date that is not before a day.
+// notBefore returns the index in the sequence of the first date that is not before a day.
 func (d *dates) notBefore(day int64) int64 {
-	number, place := d.period(day)
+	number, index := d.period(day)
 	turn := zone.FloorDiv(number-d.origin, d.interval)
-	if turn*d.interval+d.origin < number { // the day lies in a period that Interval leaves out
-		turn, number, place = turn+1, (turn+1)*d.interval+d.origin, 0
+	if turn*d.interval+d.origin < number { // Interval leaves out the period of the day
+		turn, number, index = turn+1, (turn+1)*d.interval+d.origin, 0
 	}
 	switch d.frequency {
 	case Weekly:
-		return turn*d.perWeek + int64(bits.OnesCount8(d.weekdays&(1<<place-1)))
+		return turn*d.perWeek + int64(bits.OnesCount8(d.weekdays&(1<<index-1)))
 	case Monthly:
-		if _, _, meant := d.inMonth(number); meant <= place {
+		if _, _, date := d.inMonth(number); date <= index {
 			return turn + 1
 		}
 	}
 	return turn
 }
 
-// inMonth returns the date that MonthDay means in the month of that number.
+// inMonth returns the date of MonthDay in the month with a number.
 func (d *dates) inMonth(number int64) (year int, month time.Month, day int) {
 	year = int(zone.FloorDiv(number, 12))
 	month = time.Month(number - int64(year)*12 + 1)
@@ -119,7 +120,7 @@ func (d *dates) date(n int64) int64 {
 		turn := zone.FloorDiv(n, d.perWeek)
 		left := d.weekdays
 		for range n - turn*d.perWeek {
-			left &= left - 1 // drops the earliest day
+			left &= left - 1 // removes the earliest day
 		}
 		return (d.origin+turn*d.interval)*7 - 3 + int64(bits.TrailingZeros8(left))
 	case Monthly:
@@ -135,9 +136,9 @@ func (d *dates) at(n int64, loc *time.Location) int64 {
 	return at
 }
 
-// firstFrom finds the first occurrence not before a second, and its place in the sequence. Right after a change of offset
-// it also looks at the date before: a gap may have moved that date's occurrence to beyond the second. No change is of more
-// than a day, so that a handful of dates are looked at.
+// firstFrom returns the first occurrence not before a second, and its index in the sequence. Right after a change of offset it
+// also tries the date before, because a gap may have moved the occurrence of that date past the second. A change is a day at
+// most, so it tries only a few dates.
 func (d *dates) firstFrom(second int64, loc *time.Location) (n, at int64) {
 	span := zone.SpanAt(time.Unix(second, 0), loc)
 	local := span.Local(second)
@@ -150,4 +151,40 @@ func (d *dates) firstFrom(second int64, loc *time.Location) (n, at int64) {
 			return n, at
 		}
 	}
+}
+
+// countBetween counts the occurrences after an instant and not after another, and returns the last of them. It takes the same
+// few steps for any number of them. It counts as Count does: a date that a zone left out counts, too.
+func (s Schedule) countBetween(after, until time.Time) (n int, last time.Time) {
+	loc, err := s.check()
+	if err != nil {
+		return 0, time.Time{}
+	}
+	first, ok := s.Next(after)
+	if !ok || first.After(until) {
+		return 0, time.Time{}
+	}
+	if s.Frequency == Once {
+		return 1, first
+	}
+	d := s.dates(loc)
+	end := min(until.Unix(), lastDayBegin-1)
+	if !s.Until.IsZero() {
+		end = min(end, s.Until.Unix())
+	}
+	from, _ := d.firstFrom(first.Unix(), loc)
+	to, _ := d.firstFrom(end+1, loc)
+	if s.Count > 0 {
+		zeroth, _ := d.firstFrom(ceilSeconds(s.Start), loc)
+		to = min(to, zeroth+int64(s.Count))
+	}
+	return int(to - from), time.Unix(d.at(to-1, loc), 0).In(loc)
+}
+
+// ceilSeconds returns the first whole second that is not before t, as Unix counts them.
+func ceilSeconds(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
 }

@@ -38,7 +38,7 @@ func TestNext(t *testing.T) {
 			[]string{"2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"}},
 		{"from within the fold's second hour", daily, "2026-01-01T00:00:00Z", "2026-10-25T01:15:00Z",
 			[]string{"2026-10-26T02:30:00+01:00"}},
-		{"from between the gap and what it moved", daily, "2026-01-01T00:00:00Z", "2026-03-29T01:10:00Z",
+		{"after the gap, before the moved occurrence", daily, "2026-01-01T00:00:00Z", "2026-03-29T01:10:00Z",
 			[]string{"2026-03-29T03:30:00+02:00"}},
 		{"a gap past midnight", with(daily, in("America/Sao_Paulo", 0, 15)), "2018-01-01T00:00:00Z", "2018-11-03T12:00:00Z",
 			[]string{"2018-11-04T01:15:00-02:00", "2018-11-05T00:15:00-02:00"}},
@@ -145,9 +145,9 @@ func TestNextDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzNext holds what must be true for any values, sensible or not: Next ends; an invalid schedule never occurs; what a
-// valid one gives is after the instant, not before Start, not past Until, shows Hour:Minute unless the clock skipped it,
-// and is the first instant that shows it.
+// FuzzNext checks Next for any values. It returns. An invalid schedule has no occurrence. The occurrence of a valid schedule is
+// after the instant, not before Start, not after Until, at Hour:Minute of the local clock unless the clock skipped that, and
+// the first such instant.
 func FuzzNext(f *testing.F) {
 	f.Add(uint8(2), 1, uint8(0), 0, 2, 30, "Europe/Berlin", int64(1_767_225_600), int64(0), 0, int64(1_774_746_000), int64(0))
 	f.Add(uint8(4), 12, uint8(0), 31, 8, 0, "", int64(1_775_779_200), int64(0), 5, int64(253_402_200_000), int64(5))
@@ -182,7 +182,7 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-// requireReading checks an occurrence against the clock on the wall, with nothing but the offsets around it.
+// requireReading checks the local time of an occurrence. It uses only the offsets around it.
 func requireReading(t *testing.T, s backup.Schedule, at time.Time) {
 	t.Helper()
 	shows := func(at time.Time) bool {

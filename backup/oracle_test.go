@@ -11,8 +11,8 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// oracleZones have whole minutes as offsets since 1975, and between them all that zones do: none, half an hour, one hour
-// and two of daylight saving, gaps at midnight, four changes a year, a negative summer time, and dates left out.
+// oracleZones have had whole minutes as offsets since 1975. Together they have every kind of change: no daylight saving, or half
+// an hour, one hour or two hours of it, gaps at midnight, four changes a year, a negative summer time, and missing dates.
 func oracleZones() []string {
 	return []string{
 		"", "Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Pacific/Apia",
@@ -22,9 +22,9 @@ func oracleZones() []string {
 	}
 }
 
-// walk finds a schedule's occurrences before an end in the dumbest way: it looks at the clock on the wall minute by
-// minute. A minute that the clock reaches for the first time is asked whether the schedule means it; one that the clock
-// jumped over is asked too, and falls as long after the jump as it lies after the last minute before it.
+// walk finds a schedule's occurrences before an end in the simplest way: it reads the local clock minute by minute. It asks the
+// schedule about each minute that the clock shows for the first time, and about each minute that the clock skips. A skipped
+// minute occurs as long after the gap as it is after the last minute before the gap.
 func walk(t *testing.T, s backup.Schedule, end time.Time) []time.Time {
 	t.Helper()
 	loc, err := time.LoadLocation(s.Zone)
@@ -51,13 +51,13 @@ func walk(t *testing.T, s backup.Schedule, end time.Time) []time.Time {
 	return ended(s, found)
 }
 
-// onWall is what the clock shows, as if it were in UTC.
+// onWall returns the local time as if it were in UTC.
 func onWall(t time.Time, loc *time.Location) time.Time {
 	_, offset := t.In(loc).Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// means says whether the schedule's dates hold that of w, whatever Start's time of day, Until and Count say.
+// means reports whether w is on a date of the schedule. It ignores Start's time of day, Until and Count.
 func means(s backup.Schedule, w, start time.Time) bool {
 	date := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
 	monday := func(t time.Time) time.Time { return date(t).AddDate(0, 0, -(int(t.Weekday())+6)%7) }
@@ -76,7 +76,7 @@ func means(s backup.Schedule, w, start time.Time) bool {
 	}
 }
 
-// ended applies Start, Count and Until, and makes one of two at the same instant.
+// ended applies Start, Count and Until, and merges two occurrences at the same instant.
 func ended(s backup.Schedule, found []time.Time) []time.Time {
 	var out []time.Time
 	for _, at := range found {
@@ -91,7 +91,7 @@ func ended(s backup.Schedule, found []time.Time) []time.Time {
 	return slices.CompactFunc(out, time.Time.Equal)
 }
 
-// following collects what Next gives, before an end.
+// following collects the results of Next before an end.
 func following(s backup.Schedule, after, end time.Time) []time.Time {
 	var out []time.Time
 	for at, ok := s.Next(after); ok && at.Before(end); at, ok = s.Next(at) {
@@ -100,7 +100,7 @@ func following(s backup.Schedule, after, end time.Time) []time.Time {
 	return out
 }
 
-// sample turns numbers into a valid schedule and the length of a walk that shows some of it.
+// sample turns numbers into a valid schedule, and a length of walk that contains some occurrences.
 func sample(zone, frequency, interval, days, hour, minute, end uint8, start int64) (s backup.Schedule, length time.Duration) {
 	const from, to = 157_766_400, 2_840_140_800 // the years 1975 to 2059
 	s = backup.Schedule{
@@ -138,7 +138,7 @@ func sample(zone, frequency, interval, days, hour, minute, end uint8, start int6
 	return s, length
 }
 
-// sameAsWalk compares Next with the walk, one after the other and from an instant in the middle.
+// sameAsWalk compares Next with the walk, from each occurrence to the next and from an instant in the middle.
 func sameAsWalk(t *testing.T, s backup.Schedule, length, middle time.Duration) {
 	t.Helper()
 	require.NoError(t, s.Validate())
@@ -180,7 +180,7 @@ func TestNextAgainstWalk(t *testing.T) {
 	}
 }
 
-// Around changes of offset is where schedules break: each is walked through at hours near the change.
+// Schedules are most likely to be wrong around changes of offset. Each change is tested at the hours near it.
 func TestNextAgainstWalkAroundChanges(t *testing.T) {
 	t.Parallel()
 	for zone, name := range oracleZones() {

@@ -5,24 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // Performer makes backups by itself. Without one, people do.
-//
-// Perform is called for tasks that are due, by Config.Parallel goroutines at once at most, and never inside a store call.
-// It gets a context that ends with Tick's, with Config.Deadline, when the task is settled otherwise meanwhile, or when the
-// lease on it was lost; it is waited for, so it must heed that. A nil error completes the task with the result. An error
-// is tried again, and after Config.Tries fails the task; its text is the reason that the client reads then. A panic is an
-// error of which the client learns nothing more, and that Tick returns.
-//
-// Perform may be called again for a task that it has performed, when the process or the store broke down before that was
-// recorded: Task.ID and Attempt together name the work. What it did is recorded and mailed once.
 type Performer interface {
+	// Perform makes the backup of a due task. At most Config.Parallel goroutines call it at once, and never inside a store
+	// call. Its context ends with the context of Tick, after Config.Deadline, if somebody closes the task meanwhile, and if
+	// another process has claimed the request. The Manager waits until Perform returns, so Perform must return when its context ends.
+	//
+	// Without an error, the task is completed with the result. After an error, Perform is tried again. After Config.Tries
+	// errors the task fails. Task.Reason then holds the text of the error, for the reseller; clients read PerformerReason. A
+	// panic counts as an error. Tick returns it, and no record has its text.
+	//
+	// Perform may be called again for a task that it has performed, if the process or the store failed before the result was
+	// recorded: Task.ID and Attempt together identify the work. Each result is recorded and mailed once.
 	Perform(ctx context.Context, t Task) (Result, error)
 }
 
@@ -32,56 +35,56 @@ type PerformerFunc func(ctx context.Context, t Task) (Result, error)
 // Perform calls f.
 func (f PerformerFunc) Perform(ctx context.Context, t Task) (Result, error) { return f(ctx, t) }
 
-// crew performs tasks beside each other while Tick goes on claiming for those of its hands that are free.
-type crew struct {
-	m    *Manager
-	busy int
-	done chan error // one for each that has finished
-	errs []error
+// runs are the tasks that are performed in parallel, while Tick continues to claim.
+type runs struct {
+	m       *Manager
+	running int
+	done    chan error // one error, or nil, for each run that has ended
+	errs    []error
 }
 
-// perform is Tick with a Performer: it claims what there are free hands for, and returns when nothing is due and nobody
-// works any more. The clock is read again each time, for time goes by while backups are made.
-func (m *Manager) perform(ctx context.Context) (time.Time, error) {
-	c := &crew{m: m, done: make(chan error)}
+// performDue is Tick with a Performer. It claims as many requests as there are free goroutines. It returns when nothing is due
+// and nothing runs. It reads the clock at each claim, because time passes while backups are made.
+func (m *Manager) performDue(ctx context.Context) (time.Time, error) {
+	rs := &runs{m: m, done: make(chan error)}
 	for {
 		var next time.Time
-		if free := m.conf.Parallel - c.busy; free > 0 && ctx.Err() == nil {
+		if free := m.config.Parallel - rs.running; free > 0 && ctx.Err() == nil {
 			now := m.now()
-			due, err := m.conf.Store.ClaimDue(ctx, now, now.Add(lease), free)
+			due, err := m.store.ClaimDue(ctx, now, now.Add(lease), free)
 			if err != nil {
-				c.errs = append(c.errs, c.finish(), asError("Tick", err))
-				return time.Time{}, errors.Join(c.errs...)
+				rs.errs = append(rs.errs, rs.waitForAll(), report(OpTick, ids{}, err))
+				return time.Time{}, errors.Join(rs.errs...)
 			}
 			for _, r := range due.Requests {
-				c.start(ctx, r, now)
+				rs.start(ctx, r, now)
 			}
 			if len(due.Requests) > 0 {
 				continue
 			}
 			next = due.Next
-			if len(c.errs) > 0 { // somebody wants to hear of them
-				return next, errors.Join(append(c.errs, c.finish())...)
+			if len(rs.errs) > 0 { // end this Tick, so that its caller learns of the errors
+				return next, errors.Join(append(rs.errs, rs.waitForAll())...)
 			}
 		}
-		if c.busy == 0 {
-			return next, errors.Join(append(c.errs, ctx.Err())...)
+		if rs.running == 0 {
+			return next, errors.Join(append(rs.errs, report(OpTick, ids{}, ctx.Err()))...)
 		}
-		c.wait(ctx, next)
+		rs.wait(ctx, next)
 	}
 }
 
-func (c *crew) note(err error) {
+func (rs *runs) addError(err error) {
 	if err != nil {
-		c.errs = append(c.errs, err)
+		rs.errs = append(rs.errs, err)
 	}
 }
 
-// wait waits until somebody has finished or, with a free hand, until something is due.
-func (c *crew) wait(ctx context.Context, next time.Time) {
+// wait waits until a run has ended or, if next is not zero, until next.
+func (rs *runs) wait(ctx context.Context, next time.Time) {
 	var due <-chan time.Time
 	if !next.IsZero() {
-		timer := c.m.conf.Clock.Timer(next.Sub(c.m.now()))
+		timer := rs.m.config.Clock.Timer(next.Sub(rs.m.now()))
 		defer timer.Stop()
 		due = timer.C
 	}
@@ -90,190 +93,216 @@ func (c *crew) wait(ctx context.Context, next time.Time) {
 		ended = ctx.Done()
 	}
 	select {
-	case err := <-c.done:
-		c.busy--
-		c.note(err)
+	case err := <-rs.done:
+		rs.running--
+		rs.addError(err)
 	case <-due:
 	case <-ended:
 	}
 }
 
-// finish waits for everybody.
-func (c *crew) finish() error {
+// waitForAll waits until all runs have ended.
+func (rs *runs) waitForAll() error {
 	var errs []error
-	for ; c.busy > 0; c.busy-- {
-		errs = append(errs, <-c.done)
+	for ; rs.running > 0; rs.running-- {
+		errs = append(errs, <-rs.done)
 	}
 	return errors.Join(errs...)
 }
 
-// start does the bookkeeping of a claimed request and, where a task of it is due, has it performed under the claim's lease.
-func (c *crew) start(ctx context.Context, r Request, now time.Time) {
-	t, err := c.m.tend(ctx, r.ID, r.LeaseUntil, now)
-	c.note(err)
+// start does what is due of a claimed request. If a task of it is to be performed, it starts that under the lease of the
+// claim.
+func (rs *runs) start(ctx context.Context, claimed Request, now time.Time) {
+	t, err := rs.m.processOne(ctx, claimed, now)
+	rs.addError(err)
 	if t == nil {
 		return
 	}
-	c.busy++
-	w := &work{m: c.m, task: *t, lease: r.LeaseUntil, tried: r.LeaseUntil}
-	go func() { c.done <- w.do(ctx) }()
+	rs.running++
+	r := &run{m: rs.m, task: *t, lease: claimed.LeaseUntil, unconfirmed: claimed.LeaseUntil}
+	go func() { rs.done <- r.perform(ctx) }()
 }
 
-// work is one task that is being performed.
-type work struct {
-	m     *Manager
-	task  Task
-	lease time.Time // of its request: ours as long as the store has this one
-	tried time.Time // or this one, whose commit was answered by an error
+// run is one task that is being performed.
+type run struct {
+	m           *Manager
+	task        Task
+	lease       time.Time // the lease on the request: it is ours as long as the Store has it
+	unconfirmed time.Time // or as long as the Store has this one, whose commit returned an error
 }
 
-type outcome struct {
+// performed is what the Performer returned.
+type performed struct {
 	result Result
 	err    error
 }
 
-// panicked is the error if it is a bug: nobody but the operator can do anything about that.
-func (o outcome) panicked() error {
-	var p *fault.PanicError
-	if errors.As(o.err, &p) {
-		return &Error{Op: "Tick", Msg: "Tick: " + o.err.Error(), Err: o.err}
+// panicked returns the error if it is a panic: a bug in the Performer.
+func (p performed) panicked() error {
+	var panicked *fault.PanicError
+	if errors.As(p.err, &panicked) {
+		return report(OpTick, ids{}, p.err)
 	}
 	return nil
 }
 
-// reason is what a client may read of the error.
-func (o outcome) reason() string {
-	if o.panicked() != nil {
+// reason returns the error as it is recorded for the reseller.
+func (p performed) reason() string {
+	if p.panicked() != nil {
 		return "internal error"
 	}
-	return cmp.Or(text.Clean(o.err.Error(), MaxReason), "no reason given")
+	cause := p.err
+	var host *fault.HostError
+	if errors.As(p.err, &host) {
+		cause = host.Cause
+	}
+	said := ""
+	if err := fault.Guard("Performer", func() error { said = cause.Error(); return nil }); err != nil {
+		return "internal error"
+	}
+	return cmp.Or(strings.TrimSpace(text.Clean(said, MaxReason)), "no reason given")
 }
 
-// do performs the task, extends the lease while that takes, and records what came of it.
-func (w *work) do(ctx context.Context) error {
-	perform, cancel := w.m.conf.Clock.WithTimeout(ctx, w.m.conf.Deadline)
+// perform calls the Performer, renews the lease meanwhile, and records the result.
+func (r *run) perform(ctx context.Context) error {
+	limited, cancel := r.m.config.Clock.WithTimeout(ctx, r.m.config.Deadline)
 	defer cancel()
-	done := make(chan outcome, 1)
-	go func() { done <- w.perform(perform) }()
-	beat := w.m.conf.Clock.Ticker(lease / 3)
-	defer beat.Stop()
-	store := context.WithoutCancel(ctx) // what was done is recorded even if Tick is to end
-	var missed error
+	done := make(chan performed, 1)
+	go func() { done <- r.call(limited) }()
+	renew := r.m.config.Clock.Ticker(lease / 3)
+	defer renew.Stop()
+	uncancelled := context.WithoutCancel(ctx) // a result is recorded even if Tick is to end
+	var renewErr error
 	for {
 		select {
-		case o := <-done:
-			if ended := perform.Err(); o.err != nil && ended != nil {
-				o.err = w.ended(ctx, ended)
+		case p := <-done:
+			if ended := limited.Err(); p.err != nil && ended != nil {
+				p.err = r.endedError(ctx, ended)
 			}
-			return errors.Join(missed, o.panicked(), asError("Tick", w.record(store, o)))
-		case <-beat.C:
-			ours, err := w.extend(store)
+			return errors.Join(renewErr, p.panicked(), r.report(r.record(uncancelled, p)))
+		case <-renew.C:
+			ours, err := r.renewLease(uncancelled)
 			if !ours {
 				cancel()
 			}
-			missed = asError("Tick", err)
+			renewErr = r.report(err)
 		}
 	}
 }
 
-// ended says why a Performer that was stopped was.
-func (w *work) ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		return errGivenUp
-	}
-	return fmt.Errorf("not done within %s", w.m.conf.Deadline)
-}
-
-// errGivenUp: the task was not performed to its end, for no fault of the Performer.
-var errGivenUp = errors.New("given up")
-
-func (w *work) perform(ctx context.Context) outcome {
-	var o outcome
-	o.err = fault.Guard("Performer", func() (err error) {
-		o.result, err = w.m.conf.Performer.Perform(ctx, w.task)
+// call calls the Performer.
+func (r *run) call(ctx context.Context) performed {
+	var p performed
+	p.err = fault.Host(ctx, "Performer", func() (err error) {
+		p.result, err = r.m.config.Performer.Perform(ctx, r.task)
 		return err
 	})
-	if o.err == nil {
-		o.err = o.result.validate("Perform")
+	if p.err == nil {
+		p.err = p.result.check(opPerform)
 	}
-	return o
+	return p
 }
 
-// extend renews the lease. false: it was lost, or the task was settled otherwise.
-func (w *work) extend(ctx context.Context) (ours bool, err error) {
-	now := w.m.now()
-	err = fault.Retry(ctx, func() error {
-		r, err := w.m.conf.Store.Request(ctx, w.task.RequestID)
-		if err != nil {
-			return err
-		}
-		t, err := w.m.conf.Store.Task(ctx, w.task.ID)
-		if err != nil {
-			return err
-		}
-		ours = w.holds(&r) && w.pending(&t)
-		if !ours {
-			return nil
-		}
-		w.lease, w.tried = r.LeaseUntil, now.Add(lease)
-		r.LeaseUntil = w.tried
-		return w.m.conf.Store.Commit(ctx, Change{Requests: []Request{r}})
-	})
+// endedError is the error of a Performer whose context ended.
+func (r *run) endedError(ctx context.Context, ended error) error {
+	if ctx.Err() != nil || errors.Is(ended, context.Canceled) {
+		return errStopped
+	}
+	return fmt.Errorf("not done within %s", r.m.config.Deadline)
+}
+
+// errStopped says that the Manager stopped the Performer, which counts as no failure.
+var errStopped = errors.New("stopped")
+
+// renewLease renews the lease. ours is false if another process has claimed the request, or if somebody has closed the task.
+func (r *run) renewLease(ctx context.Context) (ours bool, err error) {
+	now := r.m.now()
+	_, err = manage.Operation[reading, Request]{
+		Read: func(ctx context.Context) (rd reading, err error) {
+			if rd.request, err = r.m.store.Request(ctx, r.task.RequestID); err == nil {
+				rd.task, err = r.m.store.Task(ctx, r.task.ID)
+			}
+			return rd, nonsense(err)
+		},
+		Decide: func(rd reading) (Request, bool, error) {
+			ours = r.holds(rd.request) && r.isCurrent(rd.task)
+			if ours {
+				r.lease, r.unconfirmed = rd.request.LeaseUntil, now.Add(lease)
+			}
+			rd.request.LeaseUntil = r.unconfirmed
+			return rd.request, ours, nil
+		},
+		Commit: func(ctx context.Context, request Request) error {
+			return r.m.store.Commit(ctx, Change{Requests: []Request{request}})
+		},
+	}.Run(ctx)
 	return ours || err != nil, err
 }
 
-// holds says whether the lease is still ours: whoever claims the request gives it another one.
-func (w *work) holds(r *Request) bool {
-	return r.LeaseUntil.Equal(w.lease) || r.LeaseUntil.Equal(w.tried)
+// holds reports whether the lease is still ours: each claim sets another one.
+func (r *run) holds(request Request) bool {
+	return request.LeaseUntil.Equal(r.lease) || request.LeaseUntil.Equal(r.unconfirmed)
 }
 
-// pending says whether the task is still as it was when it was taken up.
-func (w *work) pending(t *Task) bool { return t.State == Pending && t.Attempt == w.task.Attempt }
+// isCurrent reports whether a task is still the attempt that is being performed.
+func (r *run) isCurrent(t Task) bool { return t.State == Pending && t.Attempt == r.task.Attempt }
 
-// record writes down what came of the task and gives the lease back. If the lease was lost, somebody else is at it, and
-// this result is dropped.
-func (w *work) record(ctx context.Context, o outcome) error {
-	now := w.m.now()
-	return fault.Retry(ctx, func() error {
-		r, err := w.m.conf.Store.Request(ctx, w.task.RequestID)
-		if err != nil {
-			return err
-		}
-		if !w.holds(&r) {
-			return w.lost()
-		}
-		s, err := w.m.load(ctx, r, now, false)
-		if err != nil {
-			return err
-		}
-		s.r.LeaseUntil = time.Time{}
-		if t, ok := s.find(w.task.ID); ok && w.pending(t) {
-			if err := s.record(t, o, now); err != nil {
-				return err
+// record writes the result and ends the lease. If another process has claimed the request, it performs the task, and this result
+// is dropped. If the Store refuses the result, the request is given back, and the task is performed again later.
+func (r *run) record(ctx context.Context, p performed) error {
+	now := r.m.now()
+	var latest Request
+	_, err := manage.Operation[reading, *series]{
+		Read: func(ctx context.Context) (rd reading, err error) {
+			if rd.request, err = r.m.store.Request(ctx, r.task.RequestID); err != nil {
+				return rd, nonsense(err)
 			}
-		}
-		return w.m.commit(ctx, s, now)
-	})
+			latest = rd.request
+			return rd, r.m.readTasks(ctx, &rd, now, false)
+		},
+		Decide: func(rd reading) (*series, bool, error) {
+			if !r.holds(rd.request) {
+				return nil, false, r.lostError()
+			}
+			s := rd.series(r.m.config, now)
+			s.request.LeaseUntil, s.request.Failures = time.Time{}, 0
+			t, open := s.find(r.task.ID)
+			if !open || !r.isCurrent(*t) {
+				return s, true, nil
+			}
+			return s, true, s.recordPerformed(t, p, now)
+		},
+		Commit: func(ctx context.Context, s *series) error { return r.m.commit(ctx, s, now) },
+	}.Run(ctx)
+	if err == nil || !r.holds(latest) {
+		return err
+	}
+	return r.m.finish(ctx, latest, latest.givenBack(now), err, now)
 }
 
-func (w *work) lost() error {
-	return &Error{Op: "Tick", RequestID: w.task.RequestID, TaskID: w.task.ID, ServerID: w.task.ServerID, Err: ErrConflict,
-		Msg: fmt.Sprintf("the lease on the backup task of %s for %s was lost while it was performed: its result is dropped",
-			w.task.ServerName, minute(w.task.At))}
+func (r *run) lostError() error {
+	return &Error{Op: OpTick, RequestID: r.task.RequestID, TaskID: r.task.ID, ServerID: r.task.ServerID, Err: ErrConflict,
+		Msg: fmt.Sprintf("the lease on the backup task of server %s for %s was lost while it was performed: its result is dropped",
+			r.task.ServerName, dateText(r.task.At))}
 }
 
-// record is what a try of the Performer makes of a task.
-func (s *series) record(t *Task, o outcome, now time.Time) error {
+func (r *run) report(err error) error {
+	return report(OpTick, ids{r.task.RequestID, r.task.ID, r.task.ServerID}, err)
+}
+
+// recordPerformed records on a task what the Performer returned.
+func (s *series) recordPerformed(t *Task, p performed, now time.Time) error {
 	switch {
-	case o.err == nil:
-		return s.complete("Complete", t, o.result, now)
-	case errors.Is(o.err, errGivenUp):
+	case p.err == nil:
+		return s.complete(t, p.result, now)
+	case errors.Is(p.err, errStopped):
 		return nil
 	}
 	t.Tries++
-	if t.Tries < s.conf.Tries {
-		t.TryAt, t.Reason = zone.Instant(now.Add(again.Delay(t.Tries))), o.reason()
+	if t.Tries < s.config.Tries {
+		t.TryAt, t.Reason = zone.Instant(now.Add(retryBackoff().Delay(t.Tries))), p.reason()
+		t.PerformerFailed = true
 		return nil
 	}
-	return s.fail("Fail", t, o.reason(), now)
+	return s.fail(t, p.reason(), true, now)
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// atOnce starts functions together and returns their errors.
-func atOnce(do ...func() error) []error {
+// concurrently starts functions together and returns their errors.
+func concurrently(do ...func() error) []error {
 	start, errs := make(chan struct{}), make([]error, len(do))
 	var all sync.WaitGroup
-	for n, f := range do {
+	for n, call := range do {
 		all.Go(func() {
 			<-start
-			errs[n] = f()
+			errs[n] = call()
 		})
 	}
 	close(start)
@@ -27,24 +27,24 @@ func atOnce(do ...func() error) []error {
 	return errs
 }
 
-// TestTwoProcesses settle, revise, tick and close one series at once, each time over one store: of those that settle the
-// task exactly one wins, and one mail is sent.
+// TestTwoProcesses completes and cancels one task, ticks and closes at once, over one store. Of two that close the task exactly one
+// wins, and one mail is sent.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	other, err := backup.New(backup.Config{Store: p.store, Servers: p.servers, Clock: p.clock})
+	f := setup(t)
+	other, err := backup.New(backup.Config{Store: f.store, Servers: f.servers, Clock: f.clock})
 	require.NoError(t, err)
 	for round := range 200 {
-		r := p.submit(t, daily(2))
-		task := p.planned(t, r).ID
-		before := len(p.told(t))
-		errs := atOnce(
+		r := f.submit(t, daily(2))
+		task := f.planned(t, r).ID
+		before := len(f.kinds(t))
+		errs := concurrently(
 			func() error {
-				_, err := p.Complete(t.Context(), p.reseller, task, backup.Result{})
+				_, err := f.Complete(t.Context(), f.reseller, task, backup.Result{})
 				return err
 			},
 			func() error {
-				_, err := other.Cancel(t.Context(), p.client, task, "")
+				_, err := other.Cancel(t.Context(), f.client, task, "")
 				return err
 			},
 			func() error {
@@ -55,28 +55,28 @@ func TestTwoProcesses(t *testing.T) {
 		require.NoError(t, errs[2])
 		require.NotEqual(t, errs[0] == nil, errs[1] == nil, "round %d: one of two must win: %v, %v", round, errs[0], errs[1])
 		require.ErrorIs(t, errors.Join(errs...), backup.ErrConflict)
-		require.Len(t, p.told(t), before+1)
-		require.Len(t, p.list(t, backup.TaskQuery{RequestID: r.ID}), 2)
+		require.Len(t, f.kinds(t), before+1)
+		require.Len(t, f.list(t, backup.TaskQuery{RequestID: r.ID}), 2)
 	}
-	d := p.departure()
-	require.Equal(t, []error{nil, nil}, atOnce(
-		func() error { return p.CloseServer(t.Context(), d) },
+	d := f.released()
+	require.Equal(t, []error{nil, nil}, concurrently(
+		func() error { return f.CloseServer(t.Context(), d) },
 		func() error { return other.CloseServer(t.Context(), d) },
 	))
-	assert.Equal(t, 1, p.count(t, backup.KindClosed))
-	assert.Empty(t, p.list(t, backup.TaskQuery{States: []backup.State{backup.Pending}}))
+	assert.Equal(t, 1, f.count(t, backup.KindClosed))
+	assert.Empty(t, f.list(t, backup.TaskQuery{States: []backup.State{backup.Pending}}))
 }
 
-// TestManyTickers tick over one store at once: what was missed is counted once, and one reminder is sent.
+// TestManyTickers: several processes tick over one store at once. Each missed occurrence counts once, and one reminder is sent.
 func TestManyTickers(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
+	f := setup(t)
 	for range 50 {
-		p.submit(t, daily(2))
+		f.submit(t, daily(2))
 	}
 	var ticks []func() error
 	for range 5 {
-		m, err := backup.New(backup.Config{Store: p.store, Servers: p.servers, Clock: p.clock})
+		m, err := backup.New(backup.Config{Store: f.store, Servers: f.servers, Clock: f.clock})
 		require.NoError(t, err)
 		ticks = append(ticks, func() error {
 			_, err := m.Tick(t.Context())
@@ -84,32 +84,32 @@ func TestManyTickers(t *testing.T) {
 		})
 	}
 	for day := 1; day <= 5; day++ {
-		p.clock.Set(at("2026-01-02 02:00").AddDate(0, 0, day))
-		require.NoError(t, errors.Join(atOnce(ticks...)...))
-		skipped := p.list(t, backup.TaskQuery{States: []backup.State{backup.Skipped}})
+		f.clock.Set(at("2026-01-02 02:00").AddDate(0, 0, day))
+		require.NoError(t, errors.Join(concurrently(ticks...)...))
+		skipped := f.list(t, backup.TaskQuery{States: []backup.State{backup.Skipped}})
 		require.Len(t, skipped, 50)
 		for _, task := range skipped {
 			require.Equal(t, day, task.Missed)
 		}
 	}
-	assert.Equal(t, 50, p.count(t, backup.KindOverdue))
+	assert.Equal(t, 50, f.count(t, backup.KindOverdue))
 }
 
-// TestSubmitTwiceAtOnce: a form that two processes send at once makes one request, and both get it.
+// TestSubmitTwiceAtOnce: two processes submit one form at once. That makes one request, and both get it.
 func TestSubmitTwiceAtOnce(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
+	f := setup(t)
 	for range 100 {
-		form := backup.Form{ID: uuid.New(), ServerID: p.server.ID, Schedule: daily(2)}
+		form := backup.Form{ID: uuid.New(), ServerID: f.server.ID, Schedule: daily(2)}
 		var got [2]backup.Request
 		submit := func(n int) func() error {
 			return func() (err error) {
-				got[n], err = p.Submit(t.Context(), p.client, form)
+				got[n], err = f.Submit(t.Context(), f.client, form)
 				return err
 			}
 		}
-		require.Equal(t, []error{nil, nil}, atOnce(submit(0), submit(1)))
+		require.Equal(t, []error{nil, nil}, concurrently(submit(0), submit(1)))
 		require.Equal(t, got[0], got[1])
-		require.Len(t, p.list(t, backup.TaskQuery{RequestID: form.ID}), 1)
+		require.Len(t, f.list(t, backup.TaskQuery{RequestID: form.ID}), 1)
 	}
 }

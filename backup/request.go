@@ -6,27 +6,28 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Bounds of what people type, in bytes of UTF-8.
+// The longest texts that people may type, in bytes of UTF-8.
 const (
-	MaxReason = 1000 // why something was cancelled, failed or withdrawn; also a Result's Location
+	MaxReason = 1000 // a reason; also a Result's Location
 	MaxText   = 4000 // what to back up, and notes
 )
 
 // Form is what a client fills in to ask for backups.
 type Form struct {
-	ID       uuid.UUID // optional; a repeat of Submit with the same ID and content returns what is stored
+	ID       uuid.UUID // optional; a repeat of Submit with the same ID and content returns the stored request
 	ServerID uuid.UUID // in Revise nil or the request's own: a request stays with its server
 	What     string    // what to back up, in the client's words, at most MaxText bytes; "": everything
 	Note     string    // at most MaxText bytes
-	Schedule Schedule  // a zero Start is filled with the present
+	Schedule Schedule  // Submit sets a zero Start to the present
 }
 
-// Request is a client's wish for backups of one server, under one assignment of it. It is live until it has Ended; a live
-// one always has exactly one pending task that was made ahead. All times are in UTC, to the microsecond.
+// Request asks for backups of one server, under one assignment of the server to a client. It is live until Ended. A live
+// request has exactly one pending task that was planned ahead. All times are in UTC, to the microsecond.
 type Request struct {
 	ID         uuid.UUID
 	ResellerID uuid.UUID
@@ -34,35 +35,35 @@ type Request struct {
 	ServerID   uuid.UUID
 	Assignment uuid.UUID // of the server to the client: the request ends with it
 	Form       Form
-	ServerName string // as it was when the Manager last looked
+	ServerName string // the server's name when the Manager last read the server
 	AtProvider bool   // the machine is an upstream provider's; false for clients, who may not know
 
-	Planned   time.Time // the date of the task made ahead; zero once ended
-	Recorded  time.Time // the instant up to which every occurrence has its task; planning goes on after it
-	Skipped   uuid.UUID // the task that counts what falls due while the one made ahead is pending; nil: nothing yet
+	Planned   time.Time // the date of the task that was planned ahead; zero once ended
+	Recorded  time.Time // every occurrence up to this instant has its task; planning continues after it
+	Skipped   uuid.UUID // the task that counts occurrences that fall due while the planned task is pending; nil: none yet
 	Revisions int       // how often the schedule was changed
 
 	Ended     time.Time // zero: live
-	Ending    Ending    // how it ended
-	EndReason string    // and why, in the words of who ended it
+	Ending    Ending    // how it ended; "": live
+	EndReason string    // why it ended: one line, or ""
 
-	Due        time.Time // when the Manager has next something to do; zero: never
-	LeaseUntil time.Time // until then somebody is doing it
-	Failures   int       // how often in a row that failed
+	Due        time.Time // when the Manager has to look at it next; zero: never
+	LeaseUntil time.Time // until then one process works on it; zero: none does
+	Failures   int       // consecutive failures of Tick
 	Version    int64
 }
 
-// Live says whether the request has not ended.
+// Live reports whether the request has not ended.
 func (r Request) Live() bool { return r.Ended.IsZero() }
 
-// Ending is how a request came to its end.
+// Ending is how a request ended.
 type Ending string
 
 // The endings.
 const (
 	Finished  Ending = "finished"  // the schedule has no further occurrence
-	Withdrawn Ending = "withdrawn" // by the client, or by the reseller for it
-	Closed    Ending = "closed"    // the server is not the client's any more
+	Withdrawn Ending = "withdrawn" // by the client, or by the reseller on its behalf
+	Closed    Ending = "closed"    // the server left the client
 )
 
 // clone returns a copy that shares nothing.
@@ -71,30 +72,39 @@ func (r Request) clone() Request {
 	return r
 }
 
-// normal is the form as it is stored: with a Start, times in UTC to the microsecond, and a Weekdays of its own.
-func (f Form) normal(op string, now time.Time) (Form, error) {
+// visibleTo reports whether the actor may know of the request.
+func (r Request) visibleTo(a dedicated.Actor) bool {
+	return a.Manages(r.ResellerID) || a.IsClient(r.ResellerID, r.ClientID)
+}
+
+// forActor returns what the actor may see of the request.
+func (r Request) forActor(a dedicated.Actor) Request {
+	if !a.Manages(r.ResellerID) {
+		r.AtProvider = false
+	}
+	return r
+}
+
+// normalized returns the form as it is stored: with a Start, with times in UTC to the microsecond, and with its own Weekdays.
+func (f Form) normalized(op Op, now time.Time) (Form, error) {
 	if err := checkBlock(op, "What", f.What); err != nil {
 		return f, err
 	}
 	if err := checkBlock(op, "Note", f.Note); err != nil {
 		return f, err
 	}
-	f.Schedule = f.Schedule.normal(now)
-	if err := f.Schedule.Validate(); err != nil {
-		return f, renamed(op, err)
-	}
-	return f, nil
+	f.Schedule = f.Schedule.normalized(now)
+	return f, withOp(op, f.Schedule.Validate())
 }
 
-// mustOccur refuses a schedule without an occurrence to come.
-func (s Schedule) mustOccur(op string, now time.Time) error {
-	if _, ok := s.Next(now); ok {
-		return nil
-	}
-	return invalid(op, "Schedule", "it has no occurrence after %s: a later Start, Until or Count has", now.Format(time.RFC3339))
+// sameContent reports whether a form, as it was given, asks for what is stored. A zero Start equals the one that was filled in.
+func (f Form) sameContent(stored Form) bool {
+	return f.ServerID == stored.ServerID && f.What == stored.What && f.Note == stored.Note &&
+		f.Schedule.normalized(stored.Schedule.Start).equal(stored.Schedule)
 }
 
-func (s Schedule) normal(start time.Time) Schedule {
+// normalized returns the schedule as it is stored. A zero Start becomes start.
+func (s Schedule) normalized(start time.Time) Schedule {
 	if s.Start.IsZero() {
 		s.Start = start
 	}
@@ -103,29 +113,39 @@ func (s Schedule) normal(start time.Time) Schedule {
 	return s
 }
 
-// same says whether two normal schedules are written alike.
-func (s Schedule) same(o Schedule) bool {
+// equal reports whether two normalized schedules have the same fields.
+func (s Schedule) equal(o Schedule) bool {
 	return s.Frequency == o.Frequency && s.Interval == o.Interval && slices.Equal(s.Weekdays, o.Weekdays) &&
 		s.MonthDay == o.MonthDay && s.Hour == o.Hour && s.Minute == o.Minute && s.Zone == o.Zone &&
 		s.Start.Equal(o.Start) && s.Until.Equal(o.Until) && s.Count == o.Count
 }
 
-// same says whether a form, as it was given, asks for what is stored: a zero Start is the one that was filled in.
-func (f Form) same(stored Form) bool {
-	return f.ServerID == stored.ServerID && f.What == stored.What && f.Note == stored.Note &&
-		f.Schedule.normal(stored.Schedule.Start).same(stored.Schedule)
+// checkOccurs refuses a schedule without an occurrence after now.
+func (s Schedule) checkOccurs(op Op, now time.Time) error {
+	if _, ok := s.Next(now); ok {
+		return nil
+	}
+	return invalid(op, "Schedule", "it has no occurrence after %s: choose a later Start or Until, or a higher Count", now.Format(time.RFC3339))
 }
 
-func checkBlock(op, field, s string) error {
-	if err := text.Block(field, s, MaxText); err != nil {
-		return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
-	}
-	return nil
+// checkBlock refuses a text of several lines that is too long or has control characters.
+func checkBlock(op Op, field, s string) error {
+	return invalidText(op, field, text.Block(field, s, MaxText))
 }
 
-func checkLine(op, field, s string) error {
-	if err := text.Line(field, s, MaxReason); err != nil {
-		return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
+// checkLine refuses a text that is not one line of at most MaxReason bytes.
+func checkLine(op Op, field, s string) error {
+	return invalidText(op, field, text.Line(field, s, MaxReason))
+}
+
+// checkReason refuses a reason that is blank or not one line.
+func checkReason(op Op, reason string) error {
+	return invalidText(op, "reason", text.Filled("reason", reason, MaxReason))
+}
+
+func invalidText(op Op, field string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
 }

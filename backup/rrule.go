@@ -10,19 +10,18 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// untilLayout is RFC 5545's date with UTC time (section 3.3.5, form 2).
+// untilLayout is the layout of a date with UTC time in RFC 5545 (section 3.3.5, form 2).
 const untilLayout = "20060102T150405Z"
 
-// RRule returns the value of RFC 5545's RRULE (section 3.3.10) that means the schedule in an event whose DTSTART is Start
-// in Zone. It is "" for Once, since an event without a rule happens once, and for a schedule that Validate refuses.
+// RRule returns the schedule as the value of RFC 5545's RRULE (section 3.3.10), for an event whose DTSTART is Start in Zone. It
+// returns "" for Once, because an event without a rule happens once, and for a schedule that Validate refuses.
 //
-// Where Start is not at Hour:Minute itself, the rule names the time of day (BYHOUR). Many calendars do not know that part,
-// and show DTSTART as an occurrence even where it is none; for them, move Start to the first occurrence, which changes
-// nothing else:
+// If Start is not at Hour:Minute itself, the rule has the time of day (BYHOUR). Many calendars ignore that part, and show DTSTART
+// as an occurrence although it is not one. For them, move Start to the first occurrence, which changes nothing else:
 //
 //	s.Start, _ = s.Next(s.Start.Add(-1))
 //
-// A MonthDay from 29 to 31 is said as "the last of the days from 28 to it": BYMONTHDAY=28,29,30,31;BYSETPOS=-1.
+// A MonthDay from 29 to 31 becomes "the last of the days from 28 to MonthDay": BYMONTHDAY=28,29,30,31;BYSETPOS=-1.
 func (s Schedule) RRule() string {
 	loc, err := s.check()
 	if err != nil || s.Frequency == Once {
@@ -64,16 +63,16 @@ func monthDayRule(day int) string {
 	return "BYMONTHDAY=" + strings.Join([]string{"28", "29", "30", "31"}[:day-27], ",") + ";BYSETPOS=-1"
 }
 
-// ParseRRule reads the value of RFC 5545's RRULE, with or without "RRULE:" before it, for an event whose DTSTART is start
-// in the zone: an IANA name, "" for UTC. What the rule leaves open it takes from start, as the standard says: the time of
-// day, the weekday of a weekly rule, the day of a monthly one. With a zero start the rule must say these itself.
+// ParseRRule reads the value of RFC 5545's RRULE, with or without the prefix "RRULE:", for an event whose DTSTART is start in the
+// zone: an IANA name, "" for UTC. As in the standard, the rule may leave out the time of day, the weekday of a weekly rule and
+// the day of a monthly rule: ParseRRule takes them from start. With a zero start the rule must have them.
 //
-// It takes what Schedule can say: FREQ=DAILY, WEEKLY or MONTHLY, INTERVAL, COUNT, UNTIL (in UTC), BYDAY (weekly, without
-// numbers), BYMONTHDAY (monthly: one day to 28, -1, or the days from 28 on with BYSETPOS=-1, see RRule), one BYHOUR and
-// one BYMINUTE, BYSECOND=0, and WKST where it is Monday or changes nothing. Day 31 alone, which leaves out shorter months,
-// is not among it. Without BYSECOND, start loses its seconds: a Schedule is kept to the minute.
+// It accepts the rules that a Schedule can express: FREQ=DAILY, WEEKLY or MONTHLY, INTERVAL, COUNT, UNTIL (in UTC), BYDAY
+// (weekly, without numbers), BYMONTHDAY (monthly: one day up to 28, -1, or the days from 28 on with BYSETPOS=-1, see RRule),
+// one BYHOUR and one BYMINUTE, BYSECOND=0, and WKST if it is Monday or makes no difference. It refuses a single day from 29 to
+// 31, which leaves out shorter months. Without BYSECOND, start loses its seconds: a Schedule has whole minutes.
 //
-// Anything else is an *Error that is ErrInvalid and names in Field the part of the rule, or "start" or "zone".
+// Every other rule is ErrInvalid. The *Error has the part of the rule in Field, or "start" or "zone".
 func ParseRRule(rule string, start time.Time, zone string) (Schedule, error) {
 	parts, err := splitRule(rule)
 	if err != nil {
@@ -91,29 +90,29 @@ func ParseRRule(rule string, start time.Time, zone string) (Schedule, error) {
 	return p.s, nil
 }
 
-// maxRule is far longer than any rule of the subset.
+// maxRule is the longest rule in bytes. Every rule that is accepted is much shorter.
 const maxRule = 512
 
 // splitRule returns the parts of a rule by their names, both in capitals.
 func splitRule(rule string) (map[string]string, error) {
 	if len(rule) > maxRule {
-		return nil, refused("rule", "it is %d bytes long: want at most %d", len(rule), maxRule)
+		return nil, ruleError("rule", "it is %d bytes long: want at most %d", len(rule), maxRule)
 	}
 	rule = strings.TrimPrefix(strings.ToUpper(rule), "RRULE:")
 	if rule == "" {
-		return nil, refused("FREQ", "the rule is empty: want DAILY, WEEKLY or MONTHLY; what happens once has no rule")
+		return nil, ruleError("FREQ", "the rule is empty: want DAILY, WEEKLY or MONTHLY; an event that happens once has no rule")
 	}
 	parts := map[string]string{}
 	for part := range strings.SplitSeq(rule, ";") {
 		name, value, found := strings.Cut(part, "=")
 		if !found || name == "" || value == "" {
-			return nil, refused("rule", "%q is not a part such as FREQ=DAILY", part)
+			return nil, ruleError("rule", "%q is not a part such as FREQ=DAILY", part)
 		}
 		if !slices.Contains(ruleParts(), name) {
-			return nil, refused(name, "a backup schedule knows only %s", strings.Join(ruleParts(), ", "))
+			return nil, ruleError(name, "a backup schedule supports only %s", strings.Join(ruleParts(), ", "))
 		}
 		if _, twice := parts[name]; twice {
-			return nil, refused(name, "it is given twice")
+			return nil, ruleError(name, "it is given twice")
 		}
 		parts[name] = value
 	}
@@ -126,18 +125,18 @@ func ruleParts() []string {
 	}
 }
 
-func refused(field, format string, args ...any) *Error {
-	return invalid("ParseRRule", field, format, args...)
+func ruleError(field, format string, args ...any) *Error {
+	return invalid(opParseRRule, field, format, args...)
 }
 
 // ruleReader fills a Schedule from the parts of a rule.
 type ruleReader struct {
 	parts map[string]string
 	s     Schedule
-	start zone.Wall // Start by the clock on the wall; of no use where Start is zero
+	start zone.Wall // Start as local time; meaningless if Start is zero
 }
 
-// number reads a part that is one whole number within bounds; absent, it is the fallback.
+// number reads a part that is one whole number within bounds. If the part is missing, it returns the fallback.
 func (p *ruleReader) number(name string, low, high, fallback int) (int, error) {
 	text, given := p.parts[name]
 	if !given {
@@ -145,7 +144,7 @@ func (p *ruleReader) number(name string, low, high, fallback int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high {
-		return 0, refused(name, "%q is not one whole number from %d to %d", text, low, high)
+		return 0, ruleError(name, "%q: want one whole number from %d to %d", text, low, high)
 	}
 	return n, nil
 }
@@ -153,15 +152,15 @@ func (p *ruleReader) number(name string, low, high, fallback int) (int, error) {
 func (p *ruleReader) timeOfDay() error {
 	loc, err := zone.Load(p.s.Zone)
 	if err != nil {
-		return refused("zone", "%.64q is not an IANA name such as Europe/Berlin", p.s.Zone)
+		return ruleError("zone", "%.64q is not an IANA name such as Europe/Berlin", p.s.Zone)
 	}
 	if !withinYears(p.s.Start) {
-		return refused("start", "it does not lie in the years 1 to 9999")
+		return ruleError("start", "it must be in the years 1 to 9999")
 	}
 	_, hour := p.parts["BYHOUR"]
 	_, minute := p.parts["BYMINUTE"]
 	if p.s.Start.IsZero() && !(hour && minute) {
-		return refused("start", "it is zero: want one, or BYHOUR and BYMINUTE in the rule")
+		return ruleError("start", "it is zero: set it, or BYHOUR and BYMINUTE in the rule")
 	}
 	p.start = zone.WallOf(p.s.Start, loc)
 	ofDay := p.start.OfDay
@@ -187,7 +186,7 @@ func (p *ruleReader) frequency() (err error) {
 	case "MONTHLY":
 		p.s.Frequency = Monthly
 	default:
-		return refused("FREQ", "%q is not DAILY, WEEKLY or MONTHLY", p.parts["FREQ"])
+		return ruleError("FREQ", "%q is not DAILY, WEEKLY or MONTHLY", p.parts["FREQ"])
 	}
 	if p.s.Interval, err = p.number("INTERVAL", 1, MaxInterval, 0); err != nil {
 		return err
@@ -198,18 +197,18 @@ func (p *ruleReader) frequency() (err error) {
 			return err
 		}
 		if monday != time.Monday && p.s.Frequency == Weekly && p.s.Interval > 1 {
-			return refused("WKST", "weeks start on MO, not %s", text)
+			return ruleError("WKST", "weeks start on MO, not %s", text)
 		}
 	}
 	return nil
 }
 
-// dates reads what says the days: BYDAY for Weekly, BYMONTHDAY and BYSETPOS for Monthly.
+// dates reads the parts that name days: BYDAY for Weekly, BYMONTHDAY and BYSETPOS for Monthly.
 func (p *ruleReader) dates() error {
 	owner := map[string]Frequency{"BYDAY": Weekly, "BYMONTHDAY": Monthly, "BYSETPOS": Monthly}
 	for _, name := range []string{"BYDAY", "BYMONTHDAY", "BYSETPOS"} {
 		if _, given := p.parts[name]; given && p.s.Frequency != owner[name] {
-			return refused(name, "only a %v rule takes it, this is %v", owner[name], p.s.Frequency)
+			return ruleError(name, "only a %v rule may have it, this one is %v", owner[name], p.s.Frequency)
 		}
 	}
 	switch p.s.Frequency {
@@ -226,7 +225,7 @@ func (p *ruleReader) weekdays() error {
 	text, given := p.parts["BYDAY"]
 	if !given {
 		if p.s.Start.IsZero() {
-			return refused("BYDAY", "it is missing, and start is zero: want one of them")
+			return ruleError("BYDAY", "it is missing, and start is zero: set one of them")
 		}
 		day := time.Date(p.start.Year, p.start.Month, p.start.Day, 0, 0, 0, 0, time.UTC).Weekday()
 		p.s.Weekdays = []time.Weekday{day}
@@ -248,18 +247,18 @@ func parseWeekday(part, name string) (time.Weekday, error) {
 			return day, nil
 		}
 	}
-	return 0, refused(part, "%q is not one of MO, TU, WE, TH, FR, SA, SU", name)
+	return 0, ruleError(part, "%q: want MO, TU, WE, TH, FR, SA or SU", name)
 }
 
 func (p *ruleReader) monthDay() error {
 	text, given := p.parts["BYMONTHDAY"]
 	position, positioned := p.parts["BYSETPOS"]
 	if positioned && (position != "-1" || !given) {
-		return refused("BYSETPOS", "only -1 is taken, beside BYMONTHDAY")
+		return ruleError("BYSETPOS", "only -1 is supported, together with BYMONTHDAY")
 	}
 	if !given {
 		if p.s.Start.IsZero() {
-			return refused("BYMONTHDAY", "it is missing, and start is zero: want one of them")
+			return ruleError("BYMONTHDAY", "it is missing, and start is zero: set one of them")
 		}
 		text = strconv.Itoa(p.start.Day)
 	}
@@ -267,7 +266,7 @@ func (p *ruleReader) monthDay() error {
 	for name := range strings.SplitSeq(text, ",") {
 		day, err := strconv.Atoi(name)
 		if err != nil || day < -1 || day == 0 || day > 31 {
-			return refused("BYMONTHDAY", "%q is neither a day from 1 to 31 nor -1, the last", name)
+			return ruleError("BYMONTHDAY", "%q: want a day from 1 to 31, or -1 for the last", name)
 		}
 		days = append(days, day)
 	}
@@ -277,9 +276,9 @@ func (p *ruleReader) monthDay() error {
 	case len(days) == 1 && last <= 28:
 	case positioned && last > 28 && slices.Equal(days, []int{28, 29, 30, 31}[:min(len(days), 4)]):
 	case len(days) == 1:
-		return refused("BYMONTHDAY", "day %d leaves out shorter months; for their last day instead, say %s", last, monthDayRule(last))
+		return ruleError("BYMONTHDAY", "day %d leaves out shorter months: for their last day, write %s", last, monthDayRule(last))
 	default:
-		return refused("BYMONTHDAY", "%q is neither one day nor the days from 28 on with BYSETPOS=-1", text)
+		return ruleError("BYMONTHDAY", "%q: want one day, or the days from 28 on with BYSETPOS=-1", text)
 	}
 	p.s.MonthDay = last
 	return nil
@@ -294,10 +293,10 @@ func (p *ruleReader) ends() (err error) {
 		return nil
 	}
 	if p.s.Count > 0 {
-		return refused("UNTIL", "it stands beside COUNT: want one of them")
+		return ruleError("UNTIL", "it is set together with COUNT: want one of them")
 	}
 	if p.s.Until, err = time.Parse(untilLayout, text); err != nil {
-		return refused("UNTIL", "%q is not an instant in UTC such as 20261231T225959Z", text)
+		return ruleError("UNTIL", "%q: want an instant in UTC such as 20261231T225959Z", text)
 	}
 	return nil
 }

@@ -199,7 +199,7 @@ func TestParseRRuleRefuses(t *testing.T) {
 		requireField(t, err, tt.field, tt.rule)
 	}
 	_, err := backup.ParseRRule("FREQ=MONTHLY;BYMONTHDAY=31", start, "Europe/Berlin")
-	require.ErrorContains(t, err, "say BYMONTHDAY=28,29,30,31;BYSETPOS=-1")
+	require.ErrorContains(t, err, "write BYMONTHDAY=28,29,30,31;BYSETPOS=-1")
 }
 
 // FuzzParseRRule: any text is either refused as ErrInvalid or read to a valid schedule that comes back from its own rule.

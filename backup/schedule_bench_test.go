@@ -7,8 +7,8 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// One run shows what Next costs: by frequency, and that neither a far-away instant nor Count makes it dearer. Peers stand
-// beside it in the examples' benchmarks.
+// BenchmarkScheduleNext measures Next by frequency, for near and far instants, with and without Count. The benchmarks in examples
+// compare it with other libraries.
 func BenchmarkScheduleNext(b *testing.B) {
 	start := time.Date(2016, 1, 4, 8, 0, 0, 0, time.UTC)
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

@@ -8,7 +8,7 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// A backup at 02:30 is there on the night that has no 02:30, and is there once on the night that has two.
+// A backup at 02:30 is made in the night that has no 02:30, and once in the night that has two.
 func ExampleSchedule_Next() {
 	s := backup.Schedule{
 		Frequency: backup.Daily,
@@ -32,7 +32,7 @@ func ExampleSchedule_Next() {
 	// 2026-10-26 02:30:00 +0100 CET
 }
 
-// Day 31 is the last day of shorter months. A schedule that has ended says so.
+// Day 31 is the last day of shorter months. Next returns false after the end.
 func ExampleSchedule_Next_monthly() {
 	s := backup.Schedule{
 		Frequency: backup.Monthly,
@@ -101,5 +101,5 @@ func ExampleParseRRule() {
 	fmt.Println(err)
 	// Output:
 	// every second Tuesday at 02:30, Europe/Berlin <nil>
-	// backup: BYDAY: only a weekly rule takes it, this is monthly
+	// backup: BYDAY: only a weekly rule may have it, this one is monthly
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// String says the schedule in English for people: "every second Tuesday at 02:30, Europe/Berlin". An end follows: ", until
-// 31 December 2026 at 23:59" or ", 10 times". Of Start it says only the date of Once. Of a schedule that Validate refuses
-// it says that.
+// String returns the schedule in English for people: "every second Tuesday at 02:30, Europe/Berlin". If the schedule has an end,
+// that follows: ", until 31 December 2026 at 23:59" or ", 10 times". Start appears only as the date of a Once schedule. If
+// Validate refuses the schedule, String returns "invalid schedule".
 func (s Schedule) String() string {
 	loc, err := s.check()
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Schedule) datesText(loc *time.Location) string {
 		return "once on " + s.Start.In(loc).Format("2 January 2006")
 	case Weekly:
 		days := s.sortedWeekdays()
-		if len(days) > 1 && s.Interval > 1 { // "every second Monday and Friday" could be every second week of each
+		if len(days) > 1 && s.Interval > 1 { // "every second Monday and Friday" would be ambiguous
 			return "every " + s.nth() + "week on " + list(days)
 		}
 		return "every " + s.nth() + list(days)
@@ -65,7 +65,7 @@ func (s *Schedule) monthDayText() string {
 	}
 }
 
-// nth says Interval, with a space after it; nothing for 1.
+// nth returns the text of Interval with a space after it. It returns "" for 1.
 func (s *Schedule) nth() string {
 	switch s.Interval {
 	case 0, 1:

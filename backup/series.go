@@ -1,32 +1,44 @@
 package backup
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// series is a request with those of its tasks that a change may touch: the pending ones, the skipped one that still grows,
-// and whatever the change makes. They are written together, so that the request's version keeps two changes of one series
-// apart. Everything here is arithmetic; load reads, and the Manager commits.
+// series is a request with the tasks that a change of it may touch: the pending ones, the skipped one that still counts, and
+// the tasks that the change makes. They are written together, so that two changes of one series conflict by the request's
+// version. A series only computes: it neither reads nor writes.
 type series struct {
-	conf  *Config
-	r     Request
-	tasks []*Task
-	was   map[uuid.UUID]Task // as stored
-	taken []time.Time        // later than Recorded or now, but have their task already; only a changed schedule can meet them
-	facts []fact
+	config  *Config
+	request Request
+	tasks   []*Task
+	stored  map[uuid.UUID]Task // the tasks as they are stored
+	taken   []time.Time        // see reading.taken
+	facts   []manage.Fact
 }
 
-// checkEvery is how often the server of a task that waits is looked at again.
-const checkEvery = time.Hour
+// recheck is how often the server of a due task is checked.
+const recheck = time.Hour
 
-// keep takes in a task as it is stored.
-func (s *series) keep(t Task) *Task {
-	s.was[t.ID] = t
+// series returns the series of a reading. It records what fell due until the given instant.
+func (r reading) series(config *Config, until time.Time) *series {
+	s := &series{config: config, request: r.request, taken: r.taken, stored: map[uuid.UUID]Task{}}
+	for _, t := range r.open {
+		s.addStored(t)
+	}
+	s.catchUp(until)
+	return s
+}
+
+func (s *series) addStored(t Task) *Task {
+	s.stored[t.ID] = t
 	return s.add(t)
 }
 
@@ -36,14 +48,14 @@ func (s *series) add(t Task) *Task {
 }
 
 func (s *series) find(id uuid.UUID) (*Task, bool) {
-	n := slices.IndexFunc(s.tasks, func(t *Task) bool { return t.ID == id })
-	if n < 0 {
+	i := slices.IndexFunc(s.tasks, func(t *Task) bool { return t.ID == id })
+	if i < 0 {
 		return nil, false
 	}
-	return s.tasks[n], true
+	return s.tasks[i], true
 }
 
-// pending are the tasks to be done, the planned one and retried ones.
+// pending returns the tasks that are to be done: the planned one and retried ones.
 func (s *series) pending() []*Task {
 	var tasks []*Task
 	for _, t := range s.tasks {
@@ -56,59 +68,59 @@ func (s *series) pending() []*Task {
 
 // task makes the task for an occurrence.
 func (s *series) task(at time.Time, state State) Task {
-	r := &s.r
+	r := &s.request
 	return Task{
 		ID: occurrenceID(r, at), RequestID: r.ID, ResellerID: r.ResellerID, ClientID: r.ClientID, ServerID: r.ServerID,
 		Assignment: r.Assignment, ServerName: r.ServerName, What: r.Form.What, AtProvider: r.AtProvider, At: zone.Instant(at), State: state,
 	}
 }
 
-// plan makes the next task ahead, or ends a series that has none.
+// plan makes the next task ahead. If there is no further occurrence, it ends the request.
 func (s *series) plan(now time.Time) {
-	at, ok := s.next(later(s.r.Recorded, now))
+	at, ok := s.next(later(s.request.Recorded, now))
 	if !ok {
 		s.end(now, Finished, "the schedule has no further date")
 		return
 	}
 	t := s.task(at, Pending)
-	t.RemindAt = t.At.Add(s.conf.Grace)
+	t.RemindAt = t.At.Add(s.config.Grace)
 	s.add(t)
-	s.r.Planned, s.r.Recorded = t.At, t.At
+	s.request.Planned, s.request.Recorded = t.At, t.At
 }
 
-// next is the first occurrence after an instant that has no task yet.
+// next returns the first occurrence after an instant that has no task yet.
 func (s *series) next(after time.Time) (time.Time, bool) {
-	at, ok := s.r.Form.Schedule.Next(after)
+	at, ok := s.request.Form.Schedule.Next(after)
 	for ok && slices.ContainsFunc(s.taken, at.Equal) {
-		at, ok = s.r.Form.Schedule.Next(at)
+		at, ok = s.request.Form.Schedule.Next(at)
 	}
 	return zone.Instant(at), ok // the zero time if not ok
 }
 
-// catchUp records what fell due until an instant while the task made ahead was pending: all of it in one skipped task.
+// catchUp records what fell due until an instant while the planned task was pending: all of it in one skipped task.
 func (s *series) catchUp(until time.Time) {
-	if !s.r.Live() {
+	if !s.request.Live() {
 		return
 	}
 	missed, last := s.missed(until)
 	if missed == 0 {
 		return
 	}
-	t, ok := s.find(s.r.Skipped)
+	t, ok := s.find(s.request.Skipped)
 	if !ok {
-		first, _ := s.next(s.r.Recorded)
+		first, _ := s.next(s.request.Recorded)
 		t = s.add(s.task(first, Skipped))
-		s.r.Skipped = t.ID
+		s.request.Skipped = t.ID
 	}
 	t.At, t.Missed = zone.Instant(last), t.Missed+missed
-	s.r.Recorded = t.At
+	s.request.Recorded = t.At
 }
 
-// missed counts the occurrences that are not recorded, until an instant, but for those that have a task already.
+// missed counts the occurrences until an instant that are neither recorded nor have a task already, and returns the last.
 func (s *series) missed(until time.Time) (n int, last time.Time) {
-	from := s.r.Recorded
+	from := s.request.Recorded
 	count := func(until time.Time) {
-		if more, at := s.r.Form.Schedule.between(from, until); more > 0 {
+		if more, at := s.request.Form.Schedule.countBetween(from, until); more > 0 {
 			n, last = n+more, at
 		}
 		from = until
@@ -123,29 +135,28 @@ func (s *series) missed(until time.Time) (n int, last time.Time) {
 	return n, last
 }
 
-// settle takes a pending task to the state that op leads to; if it is the one made ahead, the next one follows.
-func (s *series) settle(op string, t *Task, now time.Time) error {
+// close takes a pending task to the state that op leads to. If it is the planned task, the next one is planned.
+func (s *series) close(op Op, t *Task, now time.Time) error {
 	planned := t.planned()
 	if err := t.move(op); err != nil {
 		return err
 	}
-	t.RemindAt, t.TryAt, t.Reason = time.Time{}, time.Time{}, ""
-	if planned && s.r.Live() {
-		s.r.Skipped = uuid.Nil
+	t.RemindAt, t.TryAt, t.Reason, t.PerformerFailed = time.Time{}, time.Time{}, "", false
+	if planned && s.request.Live() {
+		s.request.Skipped = uuid.Nil
 		s.plan(now)
 	}
 	return nil
 }
 
-// stop cancels everything that is pending and ends the series, if that has not happened yet.
-func (s *series) stop(op string, now time.Time, how Ending, reason string) ([]*Task, error) {
-	live := s.r.Live()
-	if live {
+// cancelAll ends the request, if it is live, and cancels all pending tasks. It returns them.
+func (s *series) cancelAll(op Op, now time.Time, how Ending, reason string) ([]*Task, error) {
+	if s.request.Live() {
 		s.end(now, how, reason)
 	}
 	tasks := s.pending()
 	for _, t := range tasks {
-		if err := s.settle(op, t, now); err != nil {
+		if err := s.close(op, t, now); err != nil {
 			return nil, err
 		}
 		t.Reason = reason
@@ -154,61 +165,58 @@ func (s *series) stop(op string, now time.Time, how Ending, reason string) ([]*T
 }
 
 func (s *series) end(now time.Time, how Ending, reason string) {
-	s.r.Ended, s.r.Ending, s.r.EndReason = now, how, reason
-	s.r.Planned, s.r.Skipped = time.Time{}, uuid.Nil
+	r := &s.request
+	r.Ended, r.Ending, r.EndReason = now, how, reason
+	r.Planned, r.Skipped = time.Time{}, uuid.Nil
 }
 
-// revise changes the form. A schedule that changes counts from now: the task made ahead moves to the new one's next
-// occurrence, or, if it is due, stays.
-func (s *series) revise(op string, f Form, now time.Time) error {
-	for _, t := range s.pending() {
-		t.What = f.What
-	}
-	changed := !f.Schedule.same(s.r.Form.Schedule)
-	s.r.Form = f
-	if !changed {
-		return nil
-	}
-	if err := f.Schedule.mustOccur(op, now); err != nil {
+// reschedule makes the present schedule count from now. The planned task moves to its next occurrence. If the task is due, it
+// stays.
+func (s *series) reschedule(op Op, now time.Time) error {
+	r := &s.request
+	if err := r.Form.Schedule.checkOccurs(op, now); err != nil {
 		return err
 	}
-	s.r.Revisions++
-	n := slices.IndexFunc(s.tasks, (*Task).planned)
-	t := s.tasks[n]
-	if !t.At.After(now) || s.r.Skipped != uuid.Nil {
-		s.r.Recorded = later(s.r.Recorded, now)
+	r.Revisions++
+	i := slices.IndexFunc(s.tasks, (*Task).planned)
+	if i < 0 {
+		return fault.Nonsense("store", errors.New("a live request has no planned task"))
+	}
+	t := s.tasks[i]
+	if !t.At.After(now) || r.Skipped != uuid.Nil {
+		r.Recorded = later(r.Recorded, now)
 		return nil
 	}
 	at, ok := s.next(now)
 	if !ok {
-		return invalid(op, "Schedule", "all its occurrences have their tasks already")
+		return invalid(op, "Schedule", "each of its occurrences has a task already")
 	}
-	t.At, t.RemindAt = at, at.Add(s.conf.Grace)
-	s.r.Planned, s.r.Recorded = at, at
+	t.At, t.RemindAt = at, at.Add(s.config.Grace)
+	r.Planned, r.Recorded = at, at
 	return nil
 }
 
-// due is when the Manager has next something to do: the earliest of its reasons.
+// due returns when the Manager has to look at the request next: the earliest of its reasons.
 func (s *series) due(now time.Time) time.Time {
 	var due time.Time
-	if s.r.Live() {
-		due, _ = s.next(later(s.r.Recorded, now))
+	if s.request.Live() {
+		due, _ = s.next(later(s.request.Recorded, now))
 	}
 	for _, t := range s.pending() {
 		due = earlier(due, t.RemindAt)
 		if t.At.After(now) {
 			due = earlier(due, t.At)
 		} else {
-			due = earlier(due, now.Add(checkEvery))
+			due = earlier(due, now.Add(recheck))
 		}
-		if s.conf.Performer != nil {
-			due = earlier(due, later(t.At, t.TryAt))
+		if s.config.Performer != nil {
+			due = earlier(due, t.performAt())
 		}
 	}
 	return due
 }
 
-// earlier and later treat the zero time as never and as the beginning.
+// earlier returns the earlier of two instants. A zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -216,6 +224,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// later returns the later of two instants. A zero time is before all others.
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -223,21 +232,16 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// change is what is written: the request, the tasks that are not as they were, and the events.
+// change returns what is written: the request, the tasks that differ from the stored ones, and the events.
 func (s *series) change(now time.Time) (Change, error) {
-	s.r.Due = s.due(now)
-	c := Change{Requests: []Request{s.r}}
+	s.request.Due = s.due(now)
+	c := Change{Requests: []Request{s.request}}
 	for _, t := range s.tasks {
-		if old, ok := s.was[t.ID]; !ok || old != *t {
+		if stored, ok := s.stored[t.ID]; !ok || stored != *t {
 			c.Tasks = append(c.Tasks, *t)
 		}
 	}
-	for _, f := range s.facts {
-		e, err := f.event(now)
-		if err != nil {
-			return Change{}, err
-		}
-		c.Events = append(c.Events, e)
-	}
-	return c, nil
+	events, err := manage.Events(now, s.facts)
+	c.Events = events
+	return c, err
 }

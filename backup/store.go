@@ -6,97 +6,123 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TaskQuery says which of a reseller's tasks to list or count. The zero value is all of them. Criteria add up.
-type TaskQuery struct {
-	From, To  time.Time // planned at From or later, and before To; zero: open
-	States    []State   // one of these; empty: any
-	Overdue   bool      // pending for longer than Config.Grace; the Manager turns it into States and To
-	ClientID  uuid.UUID // nil: any
-	ServerID  uuid.UUID // nil: any
-	RequestID uuid.UUID // nil: any
-	Text      string    // in the server's name or its ID, whatever the case of letters; "": any
-	Owner     string    // "": any, "own": on the reseller's own servers, "provider": on a provider's; refused for clients
-	Limit     int       // how many at the most; 0: the store's default; more than the store's maximum: that maximum
-	After     string    // the cursor that the page before returned; "": from the start
-}
-
-// RequestQuery says which of a reseller's requests to list. The zero value is all of them.
-type RequestQuery struct {
-	ClientID, ServerID uuid.UUID // nil: any
-	Live               bool      // only what has not ended
-	Limit              int       // as in TaskQuery
-	After              string    // as in TaskQuery
-}
-
-// Change is requests and tasks and the events that the change caused: all of it is stored or none.
+// Change holds requests, tasks and the events that the change caused. All of it is stored, or nothing.
 type Change struct {
 	Requests []Request
 	Tasks    []Task
 	Events   []notify.Event
 }
 
-// Due is what ClaimDue hands out.
+// Due is the result of ClaimDue.
 type Due struct {
 	Requests []Request
-	Next     time.Time // when the earliest that is neither claimed nor under a lease is due; zero: none is
+	Next     time.Time // the earliest Due of all requests that are neither claimed now nor under a lease; zero: there is none
 }
 
-// Store remembers requests and their tasks. It is dumb: all rules, permissions and states are the Manager's.
+// Store remembers requests and their tasks. It knows no rules: the Manager enforces all rules, permissions and states.
 //
-// What an implementation owes, and what package backuptest tests line by line:
+// An implementation must keep the numbered lines below. Package backuptest tests it line by line.
 //
-//  1. Concurrency: every method may be called by many goroutines and processes at once.
+//  1. Concurrency: many goroutines and processes call every method at once.
 //  2. Missing: Request and Task return an error that is ErrNotFound.
-//  3. Duplicate create: a Version of 0 means new; Commit of one whose ID is stored is ErrConflict.
-//  4. Atomicity: a record whose Version is not the stored one makes Commit fail with ErrConflict, and so does a second
-//     pending task with Attempt 0 of one request, check and write being one step. All records and events of all changes of
-//     a call are stored together or not at all. Changes apply in order, so that one call may write a record twice. The
-//     stored Version is one higher than the one given.
-//  5. Ownership: it keeps no slice or map that it was given and hands out none that it keeps.
-//  6. Time: comes back in UTC, exact to the microsecond; the zero time comes back as zero. The Schedule's Start and Until
-//     are among the times.
-//  7. Decimal: there are none. WillNotRun and Overdue of tasks are always false here.
-//  8. Order: Tasks lists one reseller's tasks by At, Requests one reseller's requests by ServerName, in the order of bytes,
-//     ties by ID. The cursor is opaque, "" at the end, and stands for a place in that order: who pages through meets every
-//     record that was there all the time and kept its place exactly once, whatever is added or removed meanwhile. Another
-//     list's cursor, or no cursor at all, is ErrInvalid, as are a negative Limit and an Owner that TaskQuery does not know.
-//     Counts counts what Tasks lists on all its pages together, by state; Limit and After mean nothing to it. Overdue is
-//     never asked for. Tasks of one request (RequestID) are found without looking at those of all others.
-//  9. Context: when ctx has ended before the call, nothing is written and its error is returned; when it ends during a
-//     Commit the outcome may be unknown, and repeating the same Commit is safe: at worst it is ErrConflict.
-//  10. Leases: ClaimDue hands out requests whose Due is not zero and not after now and whose LeaseUntil is not after now, by
-//     Due, ties by ID, limit at the most (below 1: ErrInvalid). In the same step it sets their LeaseUntil to until and raises
-//     their Version; until then they are hidden from other claims, then claimable again. Commit stores LeaseUntil as given.
-//     Next is the earliest Due, in the past or not, that is neither claimed by the call nor under a lease at now. What a
-//     claim costs follows what is due, not what is stored.
-//  11. Our promises: IDs are never nil, times are already in UTC and truncated to the microsecond, and no hook runs inside a
-//     store call.
+//  3. Duplicate create: a Version of 0 means new; Commit of a new record whose ID is stored is ErrConflict.
+//  4. Atomicity: if the Version of a record is not the stored one, Commit fails with ErrConflict. A second pending task with
+//     Attempt 0 of one request is ErrConflict, too. The checks and the write are one step. All records and events of all
+//     changes of a call are stored together, or none is. Changes apply in order, so that one call may write a record twice.
+//     The stored Version is one higher than the given one.
+//  5. Ownership: the Store keeps no slice or map that it was given, and returns none that it keeps.
+//  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero. That includes the Schedule's
+//     Start and Until.
+//  7. Decimal: the records hold none. A Store need not keep a task's WillNotRun and Overdue: they are false at every Commit.
+//  8. Order: Tasks lists the tasks of one reseller by At. Requests lists the requests of one reseller by ServerName, in the
+//     order of bytes. Ties are broken by ID. A cursor is opaque, "" at the end, and marks a position in that order. Paging
+//     returns each record that exists throughout, with an unchanged key, exactly once. A cursor of another list, and any
+//     other text, is ErrInvalid. Counts counts the tasks that Tasks lists on all its pages together; it ignores Limit and
+//     After. The cost of finding the tasks of one request (RequestID) does not grow with the tasks of other requests.
+//  9. Context: if ctx ended before the call, the Store returns its error and writes nothing. If it ends during a Commit, the
+//     outcome may be unknown. Repeating the same Commit is safe: at worst it is ErrConflict.
+//  10. Leases: ClaimDue returns requests whose Due is not zero and not after now, and whose LeaseUntil is not after now: by
+//     Due, ties by ID, at most limit of them. A limit below 1 is ErrInvalid. In the same step it sets their LeaseUntil to
+//     until and raises their Version. Until then they are hidden from other claims, then they can be claimed again. Commit
+//     stores LeaseUntil as given. Next is the earliest Due, in the past or not, of all requests that are neither claimed by
+//     the call nor under a lease at now. The cost of a claim follows what is due, not what is stored.
+//  11. Our promises to the implementer: IDs are never nil. Times are in UTC, truncated to the microsecond. Queries were
+//     checked: Limit is not negative, States and Owner are known, Overdue is false. No hook runs inside a store call.
 type Store interface {
 	// Request returns one request of any reseller, or ErrNotFound.
 	Request(ctx context.Context, id uuid.UUID) (Request, error)
-	// Requests lists one reseller's requests; next is the cursor of the page after, "" at the end.
+	// Requests lists one reseller's requests. next is the cursor of the next page, "" at the end.
 	Requests(ctx context.Context, reseller uuid.UUID, q RequestQuery) (items []Request, next string, err error)
 	// Task returns one task of any reseller, or ErrNotFound.
 	Task(ctx context.Context, id uuid.UUID) (Task, error)
-	// Tasks lists one reseller's tasks; next is the cursor of the page after, "" at the end.
+	// Tasks lists one reseller's tasks. next is the cursor of the next page, "" at the end.
 	Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) (items []Task, next string, err error)
-	// Counts counts one reseller's tasks by state; a state without any may be left out.
+	// Counts counts one reseller's tasks by state. A state without tasks may be left out.
 	Counts(ctx context.Context, reseller uuid.UUID, q TaskQuery) (map[State]int, error)
-	// ClaimDue leases due requests until until.
+	// ClaimDue leases due requests until the given instant, at most limit of them.
 	ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error)
 	// Commit stores all changes with their events, or nothing.
 	Commit(ctx context.Context, changes ...Change) error
 }
 
-// BulkStore is a Store that can read the tasks of many requests with one question. It is optional: over any other a Manager
-// reads them request by request, with the same outcome. Whoever wraps a Store that is one should be one, too.
+// BulkStore is a Store that reads the tasks of many requests with one question. It is optional: with any other Store a
+// Manager reads them request by request, with the same result. A wrapper around a BulkStore should implement BulkStore as
+// well: a struct that embeds a Store has only the methods of Store.
 type BulkStore interface {
 	Store
-	// OpenTasks returns the pending tasks of these requests and the tasks with these IDs, where there are any: of any
-	// reseller, each once and in any order. Lines 1, 5, 6 and 9 of Store's contract hold for it. What it costs follows what
-	// is pending, not what the requests have had before.
+	// OpenTasks returns the pending tasks of these requests, and the tasks with these IDs that exist: of any reseller, each
+	// once and in any order. Lines 1, 5, 6 and 9 of Store's contract hold for it. Its cost follows what is pending, not
+	// what the requests had before.
 	OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]Task, error)
+}
+
+// guarded returns the Store with every call guarded: what goes wrong in it is ErrHost.
+func guarded(s Store) Store {
+	if bulk, ok := s.(BulkStore); ok {
+		return guardedBulkStore{guardedStore{s}, bulk}
+	}
+	return guardedStore{s}
+}
+
+type guardedStore struct{ store Store }
+
+func (g guardedStore) Request(ctx context.Context, id uuid.UUID) (Request, error) {
+	return manage.Get(ctx, func() (Request, error) { return g.store.Request(ctx, id) })
+}
+
+func (g guardedStore) Requests(ctx context.Context, reseller uuid.UUID, q RequestQuery) ([]Request, string, error) {
+	return manage.List(ctx, q.After, func() ([]Request, string, error) { return g.store.Requests(ctx, reseller, q) })
+}
+
+func (g guardedStore) Task(ctx context.Context, id uuid.UUID) (Task, error) {
+	return manage.Get(ctx, func() (Task, error) { return g.store.Task(ctx, id) })
+}
+
+func (g guardedStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery) ([]Task, string, error) {
+	return manage.List(ctx, q.After, func() ([]Task, string, error) { return g.store.Tasks(ctx, reseller, q) })
+}
+
+func (g guardedStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuery) (map[State]int, error) {
+	return manage.Get(ctx, func() (map[State]int, error) { return g.store.Counts(ctx, reseller, q) })
+}
+
+func (g guardedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
+	return manage.Get(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
+}
+
+func (g guardedStore) Commit(ctx context.Context, changes ...Change) error {
+	return manage.Commit(ctx, func() error { return g.store.Commit(ctx, changes...) })
+}
+
+type guardedBulkStore struct {
+	guardedStore
+	bulk BulkStore
+}
+
+func (g guardedBulkStore) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]Task, error) {
+	return manage.Get(ctx, func() ([]Task, error) { return g.bulk.OpenTasks(ctx, requests, ids) })
 }

@@ -1,183 +1,304 @@
 package backup
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 const (
-	lease = 5 * time.Minute // how long a claim lasts
-	batch = 100             // how many requests are claimed and written at once
+	lease     = 5 * time.Minute // how long a claim lasts
+	batchSize = 100             // how many requests are claimed and committed at once
 )
 
-// again is when what failed is tried again.
-var again = backoff.Policy{First: time.Minute, Max: time.Hour}
+// retryBackoff is how long a failed request or task waits.
+func retryBackoff() backoff.Policy { return backoff.Policy{First: time.Minute, Max: time.Hour} }
 
 var _ dedicated.Ticker = (*Manager)(nil)
 
-// Tick does what is due now, and says when it is next needed (zero: nothing is known). For each request with something due
-// it looks at the server, and ends all of the server's backups if it is not the client's any more; it records what fell
-// due while a task was pending, and reminds the reseller once of a task that is overdue. With a Performer it has due tasks
-// performed, and returns when none is left: it may take as long as they do.
+// Tick does everything that is due, the oldest first, a bounded batch at a time. For each due request it reads the server; if
+// the server has left its client, it ends the server's backups. It records the occurrences that fell due while a task was
+// pending, and reminds the reseller once of an overdue task. With a Performer it has due tasks performed, and returns when
+// none is left: that takes as long as the backups.
 //
-// It goes on past a request that fails, tries that one again later, and joins the errors. A second Tick at the same instant
-// does nothing. Any number of processes may tick over one Store.
-func (m *Manager) Tick(ctx context.Context) (time.Time, error) {
-	if m.conf.Performer != nil {
-		return m.perform(ctx)
+// If one request fails, Tick goes on with the others and joins the errors; the failed one is tried again later. A second
+// Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is planned.
+// Other processes may call Tick at the same time. The errors are for the log: they repeat what the host's parts said.
+func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
+	if m.config.Performer != nil {
+		return m.performDue(ctx)
 	}
 	now := m.now()
 	var errs []error
 	for {
-		due, err := m.conf.Store.ClaimDue(ctx, now, now.Add(lease), batch)
+		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batchSize)
 		if err != nil {
-			return time.Time{}, errors.Join(append(errs, asError("Tick", err))...)
+			return time.Time{}, errors.Join(append(errs, report(OpTick, ids{}, err))...)
 		}
 		if len(due.Requests) == 0 {
 			return due.Next, errors.Join(errs...)
 		}
-		errs = append(errs, m.tendAll(ctx, due.Requests, now))
+		errs = append(errs, m.processBatch(ctx, due.Requests, now))
 	}
 }
 
-// tendAll tends claimed requests in one commit. If somebody changed one meanwhile, each gets a commit of its own.
-func (m *Manager) tendAll(ctx context.Context, claimed []Request, now time.Time) error {
-	var changes []Change
+// processBatch does what is due of claimed requests, in one commit. If somebody changed one meanwhile, that one is decided
+// again by itself.
+func (m *Manager) processBatch(ctx context.Context, claimed []Request, now time.Time) error {
 	var errs []error
-	ahead := m.readAhead(ctx, claimed)
+	var items []manage.Item[Change]
+	var batch []Request // by item
+	prefetched := m.prefetch(ctx, claimed)
 	for _, r := range claimed {
-		s, left, err := m.look(ctx, r, ahead, now)
-		if err == nil && left {
-			if err = m.close(ctx, departure(r, now), now); err == nil {
-				continue
-			}
-		}
-		var c Change
-		if err == nil {
-			c, err = s.change(now)
-		}
+		change, err := m.changeDue(ctx, r, prefetched, now)
 		if err != nil {
-			c = Change{Requests: []Request{r.postponed(now)}}
-			errs = append(errs, r.failed(err))
+			errs = append(errs, r.tickError(err))
 		}
-		changes = append(changes, c)
+		if len(change.Requests) > 0 {
+			items, batch = append(items, r.batchItem(change, now)), append(batch, r)
+		}
 	}
-	err := m.conf.Store.Commit(ctx, changes...)
-	if !errors.Is(err, ErrConflict) {
-		return errors.Join(append(errs, asError("Tick", err))...)
-	}
-	for _, r := range claimed {
-		_, err := m.tend(ctx, r.ID, r.LeaseUntil, now)
+	conflicts, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	errs = append(errs, report(OpTick, ids{}, err))
+	for _, i := range conflicts {
+		_, err := m.processOne(ctx, batch[i], now)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// look decides what is due of a claimed request. left: its server is not the client's any more.
-func (m *Manager) look(ctx context.Context, r Request, ahead ahead, now time.Time) (s *series, left bool, err error) {
-	server, left, err := serverOf(ctx, ahead.servers, r.ResellerID, r.ServerID)
-	if err != nil || left || server.Assignment != r.Assignment || server.ClientID != r.ClientID {
-		return nil, err == nil, err
+// changeDue returns the change that is due of a claimed request. It is empty if the request was ended together with the others
+// of its server. If deciding fails, the change gives the request back.
+func (m *Manager) changeDue(ctx context.Context, claimed Request, p prefetched, now time.Time) (Change, error) {
+	r, err := m.readDue(ctx, claimed, p, now)
+	if err == nil && r.left() {
+		return m.closeLeft(ctx, r, now)
 	}
-	open, ok := ahead.tasks[r.ID]
-	if !ok {
-		if open, err = m.open(ctx, r); err != nil {
-			return nil, false, err
+	var c Change
+	if err == nil {
+		c, err = r.due(m.config, now).change(now)
+	}
+	if err != nil {
+		return claimed.givenBack(now), err
+	}
+	return c, nil
+}
+
+// readDue reads what a decision about a claimed request depends on. Whatever changes meanwhile makes the commit fail, because
+// the claim has raised the request's version.
+func (m *Manager) readDue(ctx context.Context, claimed Request, p prefetched, now time.Time) (r reading, err error) {
+	r.request = claimed
+	r.server, r.found, err = inventory.Server(ctx, p.servers, claimed.ResellerID, claimed.ServerID)
+	if err != nil || r.left() {
+		return r, err
+	}
+	known := false
+	if r.open, known = p.open[claimed.ID]; !known {
+		if r.open, err = m.openTasks(ctx, claimed); err != nil {
+			return r, err
 		}
 	}
-	if s, err = m.loaded(ctx, r, open, now, false); err != nil {
-		return nil, false, err
-	}
-	s.rename(server.Name)
-	s.remind(now)
-	s.r.LeaseUntil, s.r.Failures = time.Time{}, 0
-	return s, false, nil
+	r.taken, err = m.takenDates(ctx, claimed, now, false)
+	return r, err
 }
 
-// rename writes down the server's present name.
-func (s *series) rename(name string) {
-	s.r.ServerName = name
+// due returns the series of a claimed request with everything that is due, and ends the lease.
+func (r reading) due(config *Config, now time.Time) *series {
+	s := r.series(config, now)
+	s.request.ServerName = r.server.Name
 	for _, t := range s.pending() {
-		t.ServerName = name
-	}
-}
-
-// remind tells the reseller of tasks that are overdue.
-func (s *series) remind(now time.Time) {
-	for _, t := range s.pending() {
+		t.ServerName = r.server.Name
 		if !t.RemindAt.IsZero() && !t.RemindAt.After(now) {
 			t.RemindAt = time.Time{}
-			s.tell(KindOverdue, t)
+			s.facts = append(s.facts, s.taskFact(KindOverdue, t))
 		}
 	}
+	s.request.LeaseUntil, s.request.Failures = time.Time{}, 0
+	return s
 }
 
-// tend does by itself what tendAll does for many, deciding again after a conflict as long as the claim's lease holds. With
-// a Performer it returns the task to be performed next, if one is due, and keeps the lease for it.
-func (m *Manager) tend(ctx context.Context, id uuid.UUID, held, now time.Time) (next *Task, err error) {
-	var r Request
-	err = fault.Retry(ctx, func() error {
-		next = nil
-		if r, err = m.conf.Store.Request(ctx, id); err != nil || !r.LeaseUntil.Equal(held) {
-			return err
-		}
-		s, left, err := m.look(ctx, r, ahead{servers: m.conf.Servers}, now)
-		if err != nil {
-			return err
-		}
-		if left {
-			return m.close(ctx, departure(r, now), now)
-		}
-		if next = s.performable(now); next != nil {
-			s.r.LeaseUntil = held
-		}
-		return m.commit(ctx, s, now)
-	})
-	if err == nil {
+// closeLeft ends all requests of a server that has left its client. If that fails, it returns the change that ends the claimed
+// request alone, or gives it back: a request that the Store refuses holds up no other request of the server.
+func (m *Manager) closeLeft(ctx context.Context, r reading, now time.Time) (Change, error) {
+	err := m.closeAssignment(ctx, releaseOf(r.request, now), now)
+	if err == nil || ctx.Err() != nil {
+		return Change{}, err
+	}
+	var alone Change
+	failure := m.readTasks(ctx, &r, now, false)
+	if failure == nil {
+		alone, failure = m.closed([]reading{r}, "", now, now)
+	}
+	if failure != nil {
+		return r.request.givenBack(now), errors.Join(err, failure)
+	}
+	return alone, err
+}
+
+// processOne does for one claimed request what processBatch does for many. If somebody changed the request meanwhile, it
+// decides again, as long as the lease of the claim holds. With a Performer it returns the task that is to be performed now,
+// and keeps the lease for it.
+func (m *Manager) processOne(ctx context.Context, claimed Request, now time.Time) (*Task, error) {
+	latest := claimed
+	var left *reading
+	var next *Task
+	_, err := manage.Operation[reading, *series]{
+		Read: func(ctx context.Context) (reading, error) {
+			request, err := m.store.Request(ctx, claimed.ID)
+			if err != nil {
+				return reading{}, nonsense(err)
+			}
+			latest = request
+			if !request.LeaseUntil.Equal(claimed.LeaseUntil) {
+				return reading{request: request}, nil
+			}
+			return m.readDue(ctx, request, prefetched{servers: m.config.Servers}, now)
+		},
+		Decide: func(r reading) (*series, bool, error) {
+			left, next = nil, nil
+			if !r.request.LeaseUntil.Equal(claimed.LeaseUntil) {
+				return nil, false, nil // another process has claimed it
+			}
+			if r.left() {
+				left = &r
+				return nil, false, nil
+			}
+			s := r.due(m.config, now)
+			if next = s.performable(now); next != nil {
+				s.request.LeaseUntil, s.request.Failures = claimed.LeaseUntil, r.request.Failures // until the result is recorded
+			}
+			return s, true, nil
+		},
+		Commit: func(ctx context.Context, s *series) error { return m.commit(ctx, s, now) },
+	}.Run(ctx)
+	if err == nil && left == nil {
 		return next, nil
 	}
-	if r.ID == uuid.Nil {
-		return nil, asError("Tick", err)
+	change := latest.givenBack(now)
+	if err == nil {
+		change, err = m.closeLeft(ctx, *left, now)
 	}
-	back := m.conf.Store.Commit(ctx, Change{Requests: []Request{r.postponed(now)}})
-	if errors.Is(back, ErrConflict) {
-		back = nil // who changed it has given it a new Due; at worst the lease ends
-	}
-	return nil, errors.Join(r.failed(err), back)
+	return nil, m.finish(ctx, latest, change, err, now)
 }
 
-// performable is the task that is to be performed next, if it is time.
+// finish writes the change that remains for a claimed request after a failure, and returns all failures.
+func (m *Manager) finish(ctx context.Context, r Request, c Change, failure error, now time.Time) error {
+	if failure != nil {
+		failure = r.tickError(failure)
+	}
+	if len(c.Requests) == 0 || ctx.Err() != nil {
+		return failure
+	}
+	// A conflict means that another process has changed the request, and has given it a new Due.
+	_, err := manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{r.batchItem(c, now)})
+	return errors.Join(failure, report(OpTick, ids{}, err))
+}
+
+// performable returns the task that is to be performed next, if one is due.
 func (s *series) performable(now time.Time) *Task {
-	if s.conf.Performer == nil {
+	if s.config.Performer == nil {
 		return nil
 	}
 	var first *Task
 	for _, t := range s.pending() {
-		due := later(t.At, t.TryAt)
-		if !due.After(now) && (first == nil || due.Before(later(first.At, first.TryAt))) {
+		if at := t.performAt(); !at.After(now) && (first == nil || at.Before(first.performAt())) {
 			first = t
 		}
 	}
 	return first
 }
 
-// postponed is a claimed request that could not be tended: it comes again later.
-func (r Request) postponed(now time.Time) Request {
-	r.Failures++
-	r.Due, r.LeaseUntil = zone.Instant(now.Add(again.Delay(r.Failures))), time.Time{}
-	return r
+// performAt is when the Performer may begin.
+func (t *Task) performAt() time.Time { return later(t.At, t.TryAt) }
+
+// batchItem is the item of a batch that stores c. If the Store refuses it, the request is given back.
+func (r Request) batchItem(c Change, now time.Time) manage.Item[Change] {
+	return manage.Item[Change]{Change: c, Refused: func(failure error) (Change, error) {
+		return r.givenBack(now), r.tickError(failure)
+	}}
 }
 
-func (r Request) failed(err error) error {
-	msg := fmt.Sprintf("Tick of the backups of %s (request %s): %v", r.ServerName, r.ID, err)
-	return &Error{Op: "Tick", RequestID: r.ID, ServerID: r.ServerID, Msg: msg, Err: err}
+// givenBack returns the change that gives a claimed request back after a failure, to be tried again later.
+func (r Request) givenBack(now time.Time) Change {
+	r.Failures++
+	r.Due, r.LeaseUntil = zone.Instant(now.Add(retryBackoff().Delay(r.Failures))), time.Time{}
+	return Change{Requests: []Request{r}}
+}
+
+// tickError is a failure of a claimed request, for the log.
+func (r Request) tickError(failure error) error {
+	f := manage.Report(string(OpTick), fmt.Errorf("backup request %s for server %s: %w", r.ID, r.ServerName, failure))
+	return &Error{
+		Op: OpTick, RequestID: r.ID, ServerID: r.ServerID, OutcomeUnknown: f.OutcomeUnknown, Msg: f.Msg, Err: failure,
+	}
+}
+
+// prefetched is what was read for many claimed requests at once.
+type prefetched struct {
+	servers dedicated.Inventory
+	open    map[uuid.UUID][]Task // by request; the tasks of other requests are read one by one
+}
+
+// prefetch reads the servers and the open tasks of claimed requests.
+func (m *Manager) prefetch(ctx context.Context, claimed []Request) prefetched {
+	servers := map[uuid.UUID][]uuid.UUID{}
+	for _, r := range claimed {
+		servers[r.ResellerID] = append(servers[r.ResellerID], r.ServerID)
+	}
+	return prefetched{inventory.Prefetch(ctx, m.config.Servers, servers), m.prefetchTasks(ctx, claimed)}
+}
+
+// prefetchTasks does for many requests what openTasks does for one. It leaves out the requests whose tasks it could not read
+// completely: reading them one by one returns the error.
+func (m *Manager) prefetchTasks(ctx context.Context, claimed []Request) map[uuid.UUID][]Task {
+	bulk, ok := m.store.(BulkStore)
+	if !ok {
+		return nil
+	}
+	var requests, skipped []uuid.UUID
+	for _, r := range claimed {
+		requests = append(requests, r.ID)
+		if r.Skipped != uuid.Nil {
+			skipped = append(skipped, r.Skipped)
+		}
+	}
+	tasks, err := bulk.OpenTasks(ctx, requests, skipped)
+	if err != nil {
+		return nil
+	}
+	// The order is that of Store.Tasks.
+	slices.SortFunc(tasks, func(a, b Task) int { return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:])) })
+	pending, others := map[uuid.UUID][]Task{}, map[uuid.UUID]Task{}
+	for _, t := range tasks {
+		if t.State == Pending {
+			pending[t.RequestID] = append(pending[t.RequestID], t)
+		} else {
+			others[t.ID] = t
+		}
+	}
+	open := map[uuid.UUID][]Task{}
+	for _, r := range claimed {
+		tasks := pending[r.ID]
+		if r.Skipped != uuid.Nil {
+			t, ok := others[r.Skipped]
+			if !ok {
+				continue
+			}
+			tasks = append(tasks, t)
+		}
+		open[r.ID] = tasks
+	}
+	return open
 }

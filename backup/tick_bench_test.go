@@ -12,11 +12,11 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// BenchmarkTick ticks where 100 daily requests are due, among many that are not: the cost follows the 100.
+// BenchmarkTick ticks with 100 daily requests that are due, among many that are not. The cost follows the 100.
 func BenchmarkTick(b *testing.B) {
 	for _, stored := range []int{1_000, 10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("stored=%d", stored), func(b *testing.B) {
-			store, clock := &backup.MemoryStore{}, &manual{now: start}
+			store, clock := &backup.MemoryStore{}, newClock(start)
 			a := dedicated.Actor{Role: dedicated.System, ResellerID: uuid.New()}
 			server := dedicated.Server{
 				ID: uuid.New(), ResellerID: a.ResellerID, ClientID: uuid.New(), Assignment: uuid.New(), Name: "web-07", State: dedicated.InUse,
@@ -31,7 +31,7 @@ func BenchmarkTick(b *testing.B) {
 			fill(b, store, server, stored-100)
 			b.ReportAllocs()
 			for b.Loop() {
-				clock.now = clock.now.Add(24 * time.Hour)
+				clock.Add(24 * time.Hour)
 				if _, err := m.Tick(b.Context()); err != nil {
 					b.Fatal(err)
 				}

@@ -19,36 +19,36 @@ import (
 
 func TestOneReminder(t *testing.T) {
 	t.Parallel()
-	p := setup(t, func(c *backup.Config) { c.Grace = 48 * time.Hour })
-	r := p.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 18})
-	assert.Equal(t, at("2026-01-01 18:00"), p.tick(t))
-	p.clock.Set(at("2026-01-01 18:00"))
-	p.tick(t)
-	p.clock.Set(at("2026-01-03 18:00").Add(-time.Microsecond))
-	p.tick(t)
-	assert.Zero(t, p.count(t, backup.KindOverdue))
+	f := setup(t, func(c *backup.Config) { c.Grace = 48 * time.Hour })
+	r := f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 18})
+	assert.Equal(t, at("2026-01-01 18:00"), f.tick(t))
+	f.clock.Set(at("2026-01-01 18:00"))
+	f.tick(t)
+	f.clock.Set(at("2026-01-03 18:00").Add(-time.Microsecond))
+	f.tick(t)
+	assert.Zero(t, f.count(t, backup.KindOverdue))
 	for range 3 {
-		p.clock.Add(time.Microsecond)
-		p.tick(t)
-		p.clock.Add(100 * time.Hour)
-		p.tick(t)
+		f.clock.Add(time.Microsecond)
+		f.tick(t)
+		f.clock.Add(100 * time.Hour)
+		f.tick(t)
 	}
-	assert.Equal(t, 1, p.count(t, backup.KindOverdue))
+	assert.Equal(t, 1, f.count(t, backup.KindOverdue))
 
-	// A retry has its own grace, and its own reminder.
-	task := p.planned(t, r).ID
-	_, err := p.Fail(t.Context(), p.reseller, task, "no space")
+	// Each attempt has its own grace and its own reminder.
+	task := f.planned(t, r).ID
+	_, err := f.Fail(t.Context(), f.reseller, task, "no space")
 	require.NoError(t, err)
-	_, err = p.Retry(t.Context(), p.reseller, task)
+	_, err = f.Retry(t.Context(), f.reseller, task)
 	require.NoError(t, err)
-	p.tick(t)
-	assert.Equal(t, 1, p.count(t, backup.KindOverdue))
-	p.clock.Add(48 * time.Hour)
-	p.tick(t)
-	assert.Equal(t, 2, p.count(t, backup.KindOverdue))
+	f.tick(t)
+	assert.Equal(t, 1, f.count(t, backup.KindOverdue))
+	f.clock.Add(48 * time.Hour)
+	f.tick(t)
+	assert.Equal(t, 2, f.count(t, backup.KindOverdue))
 }
 
-// TestMissedAgainstNext counts what was missed under random schedules by walking from one occurrence to the next.
+// TestMissedAgainstNext counts the missed occurrences of random schedules by stepping from one occurrence to the next.
 func TestMissedAgainstNext(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(5, 6))
@@ -70,8 +70,8 @@ func TestMissedAgainstNext(t *testing.T) {
 		case 1:
 			s.Until = start.AddDate(1+rnd.IntN(3), 0, 0)
 		}
-		p := setup(t)
-		r, err := p.Submit(t.Context(), p.client, backup.Form{ServerID: p.server.ID, Schedule: s})
+		f := setup(t)
+		r, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: f.server.ID, Schedule: s})
 		if errors.Is(err, backup.ErrInvalid) {
 			continue
 		}
@@ -83,9 +83,9 @@ func TestMissedAgainstNext(t *testing.T) {
 			for next, ok := s.Next(later(r.Planned, last)); ok && !next.After(now); next, ok = s.Next(next) {
 				missed, last = missed+1, next.UTC()
 			}
-			p.clock.Set(now)
-			p.tick(t)
-			skipped := p.list(t, backup.TaskQuery{States: []backup.State{backup.Skipped}})
+			f.clock.Set(now)
+			f.tick(t)
+			skipped := f.list(t, backup.TaskQuery{States: []backup.State{backup.Skipped}})
 			if missed == 0 {
 				require.Empty(t, skipped, "%v", s)
 				continue
@@ -104,109 +104,109 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// TestSafetyNet: nobody told the Manager that the server has left.
+// TestSafetyNet: the server leaves, and the Manager is not told.
 func TestSafetyNet(t *testing.T) {
 	t.Parallel()
-	leave := map[string]func(*testing.T, *panel){
-		"released": func(t *testing.T, p *panel) { p.release(t, p.server) },
-		"given to another client": func(t *testing.T, p *panel) {
-			p.release(t, p.server)
-			_, err := p.servers.Restock(t.Context(), p.reseller, p.server.ID)
+	leave := map[string]func(*testing.T, *fixture){
+		"released": func(t *testing.T, f *fixture) { f.release(t, f.server) },
+		"given to another client": func(t *testing.T, f *fixture) {
+			f.release(t, f.server)
+			_, err := f.servers.Restock(t.Context(), f.reseller, f.server.ID)
 			require.NoError(t, err)
-			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: billing()})
+			_, err = f.servers.Assign(t.Context(), f.reseller, f.server.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: billing()})
 			require.NoError(t, err)
 		},
-		"given to the same client anew": func(t *testing.T, p *panel) {
-			p.release(t, p.server)
-			_, err := p.servers.Restock(t.Context(), p.reseller, p.server.ID)
+		"given to the same client anew": func(t *testing.T, f *fixture) {
+			f.release(t, f.server)
+			_, err := f.servers.Restock(t.Context(), f.reseller, f.server.ID)
 			require.NoError(t, err)
-			_, err = p.servers.Assign(t.Context(), p.reseller, p.server.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: billing()})
+			_, err = f.servers.Assign(t.Context(), f.reseller, f.server.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: billing()})
 			require.NoError(t, err)
 		},
 	}
 	for name, left := range leave {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := setup(t)
-			first, second := p.submit(t, daily(2)), p.submit(t, daily(2))
-			left(t, p)
-			p.clock.Set(at("2026-01-02 02:00"))
-			p.tick(t)
-			tasks := p.list(t, backup.TaskQuery{})
+			f := setup(t)
+			first, second := f.submit(t, daily(2)), f.submit(t, daily(2))
+			left(t, f)
+			f.clock.Set(at("2026-01-02 02:00"))
+			f.tick(t)
+			tasks := f.list(t, backup.TaskQuery{})
 			require.Len(t, tasks, 2)
 			for _, task := range tasks {
 				assert.Equal(t, backup.Cancelled, task.State)
 				assert.NotEmpty(t, task.Reason)
 			}
 			for _, id := range []uuid.UUID{first.ID, second.ID} {
-				r, err := p.Request(t.Context(), p.reseller, id)
+				r, err := f.Request(t.Context(), f.reseller, id)
 				require.NoError(t, err)
 				assert.Equal(t, backup.Closed, r.Ending)
 			}
-			assert.Equal(t, 1, p.count(t, backup.KindClosed), "one mail for all")
-			assert.Zero(t, p.tick(t))
+			assert.Equal(t, 1, f.count(t, backup.KindClosed), "one mail for all")
+			assert.Zero(t, f.tick(t))
 		})
 	}
 }
 
-// TestSafetyNetWithoutAssignments: the servers of a host's own table are told apart by their client alone.
+// TestSafetyNetWithoutAssignments: the servers of a host's own table have no assignments. Only the client differs.
 func TestSafetyNetWithoutAssignments(t *testing.T) {
 	t.Parallel()
 	var server dedicated.Server
-	p := setup(t, func(c *backup.Config) {
+	f := setup(t, func(c *backup.Config) {
 		c.Servers = serversFunc(func(uuid.UUID) (dedicated.Server, error) { return server, nil })
 	})
-	server = p.server
+	server = f.server
 	server.Assignment = uuid.Nil
-	first := p.submit(t, daily(2))
-	next := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: p.reseller.ResellerID}
+	first := f.submit(t, daily(2))
+	next := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: f.reseller.ResellerID}
 	server.ClientID = next.ID
-	second, err := p.Submit(t.Context(), next, backup.Form{ServerID: server.ID, Schedule: daily(2)})
+	second, err := f.Submit(t.Context(), next, backup.Form{ServerID: server.ID, Schedule: daily(2)})
 	require.NoError(t, err)
-	p.clock.Set(at("2026-01-02 02:00"))
-	p.tick(t)
-	assert.Equal(t, backup.Pending, p.planned(t, second).State)
-	assert.Equal(t, backup.Cancelled, p.list(t, backup.TaskQuery{RequestID: first.ID})[0].State)
+	f.clock.Set(at("2026-01-02 02:00"))
+	f.tick(t)
+	assert.Equal(t, backup.Pending, f.planned(t, second).State)
+	assert.Equal(t, backup.Cancelled, f.list(t, backup.TaskQuery{RequestID: first.ID})[0].State)
 }
 
-// TestSafetyNetWhileWaiting: a task that was due when the server was still the client's is looked at again.
+// TestSafetyNetWhileWaiting: the server leaves after the task was due. A later Tick finds it.
 func TestSafetyNetWhileWaiting(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	p.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 18})
-	p.clock.Set(at("2026-01-01 18:00"))
-	p.tick(t)
-	p.release(t, p.server)
-	p.clock.Set(at("2026-01-01 19:00"))
-	p.tick(t)
-	assert.Equal(t, backup.Cancelled, p.list(t, backup.TaskQuery{})[0].State)
+	f := setup(t)
+	f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 18})
+	f.clock.Set(at("2026-01-01 18:00"))
+	f.tick(t)
+	f.release(t, f.server)
+	f.clock.Set(at("2026-01-01 19:00"))
+	f.tick(t)
+	assert.Equal(t, backup.Cancelled, f.list(t, backup.TaskQuery{})[0].State)
 }
 
-// TestServerOnHold: a client that is held back still uses its server.
-func TestServerOnHold(t *testing.T) {
+// TestSuspendedServer: the client of a suspended server still uses it.
+func TestSuspendedServer(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	_, err := p.servers.Suspend(t.Context(), p.reseller, p.server.ID, "invoice")
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	_, err := f.servers.Suspend(t.Context(), f.reseller, f.server.ID, "invoice")
 	require.NoError(t, err)
-	p.clock.Set(at("2026-01-02 02:00"))
-	p.tick(t)
-	assert.Equal(t, backup.Pending, p.planned(t, r).State)
+	f.clock.Set(at("2026-01-02 02:00"))
+	f.tick(t)
+	assert.Equal(t, backup.Pending, f.planned(t, r).State)
 }
 
 func TestRenamedServer(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
-	r := p.submit(t, daily(2))
-	_, err := p.servers.Rename(t.Context(), p.reseller, p.server.ID, "web-08")
+	f := setup(t)
+	r := f.submit(t, daily(2))
+	_, err := f.servers.Rename(t.Context(), f.reseller, f.server.ID, "web-08")
 	require.NoError(t, err)
-	assert.Equal(t, "web-07", p.planned(t, r).ServerName)
-	p.clock.Set(at("2026-01-02 02:00"))
-	p.tick(t)
-	assert.Equal(t, "web-08", p.planned(t, r).ServerName)
+	assert.Equal(t, "web-07", f.planned(t, r).ServerName)
+	f.clock.Set(at("2026-01-02 02:00"))
+	f.tick(t)
+	assert.Equal(t, "web-08", f.planned(t, r).ServerName)
 }
 
-// TestInventoryDown: what fails is tried again later, and holds up nobody else.
+// TestInventoryDown: a request whose server cannot be read is tried again later, and holds up no other.
 func TestInventoryDown(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func() error{
@@ -215,59 +215,59 @@ func TestInventoryDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inventory := &outage{}
-			p := setup(t, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
-			bad := p.submit(t, daily(2))
-			inventory.of, inventory.fault = p.server.ID, fault
-			p.server = p.rent(t, "web-08", dedicated.Owner{}, p.client.ID)
-			good := p.submit(t, daily(2))
+			inventory := &failingInventory{}
+			f := setup(t, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
+			bad := f.submit(t, daily(2))
+			inventory.of, inventory.fault = f.server.ID, fault
+			f.server = f.rent(t, "web-08", dedicated.Owner{}, f.client.ID)
+			good := f.submit(t, daily(2))
 
-			p.clock.Set(at("2026-01-05 02:00"))
-			_, err := p.Tick(t.Context())
+			f.clock.Set(at("2026-01-05 02:00"))
+			_, err := f.Tick(t.Context())
 			require.ErrorIs(t, err, errDown)
 			var e *backup.Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, bad.ID, e.RequestID)
-			assert.Len(t, p.list(t, backup.TaskQuery{RequestID: good.ID}), 2)
-			assert.Len(t, p.list(t, backup.TaskQuery{RequestID: bad.ID}), 1)
+			assert.Len(t, f.list(t, backup.TaskQuery{RequestID: good.ID}), 2)
+			assert.Len(t, f.list(t, backup.TaskQuery{RequestID: bad.ID}), 1)
 			for n := 1; n < 4; n++ {
-				r, err := p.Request(t.Context(), p.reseller, bad.ID)
+				r, err := f.Request(t.Context(), f.reseller, bad.ID)
 				require.NoError(t, err)
 				require.Equal(t, n, r.Failures)
-				require.True(t, r.Due.After(p.clock.Now()), "later, and so it does not spin")
-				p.tick(t)
-				p.clock.Set(r.Due)
-				_, err = p.Tick(t.Context())
+				require.True(t, r.Due.After(f.clock.Now()), "it is tried again later, not at once")
+				f.tick(t)
+				f.clock.Set(r.Due)
+				_, err = f.Tick(t.Context())
 				require.ErrorIs(t, err, errDown)
 			}
 			inventory.fault = nil
-			p.clock.Add(time.Hour)
-			p.tick(t)
-			r, err := p.Request(t.Context(), p.reseller, bad.ID)
+			f.clock.Add(time.Hour)
+			f.tick(t)
+			r, err := f.Request(t.Context(), f.reseller, bad.ID)
 			require.NoError(t, err)
 			assert.Zero(t, r.Failures)
-			assert.Len(t, p.list(t, backup.TaskQuery{RequestID: bad.ID}), 2)
+			assert.Len(t, f.list(t, backup.TaskQuery{RequestID: bad.ID}), 2)
 		})
 	}
 }
 
-// contested is a store that answers the first Commits with a conflict.
-type contested struct {
+// conflictingStore is a store whose first Commits return a conflict.
+type conflictingStore struct {
 	backup.Store
 	left atomic.Int64
 }
 
-func (c *contested) Commit(ctx context.Context, changes ...backup.Change) error {
+func (c *conflictingStore) Commit(ctx context.Context, changes ...backup.Change) error {
 	if c.left.Add(-1) >= 0 {
-		return fmt.Errorf("somebody was faster: %w", backup.ErrConflict)
+		return fmt.Errorf("another process was faster: %w", backup.ErrConflict)
 	}
 	return c.Store.Commit(ctx, changes...)
 }
 
 func TestConflictsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	store, asked := &contested{}, 0
-	p := setup(t, func(c *backup.Config) {
+	store, asked := &conflictingStore{}, 0
+	f := setup(t, func(c *backup.Config) {
 		store.Store, c.Store = c.Store, store
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, backup.Request) error {
 			asked++
@@ -275,38 +275,38 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 		})
 	})
 	store.left.Store(4)
-	r, other := p.submit(t, daily(2)), p.submit(t, daily(2))
+	r, other := f.submit(t, daily(2)), f.submit(t, daily(2))
 	assert.Equal(t, 2, asked, "gates are asked once an operation")
 	store.left.Store(4)
-	r = revise(t, p, r, daily(2))
-	r = revise(t, p, r, backup.Schedule{Frequency: backup.Daily, Interval: 1, Hour: 2})
+	r = revise(t, f, r, daily(2))
+	r = revise(t, f, r, backup.Schedule{Frequency: backup.Daily, Interval: 1, Hour: 2})
 	assert.Equal(t, 3, asked)
-	p.clock.Set(at("2026-01-03 02:00"))
+	f.clock.Set(at("2026-01-03 02:00"))
 	store.left.Store(3)
-	p.tick(t)
+	f.tick(t)
 	for _, id := range []uuid.UUID{r.ID, other.ID} {
-		skipped := p.list(t, backup.TaskQuery{RequestID: id, States: []backup.State{backup.Skipped}})
+		skipped := f.list(t, backup.TaskQuery{RequestID: id, States: []backup.State{backup.Skipped}})
 		require.Len(t, skipped, 1)
 		assert.Equal(t, 1, skipped[0].Missed)
 	}
 	store.left.Store(4)
-	_, err := p.Complete(t.Context(), p.reseller, p.planned(t, r).ID, backup.Result{})
+	_, err := f.Complete(t.Context(), f.reseller, f.planned(t, r).ID, backup.Result{})
 	require.NoError(t, err)
 	store.left.Store(5)
-	_, err = p.Complete(t.Context(), p.reseller, p.planned(t, other).ID, backup.Result{})
+	_, err = f.Complete(t.Context(), f.reseller, f.planned(t, other).ID, backup.Result{})
 	require.ErrorIs(t, err, backup.ErrConflict)
-	assert.Equal(t, 1, p.count(t, backup.KindCompleted))
-	assert.Equal(t, 2, p.count(t, backup.KindOverdue))
+	assert.Equal(t, 1, f.count(t, backup.KindCompleted))
+	assert.Equal(t, 2, f.count(t, backup.KindOverdue))
 }
 
-// counted is a store that counts its calls.
-type counted struct {
+// countingStore is a store that counts its calls.
+type countingStore struct {
 	backup.Store
 	commits, claims int
 	down            bool
 }
 
-func (c *counted) Commit(ctx context.Context, changes ...backup.Change) error {
+func (c *countingStore) Commit(ctx context.Context, changes ...backup.Change) error {
 	c.commits++
 	if c.down {
 		return errDown
@@ -314,55 +314,55 @@ func (c *counted) Commit(ctx context.Context, changes ...backup.Change) error {
 	return c.Store.Commit(ctx, changes...)
 }
 
-func (c *counted) ClaimDue(ctx context.Context, now, until time.Time, limit int) (backup.Due, error) {
+func (c *countingStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (backup.Due, error) {
 	c.claims++
 	return c.Store.ClaimDue(ctx, now, until, limit)
 }
 
-// TestTickWorksInBatches: a transaction for a hundred requests, not a hundred of them; and none where nothing is due.
+// TestTickWorksInBatches: a hundred requests take one Commit. If nothing is due, there is no Commit.
 func TestTickWorksInBatches(t *testing.T) {
 	t.Parallel()
-	store := &counted{}
-	p := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
+	store := &countingStore{}
+	f := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
 	for range 250 {
-		p.submit(t, daily(2))
+		f.submit(t, daily(2))
 	}
 	store.commits, store.claims = 0, 0
-	p.tick(t)
+	f.tick(t)
 	assert.Equal(t, 0, store.commits)
-	p.clock.Set(at("2026-01-03 02:00"))
-	p.tick(t)
+	f.clock.Set(at("2026-01-03 02:00"))
+	f.tick(t)
 	assert.Equal(t, 3, store.commits)
 	assert.Equal(t, 5, store.claims)
-	counts, err := p.Counts(t.Context(), p.reseller, backup.TaskQuery{})
+	counts, err := f.Counts(t.Context(), f.reseller, backup.TaskQuery{})
 	require.NoError(t, err)
 	assert.Equal(t, 250, counts[backup.Skipped])
 }
 
-// TestStoreDown: a Tick that cannot write says so and ends; what it had claimed comes again with the end of the lease.
+// TestStoreDown: a Tick that cannot write returns the error. The claimed requests come again when their leases end.
 func TestStoreDown(t *testing.T) {
 	t.Parallel()
-	store := &counted{}
-	p := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
-	p.submit(t, daily(2))
-	p.clock.Set(at("2026-01-03 02:00"))
+	store := &countingStore{}
+	f := setup(t, func(c *backup.Config) { store.Store, c.Store = c.Store, store })
+	f.submit(t, daily(2))
+	f.clock.Set(at("2026-01-03 02:00"))
 	store.down = true
-	_, err := p.Tick(t.Context())
+	_, err := f.Tick(t.Context())
 	require.ErrorIs(t, err, errDown)
 	store.down = false
-	p.tick(t)
-	assert.Len(t, p.list(t, backup.TaskQuery{}), 1)
-	p.clock.Set(at("2026-01-03 02:05"))
-	p.tick(t)
-	assert.Len(t, p.list(t, backup.TaskQuery{}), 2)
+	f.tick(t)
+	assert.Len(t, f.list(t, backup.TaskQuery{}), 1)
+	f.clock.Set(at("2026-01-03 02:05"))
+	f.tick(t)
+	assert.Len(t, f.list(t, backup.TaskQuery{}), 2)
 }
 
-// TestTickEndsWithItsContext, and says so.
+// TestTickEndsWithItsContext: the error is that of the context.
 func TestTickEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	p := setup(t)
+	f := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := p.Tick(ctx)
+	_, err := f.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 }

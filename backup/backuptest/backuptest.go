@@ -1,4 +1,17 @@
-// Package backuptest is the conformance suite for implementations of backup.Store.
+// Package backuptest tests implementations of backup.Store.
+//
+// A store with a subtle error forgets a backup or plans it twice, and seldom in a way that a demonstration shows. TestStore tests a
+// store against each numbered line of the contract in the comment of backup.Store, with concurrent calls and failed commits. The
+// smallest use is a test of your own store:
+//
+//	func TestBackupStore(t *testing.T) {
+//		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {
+//			db := openEmptyDatabase(t)
+//			return db.Backups(), db.Outbox()
+//		})
+//	}
+//
+// The name of a failed sub-test has the number of the line that the store breaks.
 package backuptest
 
 import (
@@ -16,16 +29,9 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestStore tests an implementation against the contract in backup.Store's comment. open returns a fresh, empty store and
-// the outbox in which the events of its Commit arrive; it is called once for each sub-test, and each sub-test is named
-// after the numbered line of the contract that it holds. A store that is no backup.BulkStore skips what is owed by one.
-//
-//	func TestStore(t *testing.T) {
-//		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {
-//			outbox := &notify.MemoryOutbox{}
-//			return &backup.MemoryStore{Outbox: outbox}, outbox
-//		})
-//	}
+// TestStore tests a store against the contract in the comment of backup.Store. open returns a fresh, empty store and the outbox that
+// receives the events of its Commit. TestStore calls open once for each sub-test. If the store implements backup.BulkStore, TestStore
+// tests that too.
 func TestStore(t *testing.T, open func(*testing.T) (backup.Store, notify.Outbox)) {
 	t.Run("requests", func(t *testing.T) { storetest.Test(t, requests(open)) })
 	t.Run("tasks", func(t *testing.T) { storetest.Test(t, tasks(open)) })
@@ -67,13 +73,9 @@ func adaptRequests(store backup.Store, outbox notify.Outbox) storetest.Store[bac
 		List: func(ctx context.Context, reseller uuid.UUID, limit int, after string) ([]backup.Request, string, error) {
 			return store.Requests(ctx, reseller, backup.RequestQuery{Limit: limit, After: after})
 		},
-		Commit: func(ctx context.Context, changes ...storetest.Change[backup.Request]) error {
-			var own []backup.Change
-			for _, c := range changes {
-				own = append(own, backup.Change{Requests: c.Records, Events: c.Events})
-			}
-			return store.Commit(ctx, own...)
-		},
+		Commit: storetest.AdaptCommit(store.Commit, func(requests []backup.Request, events []notify.Event) backup.Change {
+			return backup.Change{Requests: requests, Events: events}
+		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]backup.Request, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
 			return due.Requests, due.Next, err
@@ -82,7 +84,7 @@ func adaptRequests(store backup.Store, outbox notify.Outbox) storetest.Store[bac
 	}
 }
 
-// instant is the n-th hour of the suite's own time.
+// instant returns the n-th hour of the suite's time.
 func instant(n int) time.Time { return time.Date(2026, 4, 1, n, 0, 0, 0, time.UTC) }
 
 func makeRequest(reseller uuid.UUID, n int) backup.Request {
@@ -125,13 +127,9 @@ func adaptTasks(store backup.Store, outbox notify.Outbox) storetest.Store[backup
 		List: func(ctx context.Context, reseller uuid.UUID, limit int, after string) ([]backup.Task, string, error) {
 			return store.Tasks(ctx, reseller, backup.TaskQuery{Limit: limit, After: after})
 		},
-		Commit: func(ctx context.Context, changes ...storetest.Change[backup.Task]) error {
-			var own []backup.Change
-			for _, c := range changes {
-				own = append(own, backup.Change{Tasks: c.Records, Events: c.Events})
-			}
-			return store.Commit(ctx, own...)
-		},
+		Commit: storetest.AdaptCommit(store.Commit, func(tasks []backup.Task, events []notify.Event) backup.Change {
+			return backup.Change{Tasks: tasks, Events: events}
+		}),
 		Outbox: outbox,
 	}
 }
@@ -142,6 +140,6 @@ func makeTask(reseller uuid.UUID, n int) backup.Task {
 		ServerName: "web'7", What: "the database\nand /home", At: instant(n % 5).Add(time.Microsecond), State: backup.Pending,
 		Missed: 3, Attempt: 2, AtProvider: true,
 		Result: backup.Result{Bytes: 5 << 40, Location: "vault-2/größe", Note: "checked\nby \"restoring\" it"},
-		Reason: "no space", RemindAt: instant(5), Tries: 4, TryAt: instant(6).Add(999999 * time.Microsecond),
+		Reason: "no space", PerformerFailed: true, RemindAt: instant(5), Tries: 4, TryAt: instant(6).Add(999999 * time.Microsecond),
 	}
 }

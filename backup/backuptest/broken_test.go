@@ -2,7 +2,8 @@ package backuptest_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,215 +17,208 @@ import (
 )
 
 type (
-	readRequest  = func(context.Context, backup.Store, uuid.UUID) (backup.Request, error)
-	readTask     = func(context.Context, backup.Store, uuid.UUID) (backup.Task, error)
-	listRequests = func(context.Context, backup.Store, uuid.UUID, backup.RequestQuery) ([]backup.Request, string, error)
-	listTasks    = func(context.Context, backup.Store, uuid.UUID, backup.TaskQuery) ([]backup.Task, string, error)
-	count        = func(context.Context, backup.Store, uuid.UUID, backup.TaskQuery) (map[backup.State]int, error)
-	claim        = func(ctx context.Context, s backup.Store, now, until time.Time, limit int) (backup.Due, error)
-	commit       = func(context.Context, backup.Store, ...backup.Change) error
+	requestMethods = storetest.Methods[backup.Request, backup.RequestQuery, backup.Change, backup.Due]
+	requestBreaks  = storetest.Breaks[backup.Store, backup.Request, backup.RequestQuery, backup.Change, backup.Due]
+	requestFields  = storetest.Fields[backup.Request, backup.RequestQuery, backup.Change, backup.Due]
+	taskMethods    = storetest.Methods[backup.Task, backup.TaskQuery, backup.Change, struct{}]
+	taskBreaks     = storetest.Breaks[backup.Store, backup.Task, backup.TaskQuery, backup.Change, struct{}]
+	taskFields     = storetest.Fields[backup.Task, backup.TaskQuery, backup.Change, struct{}]
+	countFunc      = func(context.Context, uuid.UUID, backup.TaskQuery) (map[backup.State]int, error)
 )
 
-// altered is a store with methods replaced; the others are the good store's.
-type altered struct {
+// brokenRequests has the methods of Store, but for the ones in methods.
+type brokenRequests struct {
 	backup.Store
-	request  readRequest
-	requests listRequests
-	task     readTask
-	tasks    listTasks
-	counts   count
-	claimDue claim
-	commit   commit
+	methods requestMethods
 }
 
-func (a altered) Request(ctx context.Context, id uuid.UUID) (backup.Request, error) {
-	if a.request != nil {
-		return a.request(ctx, a.Store, id)
+func (s brokenRequests) Request(ctx context.Context, id uuid.UUID) (backup.Request, error) {
+	return s.methods.Get(ctx, id)
+}
+
+func (s brokenRequests) Requests(ctx context.Context, reseller uuid.UUID, q backup.RequestQuery) ([]backup.Request, string, error) {
+	return s.methods.List(ctx, reseller, q)
+}
+
+func (s brokenRequests) ClaimDue(ctx context.Context, now, until time.Time, limit int) (backup.Due, error) {
+	return s.methods.Claim(ctx, now, until, limit)
+}
+
+func (s brokenRequests) Commit(ctx context.Context, changes ...backup.Change) error {
+	return s.methods.Commit(ctx, changes...)
+}
+
+// brokenTasks has the methods of Store, but for the ones in methods.
+type brokenTasks struct {
+	backup.Store
+	methods taskMethods
+}
+
+func (s brokenTasks) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
+	return s.methods.Get(ctx, id)
+}
+
+func (s brokenTasks) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
+	return s.methods.List(ctx, reseller, q)
+}
+
+func (s brokenTasks) Commit(ctx context.Context, changes ...backup.Change) error {
+	return s.methods.Commit(ctx, changes...)
+}
+
+// brokenCounts has the methods of Store, but for Counts.
+type brokenCounts struct {
+	backup.Store
+	counts countFunc
+}
+
+func (s brokenCounts) Counts(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
+	return s.counts(ctx, reseller, q)
+}
+
+func suite() storetest.Suite[backup.Store] {
+	return storetest.Suite[backup.Store]{Test: backuptest.TestStore, Open: open}
+}
+
+func breakRequests() requestBreaks {
+	return requestBreaks{
+		Suite: suite(), Path: "requests/", References: true,
+		Fields: requestFields{
+			Meta: func(r *backup.Request) storetest.Meta {
+				return storetest.Meta{ID: &r.ID, Version: &r.Version, Due: &r.Due, Lease: &r.LeaseUntil}
+			},
+			Page:    func(q *backup.RequestQuery) (limit *int, after *string) { return &q.Limit, &q.After },
+			Records: func(c *backup.Change) *[]backup.Request { return &c.Requests },
+			Events:  func(c *backup.Change) *[]notify.Event { return &c.Events },
+			Claimed: func(d *backup.Due) (*[]backup.Request, *time.Time) { return &d.Requests, &d.Next },
+		},
+		Methods: func(s backup.Store) requestMethods {
+			return requestMethods{Get: s.Request, List: s.Requests, Claim: s.ClaimDue, Commit: s.Commit}
+		},
+		Replace: func(s backup.Store, m requestMethods) backup.Store { return brokenRequests{s, m} },
 	}
-	return a.Store.Request(ctx, id)
 }
 
-func (a altered) Requests(ctx context.Context, reseller uuid.UUID, q backup.RequestQuery) ([]backup.Request, string, error) {
-	if a.requests != nil {
-		return a.requests(ctx, a.Store, reseller, q)
+func breakTasks() taskBreaks {
+	return taskBreaks{
+		Suite: suite(), Path: "tasks/",
+		Fields: taskFields{
+			Meta:    func(t *backup.Task) storetest.Meta { return storetest.Meta{ID: &t.ID, Version: &t.Version} },
+			Page:    func(q *backup.TaskQuery) (limit *int, after *string) { return &q.Limit, &q.After },
+			Records: func(c *backup.Change) *[]backup.Task { return &c.Tasks },
+			Events:  func(c *backup.Change) *[]notify.Event { return &c.Events },
+		},
+		Methods: func(s backup.Store) taskMethods { return taskMethods{Get: s.Task, List: s.Tasks, Commit: s.Commit} },
+		Replace: func(s backup.Store, m taskMethods) backup.Store { return brokenTasks{s, m} },
 	}
-	return a.Store.Requests(ctx, reseller, q)
 }
 
-func (a altered) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
-	if a.task != nil {
-		return a.task(ctx, a.Store, id)
+func TestBrokenRequests(t *testing.T) {
+	t.Parallel()
+	requests := breakRequests()
+	storetest.Fails(t, append(requests.All(),
+		requests.BreakRecords("requests/6 time", "returns schedules in local time", func(r *backup.Request) {
+			r.Form.Schedule.Start = r.Form.Schedule.Start.In(time.FixedZone("", 3600))
+		}),
+		requests.BreakRecords("6 time: every schedule", "forgets the last day of the month", func(r *backup.Request) {
+			r.Form.Schedule.MonthDay = max(r.Form.Schedule.MonthDay, 0)
+		}),
+		requests.BreakRecords("requests/6 time", "returns 1970 for a zero end", func(r *backup.Request) {
+			if r.Ended.IsZero() {
+				r.Ended = time.Unix(0, 0).UTC()
+			}
+		}),
+		requests.BreakQueries("8 order: criteria of requests", "lists ended requests as live ones", func(q *backup.RequestQuery) { q.Live = false }),
+		requests.BreakMethods("8 order: the cursor of the other", "lists requests again after a cursor of tasks", func(m *requestMethods) {
+			m.List = requests.StartAgain(m.List)
+		}),
+	)...)
+}
+
+func TestBrokenTasks(t *testing.T) {
+	t.Parallel()
+	tasks := breakTasks()
+	storetest.Fails(t, append(tasks.All(),
+		tasks.BreakRecords("tasks/6 time", "truncates times to seconds", func(t *backup.Task) { t.At = t.At.Truncate(time.Second) }),
+		tasks.BreakRecords("tasks/6 time", "stores the first line of texts", func(t *backup.Task) { t.What, _, _ = strings.Cut(t.What, "\n") }),
+		tasks.BreakRecords("tasks/6 time", "stores 32 bits of a size", func(t *backup.Task) { t.Result.Bytes = int64(int32(t.Result.Bytes)) }),
+		tasks.BreakRecords("tasks/6 time", "stores a derived field", func(t *backup.Task) { t.Overdue = t.State == backup.Pending }),
+		tasks.BreakMethods("8 order: the cursor of the other", "lists tasks again after a cursor of requests", func(m *taskMethods) {
+			m.List = tasks.StartAgain(m.List)
+		}),
+	)...)
+}
+
+// TestBrokenUniqueness breaks the lines about requests and tasks together.
+func TestBrokenUniqueness(t *testing.T) {
+	t.Parallel()
+	tasks := breakTasks()
+	storetest.Fails(t,
+		tasks.BreakMethods("4 atomicity: a request has one planned task", "stores any number of planned tasks", func(m *taskMethods) {
+			m.Commit = hideRequests(m.Commit)
+		}),
+		tasks.BreakMethods("4 atomicity: one of two concurrent planned tasks", "looks for a planned task before it writes", func(m *taskMethods) {
+			var mu sync.Mutex
+			commit := m.Commit
+			m.Commit = func(ctx context.Context, changes ...backup.Change) error {
+				err := commit(ctx, changes...)
+				mu.Lock()
+				defer mu.Unlock()
+				if errors.Is(err, backup.ErrConflict) && len(changes[0].Tasks) == 1 && changes[0].Tasks[0].Version == 0 {
+					return hideRequests(commit)(ctx, changes...)
+				}
+				return err
+			}
+		}),
+		tasks.BreakMethods("4 atomicity: requests and tasks", "commits requests first", func(m *taskMethods) {
+			commit := m.Commit
+			m.Commit = func(ctx context.Context, changes ...backup.Change) error {
+				for i := range changes {
+					if err := commit(ctx, backup.Change{Requests: changes[i].Requests}); err != nil {
+						return err
+					}
+					changes[i].Requests = nil
+				}
+				return commit(ctx, changes...)
+			}
+		}),
+	)
+}
+
+// hideRequests stores tasks under a random RequestID, so that the store never finds a second planned task of a request.
+func hideRequests(commit storetest.CommitFunc[backup.Change]) storetest.CommitFunc[backup.Change] {
+	return breakTasks().EditCommitted(commit, func(_ context.Context, t *backup.Task) { t.RequestID = uuid.New() })
+}
+
+func TestBrokenCriteria(t *testing.T) {
+	t.Parallel()
+	tasks := breakTasks()
+	counts := func(line, name string, change func(backup.Store) countFunc) storetest.Broken {
+		return suite().Break(line, name, func(s backup.Store) backup.Store { return brokenCounts{s, change(s)} })
 	}
-	return a.Store.Task(ctx, id)
-}
-
-func (a altered) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
-	if a.tasks != nil {
-		return a.tasks(ctx, a.Store, reseller, q)
-	}
-	return a.Store.Tasks(ctx, reseller, q)
-}
-
-func (a altered) Counts(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
-	if a.counts != nil {
-		return a.counts(ctx, a.Store, reseller, q)
-	}
-	return a.Store.Counts(ctx, reseller, q)
-}
-
-func (a altered) ClaimDue(ctx context.Context, now, until time.Time, limit int) (backup.Due, error) {
-	if a.claimDue != nil {
-		return a.claimDue(ctx, a.Store, now, until, limit)
-	}
-	return a.Store.ClaimDue(ctx, now, until, limit)
-}
-
-func (a altered) Commit(ctx context.Context, changes ...backup.Change) error {
-	if a.commit != nil {
-		return a.commit(ctx, a.Store, changes...)
-	}
-	return a.Store.Commit(ctx, changes...)
-}
-
-// breaks says which line the suite must fail at when alter has replaced methods of a fresh, good store.
-func breaks(line, name string, alter func(a *altered, outbox *notify.Outbox)) storetest.Broken {
-	return storetest.Broken{Name: name, Line: line, Run: func(t *testing.T) {
-		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {
-			store, outbox := open(t)
-			a := altered{Store: store}
-			alter(&a, &outbox)
-			return a, outbox
+	// queries edits the queries of both Tasks and Counts.
+	queries := func(line, name string, edit func(*backup.TaskQuery)) storetest.Broken {
+		return suite().Break(line, name, func(s backup.Store) backup.Store {
+			m := tasks.Methods(s)
+			m.List = tasks.EditQueries(m.List, edit)
+			return brokenCounts{brokenTasks{s, m}, func(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
+				edit(&q)
+				return s.Counts(ctx, reseller, q)
+			}}
 		})
-	}}
-}
-
-func commits(line, name string, f commit) storetest.Broken {
-	return breaks(line, name, func(a *altered, _ *notify.Outbox) { a.commit = f })
-}
-
-func claims(line, name string, f claim) storetest.Broken {
-	return breaks(line, name, func(a *altered, _ *notify.Outbox) { a.claimDue = f })
-}
-
-// requests breaks what Request returns, tasks what Task does.
-func requests(line, name string, change func(*backup.Request)) storetest.Broken {
-	return breaks(line, name, func(a *altered, _ *notify.Outbox) {
-		a.request = func(ctx context.Context, s backup.Store, id uuid.UUID) (backup.Request, error) {
-			r, err := s.Request(ctx, id)
-			change(&r)
-			return r, err
-		}
-	})
-}
-
-func tasks(line, name string, change func(*backup.Task)) storetest.Broken {
-	return breaks(line, name, func(a *altered, _ *notify.Outbox) {
-		a.task = func(ctx context.Context, s backup.Store, id uuid.UUID) (backup.Task, error) {
-			t, err := s.Task(ctx, id)
-			change(&t)
-			return t, err
-		}
-	})
-}
-
-// asked breaks Tasks and Counts by what they are asked.
-func asked(line, name string, change func(*backup.TaskQuery)) storetest.Broken {
-	return breaks(line, name, func(a *altered, _ *notify.Outbox) {
-		a.tasks = func(ctx context.Context, s backup.Store, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
-			change(&q)
-			return s.Tasks(ctx, reseller, q)
-		}
-		a.counts = func(ctx context.Context, s backup.Store, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
-			change(&q)
-			return s.Counts(ctx, reseller, q)
-		}
-	})
-}
-
-// unchecked commits as a store does that checks no versions.
-func unchecked(ctx context.Context, s backup.Store, changes ...backup.Change) error {
-	var all []backup.Change
-	for _, c := range changes {
-		own := backup.Change{Events: c.Events}
-		for _, r := range c.Requests {
-			stored, err := s.Request(ctx, r.ID)
-			r.Version = stored.Version
-			if err != nil {
-				r.Version = 0
+	}
+	storetest.Fails(t,
+		queries("8 order: criteria of tasks", "lists the tasks at To", func(q *backup.TaskQuery) {
+			if !q.To.IsZero() {
+				q.To = q.To.Add(time.Microsecond)
 			}
-			own.Requests = append(own.Requests, r)
-		}
-		for _, t := range c.Tasks {
-			stored, err := s.Task(ctx, t.ID)
-			t.Version = stored.Version
-			if err != nil {
-				t.Version = 0
+		}),
+		queries("8 order: criteria of tasks", "ignores the owner", func(q *backup.TaskQuery) { q.Owner = "" }),
+		queries("8 order: counts", "counts all states", func(q *backup.TaskQuery) { q.States = nil }),
+		counts("9 context: a cancelled context is an error of counts", "ignores the context of counts", func(s backup.Store) countFunc {
+			return func(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
+				return s.Counts(context.WithoutCancel(ctx), reseller, q)
 			}
-			own.Tasks = append(own.Tasks, t)
-		}
-		all = append(all, own)
-	}
-	return s.Commit(ctx, all...)
-}
-
-// stale says whether a version of the changes is not the stored one.
-func stale(ctx context.Context, s backup.Store, changes []backup.Change) bool {
-	for _, c := range changes {
-		for _, r := range c.Requests {
-			if stored, err := s.Request(ctx, r.ID); err == nil && stored.Version != r.Version {
-				return true
-			}
-		}
-		for _, t := range c.Tasks {
-			if stored, err := s.Task(ctx, t.ID); err == nil && stored.Version != t.Version {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// aliases keeps what Commit was given and hands out the very same.
-func aliases(a *altered, _ *notify.Outbox) {
-	var kept sync.Map
-	a.commit = func(ctx context.Context, s backup.Store, changes ...backup.Change) error {
-		for _, c := range changes {
-			for _, r := range c.Requests {
-				kept.Store(r.ID, r.Form.Schedule.Weekdays)
-			}
-		}
-		return s.Commit(ctx, changes...)
-	}
-	a.request = func(ctx context.Context, s backup.Store, id uuid.UUID) (backup.Request, error) {
-		r, err := s.Request(ctx, id)
-		if given, ok := kept.Load(id); ok {
-			r.Form.Schedule.Weekdays = given.([]time.Weekday)
-		}
-		return r, err
-	}
-}
-
-// eventAliases is an outbox that hands out the very data that its store was given.
-type eventAliases struct {
-	notify.Outbox
-	data sync.Map
-}
-
-func (a *eventAliases) commit(ctx context.Context, s backup.Store, changes ...backup.Change) error {
-	for _, c := range changes {
-		for _, e := range c.Events {
-			a.data.Store(e.ID, e.Data)
-		}
-	}
-	return s.Commit(ctx, changes...)
-}
-
-func (a *eventAliases) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
-	items, next, err := a.Outbox.Deliveries(ctx, q)
-	for i := range items {
-		if data, ok := a.data.Load(items[i].Event.ID); ok {
-			items[i].Event.Data = data.(json.RawMessage)
-		}
-	}
-	return items, next, err
+		}),
+	)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-func (g *game) want(got, want error) {
+func (g *modelRun) want(got, want error) {
 	if want == nil {
 		require.NoError(g.t, got)
 		return
@@ -21,7 +21,7 @@ func (g *game) want(got, want error) {
 }
 
 // stored reads all tasks of a series.
-func (g *game) stored(s *modelSeries) []backup.Task {
+func (g *modelRun) stored(s *modelSeries) []backup.Task {
 	var all []backup.Task
 	q := backup.TaskQuery{RequestID: s.id, Limit: 1000}
 	tasks, next, err := g.m.Tasks(g.t.Context(), g.boss, q)
@@ -35,7 +35,7 @@ func same(t *modelTask, u backup.Task) bool {
 }
 
 // identify compares the two lists, and tells the model the IDs.
-func (g *game) identify() {
+func (g *modelRun) identify() {
 	for _, s := range g.series {
 		tasks := g.stored(s)
 		require.Len(g.t, tasks, len(s.tasks))
@@ -48,7 +48,7 @@ func (g *game) identify() {
 }
 
 // check compares everything.
-func (g *game) check() {
+func (g *modelRun) check() {
 	g.identify()
 	for _, s := range g.series {
 		r, err := g.m.Request(g.t.Context(), g.client, s.id)
@@ -72,11 +72,11 @@ func (g *game) check() {
 		require.Equal(g.t, want, counts)
 		require.LessOrEqual(g.t, planned, 1)
 	}
-	require.Equal(g.t, g.mails, g.told())
+	require.Equal(g.t, g.mails, g.mailed())
 }
 
-// told counts what the client was told.
-func (g *game) told() map[notify.Kind]int {
+// mailed counts the events for the client, by kind.
+func (g *modelRun) mailed() map[notify.Kind]int {
 	mails := map[notify.Kind]int{}
 	deliveries, _, err := g.outbox.Deliveries(g.t.Context(), notify.DeliveryQuery{Limit: 1000})
 	g.want(err, nil)
@@ -88,8 +88,8 @@ func (g *game) told() map[notify.Kind]int {
 	return mails
 }
 
-func play(t *testing.T, seed uint64, steps int) {
-	g := newGame(t, seed)
+func runModel(t *testing.T, seed uint64, steps int) {
+	g := newModelRun(t, seed)
 	defer func() {
 		if t.Failed() {
 			for _, line := range g.log {
@@ -104,7 +104,7 @@ func play(t *testing.T, seed uint64, steps int) {
 	g.check()
 }
 
-// TestModel plays 10,000 short sequences of operations under a clock that jumps, against the model.
+// TestModel runs 10,000 short sequences of operations on the library and on the model. The clock jumps, also backwards.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	const shares = 4
@@ -112,7 +112,7 @@ func TestModel(t *testing.T) {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(10_000 / shares) {
-				if play(t, seed*shares+share, 12); t.Failed() {
+				if runModel(t, seed*shares+share, 12); t.Failed() {
 					return
 				}
 			}
@@ -120,8 +120,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// FuzzModel plays longer ones.
+// FuzzModel runs longer sequences.
 func FuzzModel(f *testing.F) {
 	f.Add(uint64(1093))
-	f.Fuzz(func(t *testing.T, seed uint64) { play(t, seed, 60) })
+	f.Fuzz(func(t *testing.T, seed uint64) { runModel(t, seed, 60) })
 }

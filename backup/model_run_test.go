@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -16,20 +15,12 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// manual is a clock that shows what it is told.
-type manual struct {
-	clock.Clock
-	now time.Time
-}
-
-func (m *manual) Now() time.Time { return m.now }
-
-// game is one sequence of operations on the library and on the model.
-type game struct {
+// modelRun is one sequence of operations, on the library and on the model.
+type modelRun struct {
 	t      *testing.T
 	rnd    *rand.Rand
 	log    []string
-	clock  *manual
+	clock  *fixedClock
 	m      *backup.Manager
 	outbox *notify.MemoryOutbox
 	server dedicated.Server
@@ -41,8 +32,8 @@ type game struct {
 	looked time.Time // the last time at which the server may have been looked at
 }
 
-// inventory has one server.
-func (g *game) inventory() serversFunc {
+// inventory returns an inventory of one server.
+func (g *modelRun) inventory() serversFunc {
 	return func(id uuid.UUID) (dedicated.Server, error) {
 		if id != g.server.ID {
 			return dedicated.Server{}, dedicated.ErrNotFound
@@ -55,10 +46,10 @@ func (g *game) inventory() serversFunc {
 	}
 }
 
-func newGame(t *testing.T, seed uint64) *game {
+func newModelRun(t *testing.T, seed uint64) *modelRun {
 	reseller := uuid.New()
-	g := &game{
-		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), clock: &manual{now: start}, outbox: &notify.MemoryOutbox{}, mails: map[notify.Kind]int{},
+	g := &modelRun{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), clock: newClock(start), outbox: &notify.MemoryOutbox{}, mails: map[notify.Kind]int{},
 		client: dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller},
 		boss:   dedicated.Actor{Role: dedicated.Reseller, ResellerID: reseller},
 	}
@@ -76,7 +67,7 @@ func newGame(t *testing.T, seed uint64) *game {
 	return g
 }
 
-func (g *game) schedule() backup.Schedule {
+func (g *modelRun) schedule() backup.Schedule {
 	s := backup.Schedule{Hour: g.rnd.IntN(24), Zone: []string{"", "Europe/Berlin", "America/Santiago"}[g.rnd.IntN(3)], Start: g.clock.now}
 	switch g.rnd.IntN(6) {
 	case 0:
@@ -94,14 +85,14 @@ func (g *game) schedule() backup.Schedule {
 	return s
 }
 
-// step does one random thing.
-func (g *game) step() {
+// step runs one random operation.
+func (g *modelRun) step() {
 	now := g.clock.now
 	switch g.rnd.IntN(12) {
 	case 0, 1:
 		g.submit(now)
 	case 2, 3, 4:
-		g.work(now)
+		g.closeTask(now)
 	case 5:
 		g.retry()
 	case 6:
@@ -123,11 +114,11 @@ func (g *game) step() {
 	g.looked = latest(g.looked, now)
 }
 
-func (g *game) note(format string, args ...any) {
+func (g *modelRun) note(format string, args ...any) {
 	g.log = append(g.log, g.clock.now.Format("2006-01-02 15:04 ")+fmt.Sprintf(format, args...))
 }
 
-func (g *game) jump() {
+func (g *modelRun) jump() {
 	hours := g.rnd.IntN(60)
 	if g.rnd.IntN(4) == 0 {
 		hours = g.rnd.IntN(24 * 400)
@@ -135,11 +126,11 @@ func (g *game) jump() {
 	if g.rnd.IntN(8) == 0 {
 		hours = -g.rnd.IntN(100)
 	}
-	g.clock.now = g.clock.now.Add(time.Duration(hours) * time.Hour)
+	g.clock.Add(time.Duration(hours) * time.Hour)
 	g.note("now")
 }
 
-func (g *game) submit(now time.Time) {
+func (g *modelRun) submit(now time.Time) {
 	if len(g.series) == 2 {
 		return
 	}
@@ -161,8 +152,8 @@ func (g *game) submit(now time.Time) {
 	g.series = append(g.series, s)
 }
 
-// pick is a random task.
-func (g *game) pick() (*modelSeries, *modelTask) {
+// pick returns a random task.
+func (g *modelRun) pick() (*modelSeries, *modelTask) {
 	if len(g.series) == 0 {
 		return nil, nil
 	}
@@ -174,7 +165,7 @@ func (g *game) pick() (*modelSeries, *modelTask) {
 	return s, s.tasks[g.rnd.IntN(len(s.tasks))]
 }
 
-func (g *game) work(now time.Time) {
+func (g *modelRun) closeTask(now time.Time) {
 	s, t := g.pick()
 	if s == nil {
 		return
@@ -200,10 +191,10 @@ func (g *game) work(now time.Time) {
 	}
 	g.want(err, nil)
 	g.mails[kind]++
-	s.settle(t, to, now)
+	s.close(t, to, now)
 }
 
-func (g *game) retry() {
+func (g *modelRun) retry() {
 	s, t := g.pick()
 	if s == nil {
 		return
@@ -220,7 +211,7 @@ func (g *game) retry() {
 	t.attempt++
 }
 
-func (g *game) revise(now time.Time) {
+func (g *modelRun) revise(now time.Time) {
 	if len(g.series) == 0 {
 		return
 	}
@@ -235,7 +226,7 @@ func (g *game) revise(now time.Time) {
 		g.want(err, backup.ErrConflict)
 	case !ok:
 		g.want(err, backup.ErrInvalid)
-	case errors.Is(err, backup.ErrInvalid): // all that it still has is settled
+	case errors.Is(err, backup.ErrInvalid): // each date to come has a task already
 		for at, ok := schedule.Next(now); ok; at, ok = schedule.Next(at) {
 			require.True(g.t, s.has(at), "refused, although %v is to come", at)
 		}
@@ -245,7 +236,7 @@ func (g *game) revise(now time.Time) {
 	}
 }
 
-func (g *game) withdraw(now time.Time) {
+func (g *modelRun) withdraw(now time.Time) {
 	if len(g.series) == 0 {
 		return
 	}
@@ -261,8 +252,8 @@ func (g *game) withdraw(now time.Time) {
 	s.end(backup.Withdrawn, now)
 }
 
-// leave takes the server away; half of the times nobody tells the Manager, and only a tick after something is due does.
-func (g *game) leave(now time.Time) {
+// leave takes the server from the client. In half of the cases the Manager is not told, and learns it from a Tick.
+func (g *modelRun) leave(now time.Time) {
 	g.gone = true
 	if g.rnd.IntN(2) == 0 {
 		g.note("the server leaves silently")
@@ -277,7 +268,7 @@ func (g *game) leave(now time.Time) {
 	g.closed(now)
 }
 
-func (g *game) closed(now time.Time) {
+func (g *modelRun) closed(now time.Time) {
 	open := false
 	for _, s := range g.series {
 		for _, t := range s.tasks {
@@ -290,7 +281,7 @@ func (g *game) closed(now time.Time) {
 	}
 }
 
-func (g *game) tick(now time.Time) {
+func (g *modelRun) tick(now time.Time) {
 	next, err := g.m.Tick(g.t.Context())
 	g.note("tick: %v", err)
 	g.want(err, nil)
@@ -304,7 +295,7 @@ func (g *game) tick(now time.Time) {
 	if !g.gone {
 		return
 	}
-	if g.told()[backup.KindClosed] > g.mails[backup.KindClosed] {
+	if g.mailed()[backup.KindClosed] > g.mails[backup.KindClosed] {
 		g.closed(now)
 		return
 	}
