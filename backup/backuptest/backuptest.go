@@ -1,8 +1,8 @@
 // Package backuptest tests implementations of backup.Store.
 //
-// A store with a subtle error forgets a backup or plans it twice, and seldom in a way that a demonstration shows. TestStore tests a
-// store against each numbered line of the contract in the comment of backup.Store, with concurrent calls and failed commits. The
-// smallest use is a test of your own store:
+// A store with a subtle error forgets a backup or plans it twice, and manual tests seldom find such errors. TestStore tests a store
+// against each numbered line of the contract in the comment of backup.Store, with concurrent calls and failed commits. The smallest use
+// is a test of your own store:
 //
 //	func TestBackupStore(t *testing.T) {
 //		backuptest.TestStore(t, func(t *testing.T) (backup.Store, notify.Outbox) {

@@ -128,7 +128,9 @@ func TestBrokenRequests(t *testing.T) {
 				r.Ended = time.Unix(0, 0).UTC()
 			}
 		}),
-		requests.BreakQueries("8 order: criteria of requests", "lists ended requests as live ones", func(q *backup.RequestQuery) { q.Live = false }),
+		requests.BreakQueries("8 order: criteria of requests", "lists ended requests as live ones", func(q *backup.RequestQuery) {
+			q.Live = false
+		}),
 		requests.BreakMethods("8 order: the cursor of the other", "lists requests again after a cursor of tasks", func(m *requestMethods) {
 			m.List = requests.StartAgain(m.List)
 		}),

@@ -1,5 +1,5 @@
-// Package memory holds what the library's in-memory stores share: a table of versioned records, and a queue of what is
-// due under leases. Neither locks: the store that owns them does.
+// Package memory is the shared part of the library's in-memory stores: a table of versioned records, and a queue of due records
+// with leases. Neither of them locks: the store that owns them does.
 package memory
 
 import (
@@ -10,55 +10,56 @@ import (
 	"github.com/google/uuid"
 )
 
-// DueQueue knows which records are due and not under a lease. What it costs to claim follows what is claimed, not what
-// is kept. The zero value is empty and ready.
+// DueQueue finds the due records that are not under a lease. The cost of a claim depends on the number of claimed records, and
+// hardly on the number of stored ones. The zero value is an empty queue.
 type DueQueue struct {
-	at      map[uuid.UUID]*dueItem
-	ready   dueHeap // by due, not leased as far as we know
-	waiting dueHeap // by the end of the lease
+	items  map[uuid.UUID]*dueItem
+	free   dueHeap // items whose lease ended before the last Claim, by due
+	leased dueHeap // the others, by the end of their lease
 }
 
 type dueItem struct {
 	id         uuid.UUID
 	due, lease time.Time
-	leased     bool // in waiting
-	place      int
+	leased     bool // the item is in DueQueue.leased
+	index      int  // in its heap
 }
 
-// Set records when id is due and until when it is leased. A zero due means never: the record leaves the queue.
+// Set stores when the record is due and when its lease ends. A zero due means never: Set removes the record from the queue.
 func (q *DueQueue) Set(id uuid.UUID, due, lease time.Time) {
 	q.Remove(id)
 	if due.IsZero() {
 		return
 	}
-	if q.at == nil {
-		q.at = map[uuid.UUID]*dueItem{}
+	if q.items == nil {
+		q.items = map[uuid.UUID]*dueItem{}
 	}
 	item := &dueItem{id: id, due: due, lease: lease, leased: !lease.IsZero()}
-	q.at[id] = item
+	q.items[id] = item
 	heap.Push(q.heapOf(item), item)
 }
 
-// Remove takes id out of the queue.
+// Remove removes the record from the queue.
 func (q *DueQueue) Remove(id uuid.UUID) {
-	item, ok := q.at[id]
+	item, ok := q.items[id]
 	if !ok {
 		return
 	}
-	delete(q.at, id)
-	heap.Remove(q.heapOf(item), item.place)
+	delete(q.items, id)
+	heap.Remove(q.heapOf(item), item.index)
 }
 
-// Claim leases what is due at now until until, limit records at the most, and returns their IDs, oldest first, ties by
-// ID. next is when the earliest record that is neither claimed nor under a lease is due; zero: none is.
+// Claim leases the records that are due at now until the time until, at most limit of them, and returns their IDs: oldest first,
+// records with equal due by ID. next is the earliest due of the other records that are not under a lease; zero: there are no such
+// records.
 func (q *DueQueue) Claim(now, until time.Time, limit int) (ids []uuid.UUID, next time.Time) {
-	for len(q.waiting.items) > 0 && !q.waiting.items[0].lease.After(now) {
-		q.move(&q.waiting, false)
+	for len(q.leased.items) > 0 && !q.leased.items[0].lease.After(now) {
+		q.move(&q.leased, false)
 	}
 	var claimed []*dueItem
 	item := q.earliest(now)
 	for item != nil && !item.due.After(now) && len(claimed) < limit {
-		claimed = append(claimed, heap.Pop(&q.ready).(*dueItem))
+		claimed = append(claimed, heap.Pop(&q.free).(*dueItem))
 		item = q.earliest(now)
 	}
 	if item != nil {
@@ -66,25 +67,25 @@ func (q *DueQueue) Claim(now, until time.Time, limit int) (ids []uuid.UUID, next
 	}
 	for _, item := range claimed {
 		item.lease, item.leased = until, true
-		heap.Push(&q.waiting, item)
+		heap.Push(&q.leased, item)
 		ids = append(ids, item.id)
 	}
 	return ids, next
 }
 
-// earliest is the record due first that is not under a lease at now. One that is has been moved to the ready ones by a
-// later now: it goes back.
+// earliest returns the record with the earliest due that is not under a lease at now, or nil. If an earlier call had a later now,
+// a record in free may be under a lease again; earliest moves it back to leased.
 func (q *DueQueue) earliest(now time.Time) *dueItem {
-	for len(q.ready.items) > 0 {
-		if item := q.ready.items[0]; !item.lease.After(now) {
+	for len(q.free.items) > 0 {
+		if item := q.free.items[0]; !item.lease.After(now) {
 			return item
 		}
-		q.move(&q.ready, true)
+		q.move(&q.free, true)
 	}
 	return nil
 }
 
-// move takes the first record of a heap to the other one.
+// move moves the first item of a heap to the other heap.
 func (q *DueQueue) move(from *dueHeap, leased bool) {
 	item := heap.Pop(from).(*dueItem)
 	item.leased = leased
@@ -93,12 +94,12 @@ func (q *DueQueue) move(from *dueHeap, leased bool) {
 
 func (q *DueQueue) heapOf(item *dueItem) *dueHeap {
 	if item.leased {
-		return &q.waiting
+		return &q.leased
 	}
-	return &q.ready
+	return &q.free
 }
 
-// dueHeap implements heap.Interface: leased records by the end of the lease, the others by due.
+// dueHeap implements heap.Interface. Leased items are sorted by the end of their lease, free ones by due.
 type dueHeap struct{ items []*dueItem }
 
 func (h *dueHeap) Len() int { return len(h.items) }
@@ -117,12 +118,12 @@ func (h *dueHeap) Less(i, j int) bool {
 
 func (h *dueHeap) Swap(i, j int) {
 	h.items[i], h.items[j] = h.items[j], h.items[i]
-	h.items[i].place, h.items[j].place = i, j
+	h.items[i].index, h.items[j].index = i, j
 }
 
 func (h *dueHeap) Push(x any) {
 	item := x.(*dueItem)
-	item.place = len(h.items)
+	item.index = len(h.items)
 	h.items = append(h.items, item)
 }
 

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,26 +11,31 @@ import (
 	"github.com/metalkeep/metalkeep/internal/page"
 )
 
-// Spec tells a Table how to read its records. Clone, ID and Version are required.
+// Spec tells a Table how to read its records. Name, Clone, ID and Version are required.
 type Spec[E any] struct {
-	Name    string    // of one record, for errors: "server"
-	Clone   func(E) E // a copy that shares no slice or map
+	Name    string    // the name of one record in error texts: "server"
+	Clone   func(E) E // returns a copy that shares no slice or map
 	ID      func(*E) uuid.UUID
 	Version func(*E) *int64
-	Group   func(*E) uuid.UUID                         // what lists are cut by: the reseller; nil: one group
-	Due     func(*E) (due time.Time, lease *time.Time) // nil: nothing is ever due
-	Unique  func(*E) []string                          // what no other record may have at the same time
-	Key     func(*E) page.Key                          // what Page sorts by; nil: there are no pages
+	Group   func(*E) uuid.UUID                         // lists contain the records of one group: of one reseller; nil: there is one group
+	Due     func(*E) (due time.Time, lease *time.Time) // nil: the records are never due
+	Unique  func(*E) []string                          // each of these keys belongs to one record at a time; nil: there are no keys
+	Key     func(*E) page.Key                          // the sort key of Page, which a claim does not change; nil: Page is not used
 }
 
 // Table holds the records of one kind. It does not lock.
 type Table[E any] struct {
 	spec   Spec[E]
 	rows   map[uuid.UUID]*E
-	groups map[uuid.UUID]map[uuid.UUID]*E
-	unique map[string]uuid.UUID
-	orders map[uuid.UUID]*order // by group
+	groups map[uuid.UUID]map[uuid.UUID]member[E]
+	unique map[string]uuid.UUID // the ID of the record that has the key
 	due    DueQueue
+}
+
+// member is a record of a group with its sort key. Page compares the keys of all members, and making a key is slow.
+type member[E any] struct {
+	row *E
+	key page.Key
 }
 
 // NewTable returns an empty table.
@@ -37,9 +43,8 @@ func NewTable[E any](spec Spec[E]) *Table[E] {
 	return &Table[E]{
 		spec:   spec,
 		rows:   map[uuid.UUID]*E{},
-		groups: map[uuid.UUID]map[uuid.UUID]*E{},
+		groups: map[uuid.UUID]map[uuid.UUID]member[E]{},
 		unique: map[string]uuid.UUID{},
-		orders: map[uuid.UUID]*order{},
 	}
 }
 
@@ -47,51 +52,44 @@ func NewTable[E any](spec Spec[E]) *Table[E] {
 func (t *Table[E]) Get(id uuid.UUID) (E, error) {
 	row, ok := t.rows[id]
 	if !ok {
-		var none E
-		return none, fmt.Errorf("%s %s: %w", t.spec.Name, id, fault.ErrNotFound)
+		var zero E
+		return zero, fmt.Errorf("%s %s: %w", t.spec.Name, id, fault.ErrNotFound)
 	}
 	return t.spec.Clone(*row), nil
 }
 
-// Several returns copies of those of the records that there are, each once.
+// Several returns copies of the records with these IDs, each once. It ignores unknown IDs.
 func (t *Table[E]) Several(ids []uuid.UUID) []E {
-	var found []E
-	seen := map[uuid.UUID]bool{}
+	var items []E
+	found := map[uuid.UUID]bool{}
 	for _, id := range ids {
-		if row, ok := t.rows[id]; ok && !seen[id] {
-			seen[id] = true
-			found = append(found, t.spec.Clone(*row))
+		if row, ok := t.rows[id]; ok && !found[id] {
+			found[id] = true
+			items = append(items, t.spec.Clone(*row))
 		}
 	}
-	return found
+	return items
 }
 
-// Holder returns a copy of the record that has the unique key.
-func (t *Table[E]) Holder(key string) (E, bool) {
-	id, ok := t.unique[key]
-	if !ok {
-		var none E
-		return none, false
-	}
-	return t.spec.Clone(*t.rows[id]), true
-}
-
-// Select returns the records of a group for which keep is true, in no order, not copied: Copy what is handed out. keep
-// must not change what it is given.
-func (t *Table[E]) Select(group uuid.UUID, keep func(*E) bool) []*E {
-	var found []*E
-	for _, row := range t.groups[group] {
-		if keep(row) {
-			found = append(found, row)
+// Select returns the records of a group for which match is true, in no particular order. They are not copies: the caller must not
+// change them, and must return copies to its own caller; see Copy. match must not change its argument.
+func (t *Table[E]) Select(group uuid.UUID, match func(*E) bool) []*E {
+	var rows []*E
+	for _, m := range t.groups[group] {
+		if match(m.row) {
+			rows = append(rows, m.row)
 		}
 	}
-	return found
+	return rows
 }
 
-// Page returns copies of the records of a group for which keep is true, sorted by key: those behind the cursor after, limit
-// at the most, and the cursor of the page that follows. It costs as many records as it looks at. Limits and cursors are
-// those of package page; list names the list that the cursors are for.
-func (t *Table[E]) Page(list string, group uuid.UUID, keep func(*E) bool, limit int, after string) (items []E, next string, err error) {
+// Page returns one page of the records of a group for which match is true: copies of the first records after the cursor, sorted by
+// their keys, and the cursor of the next page. The limit and the cursors are those of package page; list is the name of the list
+// that the cursors belong to.
+//
+// Page reads the whole group: a page of 100 among 10,000 records takes about 0.5 ms. An index would take 0.03 ms (see BenchmarkPage),
+// but in-memory stores are for tests and small hosts.
+func (t *Table[E]) Page(list string, group uuid.UUID, match func(*E) bool, limit int, after string) (items []E, next string, err error) {
 	limit, err = page.Limit(limit)
 	if err != nil {
 		return nil, "", err
@@ -100,23 +98,21 @@ func (t *Table[E]) Page(list string, group uuid.UUID, keep func(*E) bool, limit 
 	if err != nil {
 		return nil, "", err
 	}
-	keys, ok := t.orders[group]
-	if !ok {
-		return nil, "", nil
+	var keys []page.Key // the smallest keys after the cursor, sorted: at most one more than the page holds
+	for _, m := range t.groups[group] {
+		if m.key.Compare(from) <= 0 || len(keys) > limit && m.key.Compare(keys[limit]) > 0 || !match(m.row) {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(keys, m.key, page.Key.Compare)
+		keys = slices.Insert(keys[:min(len(keys), limit)], i, m.key)
 	}
-	var last page.Key
-	keys.after(from, func(k page.Key) bool {
-		row := t.rows[k.ID]
-		if !keep(row) {
-			return true
-		}
-		if len(items) == limit {
-			next = last.Cursor(list)
-			return false
-		}
-		items, last = append(items, t.spec.Clone(*row)), k
-		return true
-	})
+	if len(keys) > limit {
+		keys = keys[:limit]
+		next = keys[limit-1].Cursor(list)
+	}
+	for _, key := range keys {
+		items = append(items, t.spec.Clone(*t.rows[key.ID]))
+	}
 	return items, next, nil
 }
 
@@ -129,7 +125,7 @@ func (t *Table[E]) Copy(rows []*E) []E {
 	return items
 }
 
-// Claim leases what is due and raises its versions, in one step; see DueQueue.Claim.
+// Claim leases due records and raises their versions, in one step; see DueQueue.Claim. It returns copies of them.
 func (t *Table[E]) Claim(now, until time.Time, limit int) (items []E, next time.Time) {
 	ids, next := t.due.Claim(now, until, limit)
 	for _, id := range ids {
@@ -142,21 +138,21 @@ func (t *Table[E]) Claim(now, until time.Time, limit int) (items []E, next time.
 	return items, next
 }
 
-// Tx collects writes and checks each as if those before were done. Nothing is written before Apply, which cannot fail.
+// Tx collects writes. It checks each write as if the writes before it were done. Apply writes them and cannot fail.
 type Tx[E any] struct {
 	table  *Table[E]
 	rows   map[uuid.UUID]*E
-	order  []uuid.UUID
-	unique map[string]uuid.UUID // uuid.Nil: given up in this Tx
+	ids    []uuid.UUID          // of rows, in the order of the writes
+	unique map[string]uuid.UUID // uuid.Nil: no record has the key after this Tx
 }
 
-// Begin starts a Tx. The table must not be written to otherwise until it is applied or dropped.
+// Begin starts a Tx. Until the caller applies it or drops it, the table must not change in another way.
 func (t *Table[E]) Begin() *Tx[E] {
 	return &Tx[E]{table: t, rows: map[uuid.UUID]*E{}, unique: map[string]uuid.UUID{}}
 }
 
-// Put adds writes. A record's version must be the stored one (0: none is stored) and its unique keys free, else
-// ErrConflict. The stored version is one higher.
+// Put adds writes. ErrConflict: the version of a record is not the stored version (0 for a new record), or another record has one
+// of its unique keys. The stored version becomes one higher.
 func (tx *Tx[E]) Put(items ...E) error {
 	for _, item := range items {
 		if err := tx.put(item); err != nil {
@@ -184,19 +180,19 @@ func (tx *Tx[E]) put(item E) error {
 	if *version != stored {
 		return fmt.Errorf("%s %s is at version %d, not %d: %w", spec.Name, id, stored, *version, fault.ErrConflict)
 	}
-	if err := tx.claimKeys(id, old, &row); err != nil {
+	if err := tx.moveKeys(id, old, &row); err != nil {
 		return err
 	}
 	*version++
 	tx.rows[id] = &row
 	if !changed {
-		tx.order = append(tx.order, id)
+		tx.ids = append(tx.ids, id)
 	}
 	return nil
 }
 
-// claimKeys moves the unique keys from what the record was to what it becomes.
-func (tx *Tx[E]) claimKeys(id uuid.UUID, old, row *E) error {
+// moveKeys replaces the unique keys of the record's old state, nil for a new record, by those of its new state.
+func (tx *Tx[E]) moveKeys(id uuid.UUID, old, row *E) error {
 	unique := tx.table.spec.Unique
 	if unique == nil {
 		return nil
@@ -207,22 +203,22 @@ func (tx *Tx[E]) claimKeys(id uuid.UUID, old, row *E) error {
 		}
 	}
 	for _, key := range unique(row) {
-		holder, ok := tx.unique[key]
+		owner, ok := tx.unique[key]
 		if !ok {
-			holder = tx.table.unique[key]
+			owner = tx.table.unique[key]
 		}
-		if holder != uuid.Nil && holder != id {
-			return fmt.Errorf("%s %s: %s is held by %s: %w", tx.table.spec.Name, id, key, holder, fault.ErrConflict)
+		if owner != uuid.Nil && owner != id {
+			return fmt.Errorf("%s %s: %s belongs to %s: %w", tx.table.spec.Name, id, key, owner, fault.ErrConflict)
 		}
 		tx.unique[key] = id
 	}
 	return nil
 }
 
-// Apply writes everything. It cannot fail.
+// Apply writes all records. It cannot fail.
 func (tx *Tx[E]) Apply() {
 	t := tx.table
-	for _, id := range tx.order {
+	for _, id := range tx.ids {
 		row := tx.rows[id]
 		t.regroup(id, row)
 		t.rows[id] = row
@@ -240,32 +236,20 @@ func (tx *Tx[E]) Apply() {
 	}
 }
 
+// regroup removes the record's old state, if any, from its group, and adds row to the group of row.
 func (t *Table[E]) regroup(id uuid.UUID, row *E) {
 	if old, ok := t.rows[id]; ok {
 		delete(t.groups[t.group(old)], id)
 	}
 	group := t.group(row)
 	if t.groups[group] == nil {
-		t.groups[group] = map[uuid.UUID]*E{}
+		t.groups[group] = map[uuid.UUID]member[E]{}
 	}
-	t.groups[group][id] = row
+	m := member[E]{row: row}
 	if t.spec.Key != nil {
-		t.reorder(t.rows[id], row)
+		m.key = t.spec.Key(row)
 	}
-}
-
-// reorder moves a record's key from where it was; old is nil for a new record.
-func (t *Table[E]) reorder(old, row *E) {
-	group, key := t.group(row), t.spec.Key(row)
-	if old != nil {
-		if was := t.spec.Key(old); t.group(old) != group || was != key {
-			t.orders[t.group(old)].remove(was)
-		}
-	}
-	if t.orders[group] == nil {
-		t.orders[group] = &order{}
-	}
-	t.orders[group].add(key)
+	t.groups[group][id] = m
 }
 
 func (t *Table[E]) group(row *E) uuid.UUID {

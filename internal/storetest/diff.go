@@ -8,15 +8,15 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Diff says where got is not want, "" where it is: times must be the same instant and in UTC, decimals of the same value
-// and scale; an empty slice or map is as good as none.
+// Diff returns the first difference between two values, "" if they are equal. Times are equal if they are the same instant and got is
+// in UTC; decimals if they have the same value and the same scale. An empty slice or map equals nil.
 func Diff(want, got any) string {
 	return diff("", reflect.ValueOf(want), reflect.ValueOf(got))
 }
 
 func diff(path string, want, got reflect.Value) string {
 	if !want.IsValid() || !got.IsValid() || want.Type() != got.Type() {
-		return differs(path, want, got)
+		return difference(path, want, got)
 	}
 	switch w := want.Interface().(type) {
 	case time.Time:
@@ -46,17 +46,17 @@ func diff(path string, want, got reflect.Value) string {
 			if want.IsNil() && got.IsNil() {
 				return ""
 			}
-			return differs(path, want, got)
+			return difference(path, want, got)
 		}
 		return diff(path, want.Elem(), got.Elem())
 	}
 	if !want.Equal(got) {
-		return differs(path, want, got)
+		return difference(path, want, got)
 	}
 	return ""
 }
 
-func differs(path string, want, got reflect.Value) string {
+func difference(path string, want, got reflect.Value) string {
 	return fmt.Sprintf("%s is %v, want %v", path, got, want)
 }
 

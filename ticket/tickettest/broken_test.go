@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,259 +14,188 @@ import (
 	"github.com/metalkeep/metalkeep/internal/storetest"
 	"github.com/metalkeep/metalkeep/notify"
 	"github.com/metalkeep/metalkeep/ticket"
+	"github.com/metalkeep/metalkeep/ticket/tickettest"
 )
 
-func TestSuiteFindsBrokenCommits(t *testing.T) {
+type (
+	methods   = storetest.Methods[ticket.Ticket, ticket.Query, ticket.Change, ticket.Due]
+	breaks    = storetest.Breaks[ticket.Store, ticket.Ticket, ticket.Query, ticket.Change, ticket.Due]
+	fields    = storetest.Fields[ticket.Ticket, ticket.Query, ticket.Change, ticket.Due]
+	countFunc = func(context.Context, uuid.UUID, ticket.Query) (map[ticket.Status]int, error)
+)
+
+// brokenStore has the methods of Store, but for the ones in methods.
+type brokenStore struct {
+	ticket.Store
+	methods methods
+}
+
+func (s brokenStore) Ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, error) {
+	return s.methods.Get(ctx, id)
+}
+
+func (s brokenStore) Tickets(ctx context.Context, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
+	return s.methods.List(ctx, reseller, q)
+}
+
+func (s brokenStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (ticket.Due, error) {
+	return s.methods.Claim(ctx, now, until, limit)
+}
+
+func (s brokenStore) Commit(ctx context.Context, changes ...ticket.Change) error {
+	return s.methods.Commit(ctx, changes...)
+}
+
+// brokenCounts has the methods of Store, but for Counts.
+type brokenCounts struct {
+	ticket.Store
+	counts countFunc
+}
+
+func (s brokenCounts) Counts(ctx context.Context, reseller uuid.UUID, q ticket.Query) (map[ticket.Status]int, error) {
+	return s.counts(ctx, reseller, q)
+}
+
+// breakTickets makes broken stores. The suite lists tickets by age, and below Path "by urgency/" by urgency.
+func breakTickets() breaks {
+	return breaks{
+		Suite:      storetest.Suite[ticket.Store]{Test: tickettest.TestStore, Open: open},
+		References: true,
+		Fields: fields{
+			Meta: func(t *ticket.Ticket) storetest.Meta {
+				return storetest.Meta{ID: &t.ID, Version: &t.Version, Due: &t.Due, Lease: &t.LeaseUntil}
+			},
+			Page:    func(q *ticket.Query) (limit *int, after *string) { return &q.Limit, &q.After },
+			Records: func(c *ticket.Change) *[]ticket.Ticket { return &c.Tickets },
+			Events:  func(c *ticket.Change) *[]notify.Event { return &c.Events },
+			Claimed: func(d *ticket.Due) (*[]ticket.Ticket, *time.Time) { return &d.Tickets, &d.Next },
+		},
+		Methods: func(s ticket.Store) methods {
+			return methods{Get: s.Ticket, List: s.Tickets, Claim: s.ClaimDue, Commit: s.Commit}
+		},
+		Replace: func(s ticket.Store, m methods) ticket.Store { return brokenStore{s, m} },
+	}
+}
+
+func TestBrokenStores(t *testing.T) {
 	t.Parallel()
-	var racy, keys sync.Mutex
+	storetest.Fails(t, breakTickets().All()...)
+}
+
+func TestBrokenUniqueKeys(t *testing.T) {
+	t.Parallel()
+	tickets := breakTickets()
+	hideKeys := func(commit storetest.CommitFunc[ticket.Change]) storetest.CommitFunc[ticket.Change] {
+		return tickets.EditCommitted(commit, func(_ context.Context, t *ticket.Ticket) { t.UniqueKey = "" })
+	}
 	storetest.Fails(t,
-		commits("1 concurrency", "checks versions before it writes",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				for _, c := range changes {
-					for _, t := range c.Tickets {
-						if stored, err := s.Ticket(ctx, t.ID); err == nil && stored.Version != t.Version {
-							return ticket.ErrConflict
-						}
-					}
-				}
-				time.Sleep(time.Microsecond)
-				racy.Lock()
-				defer racy.Unlock()
-				return unchecked(ctx, s, changes...)
-			}),
-		commits("3 duplicate create", "overwrites what is created twice", unchecked),
-		commits("4 atomicity: a stale version", "checks no versions", unchecked),
-		commits("4 atomicity: all records", "commits change by change",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				var all error
-				for _, c := range changes {
-					all = errors.Join(all, s.Commit(ctx, c))
-				}
-				return all
-			}),
-		commits("4 atomicity: events arrive", "drops events",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				for i := range changes {
-					changes[i].Events = nil
-				}
-				return s.Commit(ctx, changes...)
-			}),
-		commits("4 atomicity: changes of a call", "applies changes backwards",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				backwards := slices.Clone(changes)
-				slices.Reverse(backwards)
-				return s.Commit(ctx, backwards...)
-			}),
-		commits("4 atomicity: one ticket per unique key", "knows no unique keys", keyless),
-		commits("4 atomicity: of two that want", "looks for the key before it writes",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				err := s.Commit(ctx, changes...)
-				keys.Lock()
-				defer keys.Unlock()
+		tickets.BreakMethods("4 atomicity: a unique key", "ignores unique keys", func(m *methods) { m.Commit = hideKeys(m.Commit) }),
+		tickets.BreakMethods("4 atomicity: one of two concurrent tickets", "looks for the unique key before it writes", func(m *methods) {
+			var mu sync.Mutex
+			commit := m.Commit
+			m.Commit = func(ctx context.Context, changes ...ticket.Change) error {
+				err := commit(ctx, changes...)
+				mu.Lock()
+				defer mu.Unlock()
 				if errors.Is(err, ticket.ErrConflict) && changes[0].Tickets[0].Version == 0 {
-					return keyless(ctx, s, changes...)
+					return hideKeys(commit)(ctx, changes...)
 				}
 				return err
-			}),
-		breaks("5 ownership: keeps", "keeps what it was given", func(a *altered, _ *notify.Outbox) { a.commit, a.ticket = aliases() }),
-		breaks("5 ownership: hands out", "hands out what it keeps", func(a *altered, _ *notify.Outbox) { a.commit, a.ticket = aliases() }),
-		breaks("5 ownership: keeps", "keeps the data of events", func(a *altered, outbox *notify.Outbox) {
-			kept := &eventAliases{Outbox: *outbox}
-			a.commit, *outbox = kept.commit, kept
+			}
 		}),
-		commits("9 context: a cancelled one writes", "heeds no context",
-			func(_ context.Context, s ticket.Store, changes ...ticket.Change) error {
-				return s.Commit(context.Background(), changes...)
-			}),
 	)
 }
 
-// keyless commits as a store does that knows no unique keys.
-func keyless(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-	for i := range changes {
-		changes[i].Tickets = slices.Clone(changes[i].Tickets)
-		for j := range changes[i].Tickets {
-			changes[i].Tickets[j].UniqueKey = ""
-		}
-	}
-	return s.Commit(ctx, changes...)
-}
-
-func TestSuiteFindsBrokenReads(t *testing.T) {
+func TestBrokenFields(t *testing.T) {
 	t.Parallel()
+	tickets := breakTickets()
 	storetest.Fails(t,
-		reads("2 missing", "has an error of its own for what is missing",
-			func(ctx context.Context, s ticket.Store, id uuid.UUID) (ticket.Ticket, error) {
-				t, err := s.Ticket(ctx, id)
-				if err != nil {
-					err = errors.New("no rows")
-				}
-				return t, err
-			}),
-		reads("4 atomicity: the stored version", "returns the version before", mangled(func(t *ticket.Ticket) { t.Version-- })),
-		reads("6 time", "returns local times", mangled(func(t *ticket.Ticket) { t.OpenedAt = t.OpenedAt.In(time.FixedZone("", 3600)) })),
-		reads("6 time", "cuts times in threads to seconds", mangled(func(t *ticket.Ticket) {
+		tickets.BreakRecords("6 time", "returns local times", func(t *ticket.Ticket) {
+			t.OpenedAt = t.OpenedAt.In(time.FixedZone("", 3600))
+		}),
+		tickets.BreakRecords("6 time", "truncates times of comments to seconds", func(t *ticket.Ticket) {
 			for i := range t.Thread {
 				t.Thread[i].At = t.Thread[i].At.Truncate(time.Second)
 			}
-		})),
-		reads("6 time", "takes the zero time for 1970", mangled(func(t *ticket.Ticket) {
+		}),
+		tickets.BreakRecords("6 time", "returns 1970 for a zero time", func(t *ticket.Ticket) {
 			if t.ClosedAt.IsZero() {
 				t.ClosedAt = time.Unix(0, 0).UTC()
 			}
-		})),
-		reads("6 time, 7 decimal", "formats fields anew", mangled(func(t *ticket.Ticket) {
+		}),
+		tickets.BreakRecords("6 time, 7 decimal", "formats the JSON of fields", func(t *ticket.Ticket) {
 			for name, value := range t.Fields {
 				t.Fields[name] = append(json.RawMessage(" "), value...)
 			}
-		})),
-		reads("6 time, 7 decimal", "loses the upstream thread", mangled(func(t *ticket.Ticket) {
+		}),
+		tickets.BreakRecords("6 time, 7 decimal", "forgets the upstream thread", func(t *ticket.Ticket) {
 			if t.Upstream != nil {
 				t.Upstream.Thread = nil
 			}
-		})),
-		reads("6 time, 7 decimal", "makes an upstream of none", mangled(func(t *ticket.Ticket) {
+		}),
+		tickets.BreakRecords("6 time, 7 decimal", "returns an empty upstream for nil", func(t *ticket.Ticket) {
 			if t.Upstream == nil {
 				t.Upstream = &ticket.Upstream{}
 			}
-		})),
+		}),
 	)
 }
 
-func TestSuiteFindsBrokenLists(t *testing.T) {
+func TestBrokenLists(t *testing.T) {
 	t.Parallel()
+	tickets := breakTickets()
 	storetest.Fails(t,
-		lists("8 order: sorted", "knows no pages",
-			func(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-				limit := q.Limit
-				q.Limit = 0
-				items, _, err := s.Tickets(ctx, reseller, q)
-				if limit > 0 && len(items) > limit {
-					items = items[:limit]
-				}
-				return items, "", err
-			}),
-		lists("by urgency/8 order: sorted", "knows no order but age", asked(func(q *ticket.Query) {
+		tickets.BreakQueries("by urgency/8 order: pages", "sorts by age only", func(q *ticket.Query) {
 			if q.Sort == "urgency" {
 				q.Sort = "age"
 			}
-		})),
-		lists("8 order: sorts by urgency", "sorts by age where nothing is said", asked(func(q *ticket.Query) {
+		}),
+		tickets.BreakQueries("8 order: the default order", "sorts by age by default", func(q *ticket.Query) {
 			if q.Sort == "" {
 				q.Sort = "age"
 			}
-		})),
-		lists("8 order: a cursor is of its own", "takes the cursor of another order",
-			func(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-				items, next, err := s.Tickets(ctx, reseller, q)
+		}),
+		tickets.BreakMethods("8 order: the cursor of another order", "takes the cursor of another order", func(m *methods) {
+			list := m.List
+			m.List = func(ctx context.Context, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
+				items, next, err := list(ctx, reseller, q)
 				if errors.Is(err, ticket.ErrInvalid) && q.Sort == "urgency" && len(q.After) > 32 {
 					q.Sort = "age"
-					return s.Tickets(ctx, reseller, q)
+					return list(ctx, reseller, q)
 				}
 				return items, next, err
-			}),
-		lists("8 order: an unknown sort", "takes an unknown sort for none", asked(func(q *ticket.Query) {
-			if q.Sort == "beauty" {
-				q.Sort = ""
 			}
-		})),
-		lists("8 order: what is no cursor", "starts anew at a cursor it does not know",
-			func(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-				items, next, err := s.Tickets(ctx, reseller, q)
-				if errors.Is(err, ticket.ErrInvalid) {
-					q.After = ""
-					return s.Tickets(ctx, reseller, q)
-				}
-				return items, next, err
-			}),
-		lists("8 order: a cursor stands", "lists what it has just listed", offsets),
-		lists("8 order: one reseller", "shows everybody's tickets",
-			func(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-				items, next, err := s.Tickets(ctx, reseller, q)
-				if reseller == uuid.Nil {
-					items = append(items, ticket.Ticket{ID: uuid.New()})
-				}
-				return items, next, err
-			}),
-		lists("8 order: criteria", "knows no kinds", asked(func(q *ticket.Query) { q.Kinds = nil })),
-		lists("8 order: criteria", "knows no instants", asked(func(q *ticket.Query) { q.UrgentBy = time.Time{} })),
-		lists("8 order: words", "looks for the text as it is", asked(func(q *ticket.Query) { q.Text = strings.ReplaceAll(q.Text, " ", "") })),
-		lists("8 order: words", "searches internal comments for everybody", asked(func(q *ticket.Query) { q.Public = false })),
-		lists("8 order: whom a ticket", "does not know whom a ticket waits on", asked(func(q *ticket.Query) { q.WaitingOn = 0 })),
-		counts("8 order: counts", "counts a page",
-			func(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) (map[ticket.Status]int, error) {
+		}),
+		tickets.BreakQueries("8 order: criteria", "ignores the kinds", func(q *ticket.Query) { q.Kinds = nil }),
+		tickets.BreakQueries("8 order: criteria", "ignores UrgentBy", func(q *ticket.Query) { q.UrgentBy = time.Time{} }),
+		tickets.BreakQueries("8 order: words", "searches the text as one word", func(q *ticket.Query) {
+			q.Text = strings.ReplaceAll(q.Text, " ", "")
+		}),
+		tickets.BreakQueries("8 order: words", "searches internal comments for clients", func(q *ticket.Query) { q.Public = false }),
+		tickets.BreakQueries("8 order: tickets that wait", "ignores WaitingOn", func(q *ticket.Query) { q.WaitingOn = 0 }),
+	)
+}
+
+func TestBrokenCounts(t *testing.T) {
+	t.Parallel()
+	counts := func(line, name string, change func(ticket.Store) countFunc) storetest.Broken {
+		return breakTickets().Break(line, name, func(s ticket.Store) ticket.Store { return brokenCounts{s, change(s)} })
+	}
+	storetest.Fails(t,
+		counts("8 order: counts", "counts the tickets of one page", func(s ticket.Store) countFunc {
+			return func(ctx context.Context, reseller uuid.UUID, q ticket.Query) (map[ticket.Status]int, error) {
 				items, _, err := s.Tickets(ctx, reseller, ticket.Query{Text: q.Text, Public: q.Public, Limit: q.Limit})
 				counts := map[ticket.Status]int{}
 				for _, t := range items {
 					counts[t.Status]++
 				}
 				return counts, err
-			}),
-		counts("9 context: a cancelled one counts", "counts whatever the context",
-			func(_ context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) (map[ticket.Status]int, error) {
-				return s.Counts(context.Background(), reseller, q)
-			}),
-	)
-}
-
-// offsets is a list whose cursor counts, so that what is added before it makes tickets come twice.
-func offsets(ctx context.Context, s ticket.Store, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-	all, _, err := s.Tickets(ctx, reseller, ticket.Query{Sort: q.Sort, Limit: 1000})
-	from := min(len(q.After), len(all))
-	to := min(from+max(q.Limit, 1), len(all))
-	next := ""
-	if to < len(all) {
-		next = strings.Repeat("+", to)
-	}
-	return all[from:to], next, err
-}
-
-func TestSuiteFindsBrokenClaims(t *testing.T) {
-	t.Parallel()
-	storetest.Fails(t,
-		claims("10 leases: due alone", "claims what is due within the hour",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				return s.ClaimDue(ctx, now.Add(time.Hour), until, limit)
-			}),
-		claims("10 leases: says when", "forgets what is due next",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				due, err := s.ClaimDue(ctx, now, until, limit)
-				due.Next = time.Time{}
-				return due, err
-			}),
-		claims("10 leases: hidden", "leases for half the time",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				return s.ClaimDue(ctx, now, now.Add(until.Sub(now)/2), limit)
-			}),
-		claims("10 leases: claiming sets", "returns what it claims as it was",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				due, err := s.ClaimDue(ctx, now, until, limit)
-				for i := range due.Tickets {
-					due.Tickets[i].Version--
-				}
-				return due, err
-			}),
-		commits("10 leases: who lost", "lets go whoever has the lease", unchecked),
-		commits("10 leases: commit stores", "ends every lease",
-			func(ctx context.Context, s ticket.Store, changes ...ticket.Change) error {
-				for i := range changes {
-					for j := range changes[i].Tickets {
-						changes[i].Tickets[j].LeaseUntil = time.Time{}
-					}
-				}
-				return s.Commit(ctx, changes...)
-			}),
-		claims("10 leases: each is claimed once", "hands out one twice",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				due, err := s.ClaimDue(ctx, now, until, limit)
-				if len(due.Tickets) > 0 {
-					due.Tickets = append(due.Tickets, due.Tickets[0])
-				}
-				return due, err
-			}),
-		claims("10 leases: a limit below one", "takes any limit",
-			func(ctx context.Context, s ticket.Store, now, until time.Time, limit int) (ticket.Due, error) {
-				return s.ClaimDue(ctx, now, until, max(limit, 1))
-			}),
+			}
+		}),
+		counts("9 context: a cancelled context is an error of counts", "ignores the context of counts", func(s ticket.Store) countFunc {
+			return func(ctx context.Context, reseller uuid.UUID, q ticket.Query) (map[ticket.Status]int, error) {
+				return s.Counts(context.WithoutCancel(ctx), reseller, q)
+			}
+		}),
 	)
 }

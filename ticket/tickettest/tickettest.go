@@ -1,4 +1,17 @@
-// Package tickettest is the conformance suite for implementations of ticket.Store.
+// Package tickettest tests implementations of ticket.Store.
+//
+// A store with a subtle error loses an answer or shows a client an internal comment, and manual tests seldom find such errors.
+// TestStore tests a store against each numbered line of the contract in the comment of ticket.Store, with concurrent calls and failed
+// commits. The smallest use is a test of your own store:
+//
+//	func TestTicketStore(t *testing.T) {
+//		tickettest.TestStore(t, func(t *testing.T) (ticket.Store, notify.Outbox) {
+//			db := openEmptyDatabase(t)
+//			return db.Tickets(), db.Outbox()
+//		})
+//	}
+//
+// The name of a failed sub-test has the number of the line that the store breaks.
 package tickettest
 
 import (
@@ -6,7 +19,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -18,45 +30,39 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// TestStore tests an implementation against the contract in ticket.Store's comment. open returns a fresh, empty store and
-// the outbox in which the events of its Commit arrive; it is called once for each sub-test, and each sub-test is named
-// after the numbered line of the contract that it holds.
-//
-//	func TestStore(t *testing.T) {
-//		tickettest.TestStore(t, func(t *testing.T) (ticket.Store, notify.Outbox) {
-//			outbox := &notify.MemoryOutbox{}
-//			return &ticket.MemoryStore{Outbox: outbox}, outbox
-//		})
-//	}
+// TestStore tests a store against the contract in the comment of ticket.Store. open returns a fresh, empty store and the outbox that
+// receives the events of its Commit. TestStore calls open once for each sub-test.
 func TestStore(t *testing.T, open func(*testing.T) (ticket.Store, notify.Outbox)) {
 	storetest.Test(t, tickets(open, "age"))
 	t.Run("by urgency", func(t *testing.T) { storetest.TestLists(t, tickets(open, "urgency")) })
 	s := suite{open}
-	t.Run("4 atomicity: one ticket per unique key", s.unique)
-	t.Run("4 atomicity: of two that want a unique key one wins", s.uniqueRace)
-	t.Run("8 order: criteria", s.criteria)
-	t.Run("8 order: words of the text", s.words)
-	t.Run("8 order: whom a ticket waits on", s.waiting)
-	t.Run("8 order: sorts by urgency where nothing is said", s.defaultSort)
-	t.Run("8 order: a cursor is of its own order alone", s.cursorOfOrder)
-	t.Run("8 order: an unknown sort is ErrInvalid", s.unknownSort)
-	t.Run("8 order: counts agree with the list", s.counts)
-	t.Run("9 context: a cancelled one counts nothing", s.cancelledCount)
+	t.Run("4 atomicity: a unique key belongs to one ticket", s.testUniqueKey)
+	t.Run("4 atomicity: one of two concurrent tickets with the same unique key wins", s.testUniqueKeyRace)
+	t.Run("8 order: criteria", s.testCriteria)
+	t.Run("8 order: words of the text", s.testWords)
+	t.Run("8 order: tickets that wait on a role", s.testWaitingOn)
+	t.Run("8 order: the default order is by urgency", s.testDefaultOrder)
+	t.Run("8 order: the cursor of another order is ErrInvalid", s.testCursorOfOtherOrder)
+	t.Run("8 order: counts agree with the list", s.testCounts)
+	t.Run("9 context: a cancelled context is an error of counts", s.testCancelledCounts)
 }
 
-// suite is what the lines need that only tickets have.
+// suite has the tests that only stores of tickets need.
 type suite struct {
 	open func(*testing.T) (ticket.Store, notify.Outbox)
 }
 
+// store returns a store with these tickets.
 func (s suite) store(t *testing.T, tickets ...ticket.Ticket) ticket.Store {
 	t.Helper()
 	store, _ := s.open(t)
-	if err := store.Commit(t.Context(), ticket.Change{Tickets: tickets}); err != nil {
+	if err := store.Commit(t.Context(), change(tickets...)); err != nil {
 		t.Fatalf("Commit: %v", err)
 	}
 	return store
 }
+
+func change(tickets ...ticket.Ticket) ticket.Change { return ticket.Change{Tickets: tickets} }
 
 func tickets(open func(*testing.T) (ticket.Store, notify.Outbox), sort string) storetest.Kind[ticket.Ticket] {
 	return storetest.Kind[ticket.Ticket]{
@@ -90,13 +96,9 @@ func adapt(store ticket.Store, outbox notify.Outbox, sort string) storetest.Stor
 		List: func(ctx context.Context, reseller uuid.UUID, limit int, after string) ([]ticket.Ticket, string, error) {
 			return store.Tickets(ctx, reseller, ticket.Query{Sort: sort, Limit: limit, After: after})
 		},
-		Commit: func(ctx context.Context, changes ...storetest.Change[ticket.Ticket]) error {
-			var own []ticket.Change
-			for _, c := range changes {
-				own = append(own, ticket.Change{Tickets: c.Records, Events: c.Events})
-			}
-			return store.Commit(ctx, own...)
-		},
+		Commit: storetest.AdaptCommit(store.Commit, func(tickets []ticket.Ticket, events []notify.Event) ticket.Change {
+			return ticket.Change{Tickets: tickets, Events: events}
+		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]ticket.Ticket, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
 			return due.Tickets, due.Next, err
@@ -105,7 +107,7 @@ func adapt(store ticket.Store, outbox notify.Outbox, sort string) storetest.Stor
 	}
 }
 
-// instant is the n-th minute of the suite's own time.
+// instant returns the n-th minute of the suite's time.
 func instant(n int) time.Time {
 	return time.Date(2026, 3, 1, 0, n, 59, 123456000, time.UTC)
 }
@@ -114,7 +116,7 @@ func makeTicket(reseller uuid.UUID, n int) ticket.Ticket {
 	id := uuid.New()
 	staff := dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: reseller}
 	client := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller}
-	said := func(by dedicated.Actor, internal bool, text string) ticket.Comment {
+	comment := func(by dedicated.Actor, internal bool, text string) ticket.Comment {
 		return ticket.Comment{
 			ID: uuid.New(), By: by, At: instant(n), Op: "Comment", Internal: internal, Text: text,
 			Attachments: []ticket.Attachment{{Name: "Fäden.png", MediaType: "image/png", Key: "k'1\"", Bytes: 1 << 40}},
@@ -126,14 +128,16 @@ func makeTicket(reseller uuid.UUID, n int) ticket.Ticket {
 		Fields:  map[string]json.RawMessage{"count": []byte(`2`), "why": []byte(`"a \"b\" é"`), "now": []byte(`true`)},
 		Subject: "Please & thank you", Status: ticket.Forwarded, Decision: ticket.Confirmed,
 		Reminded: instant(n + 1), AnsweredAt: instant(n + 2),
-		Thread:   []ticket.Comment{said(client, false, "one\ntwo"), said(staff, true, "%_")},
-		Upstream: &ticket.Upstream{Ref: "U-" + id.String(), Provider: "Söhne", Reference: "srv'42\"", Thread: []ticket.Comment{said(staff, true, "three")}},
+		Thread: []ticket.Comment{comment(client, false, "one\ntwo"), comment(staff, true, "%_")},
+		Upstream: &ticket.Upstream{
+			Ref: "U-" + id.String(), Provider: "Söhne", Reference: "srv'42\"", Thread: []ticket.Comment{comment(staff, true, "three")},
+		},
 		Assignee: staff.ID, Priority: 61, UrgentAt: instant(100 - n%5), UniqueKey: id.String(),
 		OpenedAt: instant(n % 5), ClosesAt: instant(n + 3), ClosedAt: instant(n + 4),
 	}
 }
 
-// scribble overwrites everything that the ticket refers to.
+// scribble overwrites every slice, map and pointer of the ticket.
 func scribble(t ticket.Ticket) {
 	for name, value := range t.Fields {
 		for i := range value {
@@ -154,12 +158,4 @@ func scribble(t ticket.Ticket) {
 			thread[i].Text = "scribbled"
 		}
 	}
-}
-
-func describe(tickets []ticket.Ticket) string {
-	var names []string
-	for _, t := range tickets {
-		names = append(names, t.Subject)
-	}
-	return fmt.Sprint(names)
 }
