@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -75,32 +74,19 @@ func uniqueKeys(t *Task) []string {
 
 // Request implements Store.
 func (m *MemoryStore) Request(ctx context.Context, id uuid.UUID) (Request, error) {
-	if err := ctx.Err(); err != nil {
-		return Request{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.tables().requests.Get(id)
+	return memory.Locked(ctx, &m.mu, func() (Request, error) { return m.tables().requests.Get(id) })
 }
 
 // Requests implements Store.
 func (m *MemoryStore) Requests(ctx context.Context, reseller uuid.UUID, q RequestQuery) (items []Request, next string, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, "", err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.tables().requests.Page("backup requests", reseller, q.matches, q.Limit, q.After)
+	return memory.LockedPage(ctx, &m.mu, func() ([]Request, string, error) {
+		return m.tables().requests.Page("backup requests", reseller, q.matches, q.Limit, q.After)
+	})
 }
 
 // Task implements Store.
 func (m *MemoryStore) Task(ctx context.Context, id uuid.UUID) (Task, error) {
-	if err := ctx.Err(); err != nil {
-		return Task{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.tables().tasks.Get(id)
+	return memory.Locked(ctx, &m.mu, func() (Task, error) { return m.tables().tasks.Get(id) })
 }
 
 // Tasks implements Store.
@@ -180,16 +166,10 @@ func (m *MemoryStore) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) 
 
 // ClaimDue implements Store.
 func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	if err := ctx.Err(); err != nil {
-		return Due{}, err
-	}
-	if limit < 1 {
-		return Due{}, fmt.Errorf("%w: limit %d: a claim takes 1 or more requests", ErrInvalid, limit)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	items, next := m.tables().requests.Claim(now, until, limit)
-	return Due{Requests: items, Next: next}, nil
+	return memory.Locked(ctx, &m.mu, func() (due Due, err error) {
+		due.Requests, due.Next, err = m.tables().requests.Claim(now, until, limit)
+		return due, err
+	})
 }
 
 // Commit implements Store.

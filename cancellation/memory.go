@@ -67,22 +67,14 @@ func uniqueAssignment(c *Cancellation) []string {
 
 // Cancellation implements Store.
 func (m *MemoryStore) Cancellation(ctx context.Context, id uuid.UUID) (Cancellation, error) {
-	if err := ctx.Err(); err != nil {
-		return Cancellation{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.state().cancellations.Get(id)
+	return memory.Locked(ctx, &m.mu, func() (Cancellation, error) { return m.state().cancellations.Get(id) })
 }
 
 // Cancellations implements Store.
 func (m *MemoryStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Query) (items []Cancellation, next string, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, "", err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.state().cancellations.Page("cancellations", reseller, q.matches, q.Limit, q.After)
+	return memory.LockedPage(ctx, &m.mu, func() ([]Cancellation, string, error) {
+		return m.state().cancellations.Page("cancellations", reseller, q.matches, q.Limit, q.After)
+	})
 }
 
 // Active implements Store.
@@ -113,30 +105,20 @@ func (m *MemoryStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancel
 
 // Settings implements Store.
 func (m *MemoryStore) Settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
-	if err := ctx.Err(); err != nil {
-		return Settings{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.state().settings.Get(reseller)
+	return memory.Locked(ctx, &m.mu, func() (Settings, error) { return m.state().settings.Get(reseller) })
 }
 
 // ClaimDue implements Store.
 func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	if err := ctx.Err(); err != nil {
-		return Due{}, err
-	}
-	if limit < 1 {
-		return Due{}, invalid(opClaimDue, "limit", "%d: want 1 or more", limit)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var due Due
-	var next time.Time
-	due.Cancellations, due.Next = m.state().cancellations.Claim(now, until, limit)
-	due.Settings, next = m.state().settings.Claim(now, until, limit)
-	due.Next = earlier(due.Next, next)
-	return due, nil
+	return memory.Locked(ctx, &m.mu, func() (due Due, err error) {
+		var next time.Time
+		if due.Cancellations, due.Next, err = m.state().cancellations.Claim(now, until, limit); err != nil {
+			return due, err
+		}
+		due.Settings, next, err = m.state().settings.Claim(now, until, limit)
+		due.Next = earlier(due.Next, next)
+		return due, err
+	})
 }
 
 // earlier returns the earlier of two times; a zero time means never.

@@ -79,7 +79,6 @@ const (
 	opSettings      Op = "Settings"
 	opSaveSettings  Op = "SaveSettings"
 	opSubscriber    Op = "Subscriber"
-	opClaimDue      Op = "ClaimDue"
 )
 
 // Transition is a row of the state table: the operation Op takes a cancellation in one of the states From to the state To.

@@ -41,22 +41,14 @@ func (m *MemoryStore) table() *memory.Table[Server] {
 
 // Server implements Store.
 func (m *MemoryStore) Server(ctx context.Context, id uuid.UUID) (Server, error) {
-	if err := ctx.Err(); err != nil {
-		return Server{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.table().Get(id)
+	return memory.Locked(ctx, &m.mu, func() (Server, error) { return m.table().Get(id) })
 }
 
 // Servers implements Store.
 func (m *MemoryStore) Servers(ctx context.Context, reseller uuid.UUID, q Query) (items []Server, next string, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, "", err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.table().Page("servers", reseller, q.matches, q.Limit, q.After)
+	return memory.LockedPage(ctx, &m.mu, func() ([]Server, string, error) {
+		return m.table().Page("servers", reseller, q.matches, q.Limit, q.After)
+	})
 }
 
 // ServersByID implements BulkStore.

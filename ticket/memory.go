@@ -90,16 +90,10 @@ func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q Query) (
 
 // ClaimDue implements Store.
 func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	if err := ctx.Err(); err != nil {
-		return Due{}, err
-	}
-	if limit < 1 {
-		return Due{}, invalid("ClaimDue", "limit", "%d: at least 1 is wanted", limit)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	items, next := m.table().Claim(now, until, limit)
-	return Due{Tickets: items, Next: next}, nil
+	return memory.Locked(ctx, &m.mu, func() (due Due, err error) {
+		due.Tickets, due.Next, err = m.table().Claim(now, until, limit)
+		return due, err
+	})
 }
 
 // Commit implements Store.

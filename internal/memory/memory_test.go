@@ -119,7 +119,10 @@ func TestTableClaimRaisesVersions(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	table, r := newTable(), record{ID: uuid.New(), Due: now}
 	require.NoError(t, put(table, r))
-	items, next := table.Claim(now, now.Add(time.Hour), 10)
+	_, _, err := table.Claim(now, now.Add(time.Hour), 0)
+	require.ErrorIs(t, err, fault.ErrInvalid)
+	items, next, err := table.Claim(now, now.Add(time.Hour), 10)
+	require.NoError(t, err)
 	require.Len(t, items, 1)
 	assert.EqualValues(t, 2, items[0].Version)
 	assert.Equal(t, now.Add(time.Hour), items[0].Lease)

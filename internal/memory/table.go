@@ -125,8 +125,12 @@ func (t *Table[E]) Copy(rows []*E) []E {
 	return items
 }
 
-// Claim leases due records and raises their versions, in one step; see DueQueue.Claim. It returns copies of them.
-func (t *Table[E]) Claim(now, until time.Time, limit int) (items []E, next time.Time) {
+// Claim leases due records and raises their versions, in one step; see DueQueue.Claim. It returns copies of them. A limit below
+// 1 is ErrInvalid.
+func (t *Table[E]) Claim(now, until time.Time, limit int) (items []E, next time.Time, err error) {
+	if limit < 1 {
+		return nil, time.Time{}, fmt.Errorf("%w: limit: %d records to claim: want 1 or more", fault.ErrInvalid, limit)
+	}
 	ids, next := t.due.Claim(now, until, limit)
 	for _, id := range ids {
 		row := t.rows[id]
@@ -135,7 +139,7 @@ func (t *Table[E]) Claim(now, until time.Time, limit int) (items []E, next time.
 		*t.spec.Version(row)++
 		items = append(items, t.spec.Clone(*row))
 	}
-	return items, next
+	return items, next, nil
 }
 
 // Tx collects writes. It checks each write as if the writes before it were done. Apply writes them and cannot fail.
