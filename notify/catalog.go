@@ -1,71 +1,56 @@
 package notify
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 
+	"github.com/metalkeep/metalkeep/internal/mailtext"
 	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// Spec describes a kind: for the Catalog, for the editor of texts, for the documentation. Each package lists its own.
-//
-// Subject, Text and HTML are the built-in texts by language, as templates over the payload: see Text. "en" is required but
-// for HTML and for ToHost kinds, which are not mailed; a language has a Subject if it has a Text.
-type Spec struct {
-	Kind        Kind
-	Audience    Audience
-	Group       string            // kinds of one group are shown together
-	Description string            // when it happens, for who edits the text
-	Sample      any               // a payload with every field set; its JSON names the template's variables
-	Meanings    map[string]string // of the variables, by their names as Variables has them
-	Subject     map[string]string
-	Text        map[string]string
-	HTML        map[string]string
-}
+const builtinLanguage = "en" // every kind has built-in texts in this language
 
-// Catalog knows all kinds with their built-in texts, and makes messages of events. Its fields are set before it is used;
-// then many goroutines may use it at once. The zero value knows no kind: NewCatalog makes one that does.
+// Catalog holds all kinds with their built-in texts, and makes messages of events. NewCatalog makes one; the zero value has
+// no kinds. Set its fields before you use it. Then many goroutines may use it at once.
 type Catalog struct {
-	Texts     Texts        // resellers' own wordings; nil: built-in texts alone
-	Directory Directory    // who recipients are; nil: messages have no Person
-	Language  string       // for whom no language is known, or has no text; "": "en"
-	Logger    *slog.Logger // of texts that fail; nil: none are logged
-	Alarm     Alarm        // tells a reseller that a text of its own failed; nil: it is only logged
+	Texts     Texts        // the resellers' own texts; nil: only built-in texts are used
+	Directory Directory    // finds the recipients; nil: Message.Person is the zero value
+	Language  string       // a language tag, for recipients whose language is unknown or has no text; "": "en"
+	Logger    *slog.Logger // for own texts that could not be used, and unknown time zones; nil: nothing is logged
+	Alarm     Alarm        // tells a reseller that its own text could not be used; nil: this is only logged
 	kinds     *kindTable
 }
 
 type kindTable struct {
-	order []Kind
-	by    map[Kind]*kind
+	names  []Kind // as NewCatalog was given them
+	byName map[Kind]*kind
 }
 
-// kind is a Spec whose texts are known to work.
+// kind is a Spec with checked texts.
 type kind struct {
 	Spec
-	data   json.RawMessage // the sample
-	sample map[string]any
+	schema *mailtext.Schema
 }
 
-// NewCatalog makes a Catalog of the kinds of all packages. Two specs of one kind, an audience or English texts that are
-// missing, a sample that is not a JSON object, and a text that Check would refuse are ErrInvalid; the error names them all.
+// NewCatalog makes a Catalog of the kinds of all packages. Two specs of one kind, a missing audience, missing English texts, a
+// sample that does not encode to a JSON object, and a text that Check would refuse are ErrInvalid. The error lists every
+// invalid spec.
 func NewCatalog(specs ...[]Spec) (*Catalog, error) {
-	table := &kindTable{by: map[Kind]*kind{}}
+	table := &kindTable{byName: map[Kind]*kind{}}
 	var errs []error
 	for _, list := range specs {
 		for _, spec := range list {
 			k, err := newKind(spec)
-			if err == nil && table.by[spec.Kind] != nil {
-				err = fmt.Errorf("%w: it is there twice", ErrInvalid)
+			if err == nil && table.byName[spec.Kind] != nil {
+				err = fmt.Errorf("%w: two specs have this kind", ErrInvalid)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("kind %q: %w", spec.Kind, err))
 				continue
 			}
-			table.by[spec.Kind] = k
-			table.order = append(table.order, spec.Kind)
+			table.byName[spec.Kind] = k
+			table.names = append(table.names, spec.Kind)
 		}
 	}
 	if len(errs) > 0 {
@@ -79,40 +64,36 @@ func newKind(spec Spec) (*kind, error) {
 		return nil, err
 	}
 	if spec.Audience < ToClient || spec.Audience > ToHost {
-		return nil, fmt.Errorf("%w: %s is none: ToClient, ToReseller, ToProvider or ToHost is wanted", ErrInvalid, spec.Audience)
+		return nil, fmt.Errorf("%w: %s does not exist; use ToClient, ToReseller, ToProvider or ToHost", ErrInvalid, spec.Audience)
 	}
-	data, err := marshalObject(spec.Sample)
+	schema, err := mailtext.NewSchema(spec.Sample)
 	if err != nil {
 		return nil, err
 	}
-	sample, err := decode(data)
-	if err != nil {
-		return nil, err
-	}
-	k := &kind{Spec: spec.clone(), data: data, sample: sample}
-	if !k.mailed() {
+	k := &kind{spec.clone(), schema}
+	if !k.isMailed() {
 		return k, nil
 	}
-	return k, k.checkBuiltin()
+	return k, k.checkBuiltinTexts()
 }
 
-// mailed: plug-ins' kinds may do without texts.
-func (k *kind) mailed() bool { return k.Audience != ToHost }
+// isMailed reports whether mails of this kind are sent. Kinds for the host need no texts.
+func (k *kind) isMailed() bool { return k.Audience != ToHost }
 
-func (k *kind) checkBuiltin() error {
+func (k *kind) checkBuiltinTexts() error {
 	if _, ok := k.Text[builtinLanguage]; !ok {
 		return fmt.Errorf("%w: it has no English text", ErrInvalid)
 	}
 	for _, byLanguage := range []map[string]string{k.Subject, k.Text, k.HTML} {
 		for language := range byLanguage {
-			t, ok := k.builtin(language)
-			if tag, err := canonical(language); err != nil || tag != language {
-				return fmt.Errorf("%w: texts for %q: a language tag such as en or pt-BR is wanted", ErrInvalid, language)
+			t, ok := k.builtinText(language)
+			if tag, err := mailtext.CanonicalLocale(language); err != nil || tag != language {
+				return fmt.Errorf("%w: texts in the language %q; use a language tag such as en or pt-BR", ErrInvalid, language)
 			}
 			if !ok {
-				return fmt.Errorf("%w: the texts for %q lack subject or text", ErrInvalid, language)
+				return fmt.Errorf("%w: the texts in %q lack the subject or the text", ErrInvalid, language)
 			}
-			if err := k.check(t); err != nil {
+			if _, err := k.preview(t); err != nil {
 				return err
 			}
 		}
@@ -120,36 +101,55 @@ func (k *kind) checkBuiltin() error {
 	return nil
 }
 
-// builtin is the built-in text of a language.
-func (k *kind) builtin(language string) (Text, bool) {
+// builtinText returns the built-in text in a language; false: there is none.
+func (k *kind) builtinText(language string) (Text, bool) {
 	subject, ok1 := k.Subject[language]
 	body, ok2 := k.Text[language]
 	return Text{Kind: k.Kind, Locale: language, Subject: subject, Text: body, HTML: k.HTML[language]}, ok1 && ok2
 }
 
-func (s Spec) clone() Spec {
-	s.Subject, s.Text, s.HTML, s.Meanings = maps.Clone(s.Subject), maps.Clone(s.Text), maps.Clone(s.HTML), maps.Clone(s.Meanings)
-	return s
+// preview checks a text of this kind and renders it with the sample. Its errors are *TextError.
+func (k *kind) preview(t Text) (mailtext.Mail, error) {
+	if !k.isMailed() {
+		return mailtext.Mail{}, k.textError(t, &mailtext.Error{Part: "text", Reason: "no mail is sent for this kind"})
+	}
+	mail, err := k.schema.Preview(t.template())
+	if err != nil {
+		return mailtext.Mail{}, k.textError(t, err)
+	}
+	return mail, nil
 }
 
-// Specs lists the kinds as NewCatalog was given them, for an editor or a page of documentation.
+// textError makes a *TextError of an error about a text of this kind.
+func (k *kind) textError(t Text, err error) *TextError {
+	var e *mailtext.Error
+	if !errors.As(err, &e) {
+		e = &mailtext.Error{Reason: mailtext.Reason(err)}
+	}
+	return &TextError{
+		Kind: k.Kind, Locale: t.Locale, Part: e.Part, Line: e.Line, Column: e.Column,
+		Variable: e.Variable, Known: e.Known, Nearest: e.Nearest, Reason: e.Reason,
+	}
+}
+
+// Specs returns a copy of the specs, as they were passed to NewCatalog.
 func (c *Catalog) Specs() []Spec {
 	if c.kinds == nil {
 		return nil
 	}
 	var specs []Spec
-	for _, k := range c.kinds.order {
-		specs = append(specs, c.kinds.by[k].clone())
+	for _, k := range c.kinds.names {
+		specs = append(specs, c.kinds.byName[k].clone())
 	}
 	return specs
 }
 
-// kind is ErrNotFound where the catalog has none of that name.
+// kind returns a kind of the catalog, or ErrNotFound.
 func (c *Catalog) kind(name Kind) (*kind, error) {
-	if c.kinds == nil || c.kinds.by[name] == nil {
+	if c.kinds == nil || c.kinds.byName[name] == nil {
 		return nil, fmt.Errorf("kind %q: %w: the catalog does not have it", name, ErrNotFound)
 	}
-	return c.kinds.by[name], nil
+	return c.kinds.byName[name], nil
 }
 
 func (c *Catalog) language() string {

@@ -9,7 +9,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// payload is of every kind of these tests.
+// payload is the payload of every kind in these tests.
 type payload struct {
 	Server   string  `json:"server"`
 	Days     int     `json:"days"`
@@ -38,7 +38,7 @@ func sample() payload {
 	}
 }
 
-// spec of the kind "test.warned", for a client.
+// spec returns the spec of the kind "test.warned", whose audience is the client.
 func spec() notify.Spec {
 	return notify.Spec{
 		Kind: "test.warned", Audience: notify.ToClient, Group: "tests", Description: "Somebody is warned.", Sample: sample(),
@@ -48,7 +48,7 @@ func spec() notify.Spec {
 	}
 }
 
-// specWith is spec, changed.
+// specWith returns a changed spec().
 func specWith(change func(*notify.Spec)) notify.Spec {
 	s := spec()
 	change(&s)
@@ -71,17 +71,17 @@ func TestNewCatalogRefuses(t *testing.T) {
 		specs []notify.Spec
 		says  string
 	}{
-		"twice":         {[]notify.Spec{spec(), spec()}, `kind "test.warned": invalid: it is there twice`},
+		"twice":         {[]notify.Spec{spec(), spec()}, `kind "test.warned": invalid: two specs have this kind`},
 		"no name":       {[]notify.Spec{specWith(func(s *notify.Spec) { s.Kind = "" })}, "the name is empty"},
 		"line break":    {[]notify.Spec{specWith(func(s *notify.Spec) { s.Kind = "a\nb" })}, "the name has the character U+000A"},
-		"no audience":   {[]notify.Spec{specWith(func(s *notify.Spec) { s.Audience = 0 })}, "audience 0 is none"},
-		"bad audience":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.Audience = 9 })}, "audience 9 is none"},
-		"no sample":     {[]notify.Spec{specWith(func(s *notify.Spec) { s.Sample = nil })}, "a JSON object is wanted"},
-		"bad sample":    {[]notify.Spec{specWith(func(s *notify.Spec) { s.Sample = make(chan int) })}, "does not marshal"},
+		"no audience":   {[]notify.Spec{specWith(func(s *notify.Spec) { s.Audience = 0 })}, "audience 0 does not exist"},
+		"bad audience":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.Audience = 9 })}, "audience 9 does not exist"},
+		"no sample":     {[]notify.Spec{specWith(func(s *notify.Spec) { s.Sample = nil })}, "it must be a JSON object"},
+		"bad sample":    {[]notify.Spec{specWith(func(s *notify.Spec) { s.Sample = make(chan int) })}, "cannot be encoded as JSON"},
 		"no English":    {[]notify.Spec{specWith(func(s *notify.Spec) { delete(s.Text, "en") })}, "it has no English text"},
-		"no subject":    {[]notify.Spec{specWith(func(s *notify.Spec) { delete(s.Subject, "de") })}, `for "de" lack subject or text`},
-		"HTML alone":    {[]notify.Spec{specWith(func(s *notify.Spec) { s.HTML["fr"] = "<p>" })}, `for "fr" lack subject or text`},
-		"bad language":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.Text["pt_br"] = "x" })}, `for "pt_br": a language tag`},
+		"no subject":    {[]notify.Spec{specWith(func(s *notify.Spec) { delete(s.Subject, "de") })}, `in "de" lack the subject or the text`},
+		"HTML alone":    {[]notify.Spec{specWith(func(s *notify.Spec) { s.HTML["fr"] = "<p>" })}, `in "fr" lack the subject or the text`},
+		"bad language":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.Text["pt_br"] = "x" })}, `in the language "pt_br"; use a language tag`},
 		"bad variable":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.HTML["en"] = "{{.servr}}" })}, "there is no .servr"},
 		"does not run":  {[]notify.Spec{specWith(func(s *notify.Spec) { s.Text["de"] = "{{len .days}}" })}, "len of type int64"},
 		"does not open": {[]notify.Spec{specWith(func(s *notify.Spec) { s.Text["de"] = "{{if .last}}" })}, "unexpected EOF"},
@@ -97,7 +97,7 @@ func TestNewCatalogRefuses(t *testing.T) {
 		[]notify.Spec{specWith(func(s *notify.Spec) { s.Kind, s.Audience = "first", 0 })},
 		[]notify.Spec{specWith(func(s *notify.Spec) { s.Kind, s.Sample = "second", nil })})
 	require.ErrorContains(t, err, `kind "first"`)
-	require.ErrorContains(t, err, `kind "second"`, "all that is wrong is named")
+	require.ErrorContains(t, err, `kind "second"`, "the error names every invalid spec")
 }
 
 func TestCatalogListsItsKinds(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// event is about a subject of its own, due now.
+// event makes an event about a new subject, due now.
 func event() notify.Event {
 	return notify.Event{
 		ID: uuid.New(), Kind: "test.happened", At: time.Now().UTC().Truncate(time.Microsecond), ResellerID: uuid.New(),
@@ -34,22 +34,22 @@ func events(n int) []notify.Event {
 	return list
 }
 
-// log counts which events a subscriber has handled.
+// log records the events that a subscriber has handled.
 type log struct {
-	mu   sync.Mutex
-	seen []uuid.UUID
+	mu      sync.Mutex
+	handled []uuid.UUID
 }
 
 func (l *log) add(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = append(l.seen, e.ID)
+	l.handled = append(l.handled, e.ID)
 }
 
 func (l *log) ids() []uuid.UUID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]uuid.UUID(nil), l.seen...)
+	return append([]uuid.UUID(nil), l.handled...)
 }
 
 func (l *log) subscriber(name string) notify.Subscriber {
@@ -81,7 +81,7 @@ func tick(t *testing.T, d *notify.Dispatcher) time.Time {
 	return next
 }
 
-// drain ticks until nothing waits any more, sleeping in between.
+// drain calls Tick until no delivery is waiting. It sleeps until each is due.
 func drain(t *testing.T, d *notify.Dispatcher) {
 	t.Helper()
 	for range 1000 {
@@ -105,18 +105,18 @@ func deliveries(t *testing.T, o notify.Outbox, q notify.DeliveryQuery) []notify.
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	var l log
-	good, box := l.subscriber("mail"), &notify.MemoryOutbox{}
+	good, outbox := l.subscriber("mail"), &notify.MemoryOutbox{}
 	for name, tt := range map[string]struct {
 		config      notify.Config
 		subscribers []notify.Subscriber
 		says        string
 	}{
 		"no outbox":         {notify.Config{}, []notify.Subscriber{good}, "Config.Outbox is nil"},
-		"negative parallel": {notify.Config{Outbox: box, Parallel: -1}, []notify.Subscriber{good}, "Config.Parallel is negative"},
-		"negative timeout":  {notify.Config{Outbox: box, Timeout: -1}, []notify.Subscriber{good}, "Config.Timeout is negative"},
-		"no name":           {notify.Config{Outbox: box}, []notify.Subscriber{good, l.subscriber("")}, "subscriber 2 has no name"},
-		"two of a name":     {notify.Config{Outbox: box}, []notify.Subscriber{good, good}, `two subscribers "mail"`},
-		"no handle":         {notify.Config{Outbox: box}, []notify.Subscriber{{Name: "mail"}}, `"mail" has no Handle`},
+		"negative parallel": {notify.Config{Outbox: outbox, Parallel: -1}, []notify.Subscriber{good}, "Config.Parallel is negative"},
+		"negative timeout":  {notify.Config{Outbox: outbox, Timeout: -1}, []notify.Subscriber{good}, "Config.Timeout is negative"},
+		"no name":           {notify.Config{Outbox: outbox}, []notify.Subscriber{good, l.subscriber("")}, "subscriber 2 has no name"},
+		"two of a name":     {notify.Config{Outbox: outbox}, []notify.Subscriber{good, good}, `two subscribers "mail"`},
+		"no handle":         {notify.Config{Outbox: outbox}, []notify.Subscriber{{Name: "mail"}}, `"mail" has no Handle`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,21 +126,21 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 	_, err := new(notify.Dispatcher).Tick(t.Context())
-	require.ErrorIs(t, err, notify.ErrInvalid, "not made by New")
+	require.ErrorIs(t, err, notify.ErrInvalid, "New did not make it")
 	require.ErrorIs(t, new(notify.Dispatcher).Resend(t.Context(), "mail", uuid.New()), notify.ErrInvalid)
 }
 
 func TestNewRegisters(t *testing.T) {
 	t.Parallel()
 	var all, some, none log
-	box := &notify.MemoryOutbox{}
-	box.Append(event())
+	outbox := &notify.MemoryOutbox{}
+	outbox.Append(event())
 	limited, empty := some.subscriber("some"), none.subscriber("none")
 	limited.Kinds, empty.Kinds = []notify.Kind{"test.other"}, []notify.Kind{}
-	d := newDispatcher(t, notify.Config{Outbox: box}, all.subscriber("all"), limited, empty)
+	d := newDispatcher(t, notify.Config{Outbox: outbox}, all.subscriber("all"), limited, empty)
 	first, second := event(), event()
 	second.Kind = "test.other"
-	box.Append(first, second)
+	outbox.Append(first, second)
 	assert.True(t, tick(t, d).IsZero())
 	assert.ElementsMatch(t, ids([]notify.Event{first, second}), all.ids())
 	assert.Equal(t, []uuid.UUID{second.ID}, some.ids())
@@ -163,16 +163,16 @@ func TestEachEventOnceAfterFailures(t *testing.T) {
 			l.add(e)
 			return nil
 		}
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box}, flaky)
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, flaky)
 		list := events(50)
-		box.Append(list...)
-		began := time.Now()
+		outbox.Append(list...)
+		start := time.Now()
 		drain(t, d)
 		assert.ElementsMatch(t, ids(list), l.ids())
-		assert.GreaterOrEqual(t, time.Since(began), 155*time.Second, "10+20+40+80+160 seconds, half of it at least")
-		assert.LessOrEqual(t, time.Since(began), 310*time.Second)
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{}) {
+		assert.GreaterOrEqual(t, time.Since(start), 155*time.Second, "at least half of 10+20+40+80+160 seconds")
+		assert.LessOrEqual(t, time.Since(start), 310*time.Second)
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{}) {
 			assert.True(t, item.Delivered)
 			assert.Empty(t, item.LastError)
 			assert.Equal(t, 5, item.Attempts)
@@ -181,38 +181,38 @@ func TestEachEventOnceAfterFailures(t *testing.T) {
 	})
 }
 
-func TestTickSaysWhenTheNextIsDue(t *testing.T) {
+func TestTickReturnsWhenTheNextIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box := &notify.MemoryOutbox{}
-		refuses := notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error { return errors.New("refused") }}
+		outbox := &notify.MemoryOutbox{}
+		failing := notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error { return errors.New("refused") }}
 		var l log
-		d := newDispatcher(t, notify.Config{Outbox: box}, refuses, l.subscriber("log"))
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, failing, l.subscriber("log"))
 		require.True(t, tick(t, d).IsZero())
 		later := event()
 		later.At = later.At.Add(time.Hour)
-		box.Append(later)
+		outbox.Append(later)
 		assert.Equal(t, later.At, tick(t, d))
-		box.Append(event())
+		outbox.Append(event())
 		next := tick(t, d)
-		item := deliveries(t, box, notify.DeliveryQuery{Subscriber: "mail"})[0]
+		item := deliveries(t, outbox, notify.DeliveryQuery{Subscriber: "mail"})[0]
 		assert.Equal(t, item.Due, next)
 		assert.Equal(t, next, tick(t, d), "a second tick at the same instant does nothing")
-		assert.Equal(t, 1, deliveries(t, box, notify.DeliveryQuery{Subscriber: "mail"})[0].Attempts)
+		assert.Equal(t, 1, deliveries(t, outbox, notify.DeliveryQuery{Subscriber: "mail"})[0].Attempts)
 	})
 }
 
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
-	gone := errors.New("550 no such user")
+	noUser := errors.New("550 no such user")
 	for name, tt := range map[string]struct {
 		err      error
 		attempts int
 		says     string
 	}{
-		"permanent":         {notify.Permanent(gone), 1, "550 no such user"},
-		"wrapped permanent": {fmt.Errorf("smtp: %w", notify.Permanent(gone)), 1, "smtp: 550 no such user"},
-		"too often":         {gone, 3, "550 no such user"},
+		"permanent":         {notify.Permanent(noUser), 1, "550 no such user"},
+		"wrapped permanent": {fmt.Errorf("smtp: %w", notify.Permanent(noUser)), 1, "smtp: 550 no such user"},
+		"too many failures": {noUser, 3, "550 no such user"},
 		"hostile text": {
 			notify.Permanent(errors.New("a\x00\r\n\xff" + strings.Repeat("ß", 1000))), 1, "a    " + strings.Repeat("ß", 497),
 		},
@@ -220,12 +220,12 @@ func TestDeadLetters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				box := &notify.MemoryOutbox{}
-				d := newDispatcher(t, notify.Config{Outbox: box, MaxAttempts: 3},
+				outbox := &notify.MemoryOutbox{}
+				d := newDispatcher(t, notify.Config{Outbox: outbox, MaxAttempts: 3},
 					notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error { return tt.err }})
-				box.Append(event())
+				outbox.Append(event())
 				drain(t, d)
-				dead := deliveries(t, box, notify.DeliveryQuery{Dead: true})
+				dead := deliveries(t, outbox, notify.DeliveryQuery{Dead: true})
 				require.Len(t, dead, 1)
 				assert.Equal(t, tt.attempts, dead[0].Attempts)
 				assert.Equal(t, tt.says, dead[0].LastError)
@@ -238,14 +238,14 @@ func TestDeadLetters(t *testing.T) {
 func TestDefaultRetriesLastAboutADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box},
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox},
 			notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error { return errors.New("down") }})
-		box.Append(event())
-		began := time.Now()
+		outbox.Append(event())
+		start := time.Now()
 		drain(t, d)
-		assert.Len(t, deliveries(t, box, notify.DeliveryQuery{Dead: true}), 1)
-		assert.InDelta(t, 28, time.Since(began).Hours(), 10)
+		assert.Len(t, deliveries(t, outbox, notify.DeliveryQuery{Dead: true}), 1)
+		assert.InDelta(t, 28, time.Since(start).Hours(), 10)
 	})
 }
 
@@ -261,22 +261,22 @@ func TestResend(t *testing.T) {
 			l.add(e)
 			return nil
 		}}
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box}, mail)
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, mail)
 		e := event()
-		box.Append(e)
+		outbox.Append(e)
 		resend := func(subscriber string, id uuid.UUID) error { return d.Resend(t.Context(), subscriber, id) }
-		require.ErrorIs(t, resend("mail", e.ID), notify.ErrConflict, "it waits")
+		require.ErrorIs(t, resend("mail", e.ID), notify.ErrConflict, "it is waiting")
 		drain(t, d)
 		require.ErrorIs(t, resend("mail", uuid.New()), notify.ErrNotFound)
 		require.ErrorIs(t, resend("other", e.ID), notify.ErrNotFound)
 		time.Sleep(time.Hour)
 		working = true
 		require.NoError(t, resend("mail", e.ID))
-		require.ErrorIs(t, resend("mail", e.ID), notify.ErrConflict, "it waits again")
-		waits := deliveries(t, box, notify.DeliveryQuery{})[0]
-		assert.Equal(t, time.Now().UTC(), waits.Due)
-		assert.Zero(t, waits.Attempts)
+		require.ErrorIs(t, resend("mail", e.ID), notify.ErrConflict, "it is waiting again")
+		letter := deliveries(t, outbox, notify.DeliveryQuery{})[0]
+		assert.Equal(t, time.Now().UTC(), letter.Due)
+		assert.Zero(t, letter.Attempts)
 		drain(t, d)
 		assert.Equal(t, []uuid.UUID{e.ID}, l.ids())
 		require.ErrorIs(t, resend("mail", e.ID), notify.ErrConflict, "it was delivered")
@@ -291,20 +291,20 @@ func TestPermanent(t *testing.T) {
 	assert.Equal(t, "context canceled", err.Error())
 }
 
-// TestMockClock: a Dispatcher asks its clock for nothing but the time.
+// TestMockClock: of its clock a Dispatcher calls only Now.
 func TestMockClock(t *testing.T) {
 	t.Parallel()
 	mock := clock.NewMock()
 	mock.Set(time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC))
 	var l log
-	box := &notify.MemoryOutbox{}
-	d := newDispatcher(t, notify.Config{Outbox: box, Clock: mock}, l.subscriber("log"))
+	outbox := &notify.MemoryOutbox{}
+	d := newDispatcher(t, notify.Config{Outbox: outbox, Clock: mock}, l.subscriber("log"))
 	e := event()
 	e.At = mock.Now().Add(time.Hour)
-	box.Append(e)
+	outbox.Append(e)
 	assert.Equal(t, e.At, tick(t, d))
 	require.Empty(t, l.ids())
-	mock.Add(time.Hour)
+	mock.Set(e.At)
 	assert.True(t, tick(t, d).IsZero())
 	assert.Equal(t, []uuid.UUID{e.ID}, l.ids())
 }

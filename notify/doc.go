@@ -1,11 +1,11 @@
-// Package notify tells people and programs what has happened: facts first, mail after.
+// Package notify delivers events to people and programs: it stores a fact first, and sends the mail afterwards.
 //
 // # The problem
 //
-// A server was cancelled, and its client must hear of it. If the program sends the mail and then stores the change, it may
-// announce what never happened; if it stores the change and then sends, it may stop in between, and nobody ever hears. So
-// the fact is stored together with the change, in one transaction, in an Outbox; and a Dispatcher takes it from there and
-// repeats until every subscriber has it. A mail server that is down delays mail, and nothing else.
+// A server was cancelled, and its client must be told. A program that sends the mail and then stores the change may announce
+// a change that was never stored. A program that stores the change and then sends the mail may stop in between, and the
+// client is never told. This package stores the fact in an Outbox, in the same transaction as the change. A Dispatcher then
+// repeats the delivery until every subscriber has handled the fact. A mail server that is down delays mail, and nothing else.
 //
 // # The smallest program
 //
@@ -17,53 +17,74 @@
 //		catalog.Mail("mail to clients", notify.ToClient, notifier),
 //		notify.Subscriber{Name: "log", Handle: func(ctx context.Context, e notify.Event) error { … }})
 //
-//	next, err := dispatcher.Tick(ctx) // hands out what is due; call it again at next, or after some seconds
+//	next, err := dispatcher.Tick(ctx) // delivers the events that are due; call it again at next, or every few seconds
 //
-// # Concepts
+// # Events
 //
-// An Event is a fact. Its Kind has one Audience, and its payload holds only what that audience may see; a fact for two
-// audiences is two events. Subject.Event makes one, with an ID that is the same whenever the same change is tried.
+// An Event is a fact. Its Kind has one Audience, and its payload holds only what that audience may see. A fact for two
+// audiences is recorded as two events. Subject.Event makes an event. The event of a change that is tried again has the same
+// ID as that of the first try. The events of a ToProvider kind have no ClientID. Their payload has a field "provider": the
+// name of the recipient.
 //
-// A Subscriber is one who wants to hear: mail to clients, mail to resellers, a webhook, a plug-in. The Outbox keeps one
-// Delivery for each event and subscriber, so that a failure of one is no repeat for the others. A new subscriber hears what
-// happens from its registration on.
+// # Delivery
 //
-// Each event arrives at least once: a program may stop between the mail and the note that it was sent. MessageID is the
-// same at each try, to drop repeats by. A subject's events arrive in their order: the next one waits while the one before
-// is tried again.
+// A Subscriber handles events: it sends mail to clients or to resellers, calls a webhook, or runs code of the host. The Outbox
+// keeps one Delivery for each event and subscriber: if one subscriber fails, the others do not receive the event again. A new
+// subscriber receives the events that are stored after its registration.
 //
-// What fails is tried again after 10 seconds, 20, 40 and so on up to 4 hours, each shortened at random by up to a half, and
-// after 20 failures, or one that is Permanent, becomes a dead letter: Outbox.Deliveries lists it, Dispatcher.Resend sends
-// it again.
+// Each event is delivered at least once. A program may stop after it has sent a mail, but before it has stored the result. Then
+// the mail is sent again, with the same Message.ID, so that the receiver can drop it. The events of one subject are
+// delivered in order: while an event is tried again, the next ones wait.
 //
-// A Catalog knows the kinds of all packages with their built-in texts, and makes a Message of an event: in the recipient's
-// language, in the words of the reseller where it has edited them (Text, Texts). The host's Directory knows names and
-// addresses, its Notifier sends. A Directory that is a Copier lists who gets copies, which Catalog.Copies sends.
+// A failed delivery is tried again after 10 seconds, then 20, then 40, and so on up to 4 hours. Each delay is shortened at
+// random by up to half. After 20 failures the delivery becomes a dead letter. An error that is marked with Permanent makes it a
+// dead letter at once. Outbox.Deliveries lists the dead letters, and Dispatcher.Resend sends one again.
 //
-// A text is checked when it is saved. One that fails later all the same, because the kinds have changed, say, costs nobody
-// a mail: the built-in one is used, and Catalog.Alarm tells the reseller, once for each version that it saved.
+// Config.Meter counts the results of deliveries. Outbox.Depth counts the waiting and the dead deliveries, and returns the time
+// of the oldest event that is waiting.
 //
-// Config.Meter counts what becomes of deliveries; Outbox.Depth says what waits, since when, and what is dead.
+// # Mail
 //
-// A kind for a provider has events without ClientID, and a payload with the field "provider", the recipient's name.
+// A Catalog holds the kinds of all packages with their built-in texts, and makes a Message of an event, in the recipient's
+// language. A reseller may replace built-in texts by its own: see Text and Texts. The host's Directory finds names and
+// addresses, and the host's Notifier sends the message. If the Directory is also a Copier, Catalog.Copies sends copies to the
+// people that it lists.
+//
+// Catalog.Save checks a text before it stores it. An own text can still fail later, for example after an update has changed
+// the kind. Then the mail is sent with the built-in text, and Catalog.Alarm tells the reseller, once for each version of the
+// text.
 //
 // # Errors
 //
-// All errors answer errors.Is with ErrNotFound, ErrConflict or ErrInvalid, or are those of the host's own parts. What is
-// wrong with a text is a *TextError, with part, line, column and the variables that there are.
+// errors.Is finds ErrNotFound, ErrConflict, ErrInvalid or ErrHost in every error, or the error of the caller's context. ErrHost
+// says that a part of the host failed or panicked: the Outbox, Texts, Directory, Copier, Clock or Logger. Its text contains
+// the part's own error, which may hold secrets: write it to the log, do not show it to a client. After a failed write the
+// text says that the outcome is unknown.
+//
+// A *TextError says what is wrong with a text: the part, the line, the column, and the variables that exist.
+//
+// Failures of a Subscriber, a Notifier, a Meter or an Alarm are not returned. They are logged, and a failed delivery records
+// its error in Delivery.LastError.
 //
 // # Concurrency
 //
-// Everything may be used by many goroutines at once, once the fields of a Catalog are set. Any number of processes may
-// dispatch from one outbox: each claims deliveries under a lease, which ends by itself if the process does.
+// Many goroutines may use every value of this package at once, after the fields of a Catalog are set. Any number of processes
+// may deliver from one outbox. Each claims deliveries under a lease. If a process stops, its leases end, and others take over.
 //
 // # Decisions
 //
-// No cursor over a log of events: transactions commit in another order than they take their numbers, and a reader that
-// has passed a number misses what commits behind it. No queue or broker of our own: the outbox is a table beside the data,
-// which is what makes a change and its event one transaction. No sending inside the operation that caused the event: it
-// would last as long as a mail server likes, and fail with it. A handler's failure is no error of Tick, which would make a
-// program that watches over its loops restart them because somebody's mailbox is full. No functions that build strings in
-// texts, and no loops over numbers: who edits a text cannot stop the mail. No copies in the message itself (Cc): one address
-// that is refused would have the whole message sent again, to those who have it too; so each copy is a delivery.
+// No cursor over a log of events: transactions commit in another order than they take their numbers. A reader that has passed
+// a number would miss an event that commits later with a smaller number.
+//
+// No queue or broker: the outbox is a table beside the host's data, so that one transaction stores a change and its event.
+//
+// No sending inside the operation that causes the event: the operation would wait for the mail server, and fail with it.
+//
+// Tick does not return the failures of subscribers: a program that restarts its loops after an error would restart them
+// because of a full mailbox.
+//
+// Texts may not build strings and may not loop over numbers: the author of a text must not be able to stop the mail.
+//
+// No copies in the message itself (Cc): if one address were refused, the whole message would be sent again, also to the people
+// who have it. So each copy is a delivery of its own.
 package notify

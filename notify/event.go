@@ -8,25 +8,26 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/mailtext"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Kind names an event, as "package.fact": "backup.completed". One kind has one audience; a fact for two audiences is two
-// events of two kinds.
+// Kind names a kind of event, as "package.fact": "backup.completed". Each kind has one audience. A fact for two audiences
+// is recorded as two events of two kinds.
 type Kind string
 
-// Audience is whom a kind of event is for. The zero value is none.
+// Audience is the group of recipients that a kind of event is for. The zero value is not an audience.
 type Audience uint8
 
 // The audiences.
 const (
-	ToClient   Audience = iota + 1 // who uses the server
-	ToReseller                     // who rents it out
-	ToProvider                     // upstream of the reseller: may not learn who the client is
-	ToHost                         // plug-ins only: nothing is mailed
+	ToClient   Audience = iota + 1 // the client that uses the server
+	ToReseller                     // the reseller that rents the server out
+	ToProvider                     // the reseller's provider, which must not learn who the client is
+	ToHost                         // subscribers in the host program only; the library sends no mail
 )
 
-// String is the audience's name: "client", "reseller", "provider", "host".
+// String returns the audience's name: "client", "reseller", "provider", "host".
 func (a Audience) String() string {
 	switch a {
 	case ToClient:
@@ -41,31 +42,34 @@ func (a Audience) String() string {
 	return "audience " + strconv.Itoa(int(a))
 }
 
-// Event is a fact, recorded together with the change that caused it. It is a value; nobody changes one.
+// Event is a fact. It is stored together with the change that caused it, and does not change afterwards.
 type Event struct {
-	ID         uuid.UUID // the same each time the same change is tried: see Subject.Event
+	ID         uuid.UUID // the same at every attempt to store the same change: see Subject.Event
 	Kind       Kind
-	At         time.Time       // when it became true: UTC, to the microsecond
-	ResellerID uuid.UUID       // whose panel it happened in
-	ClientID   uuid.UUID       // nil where no client is concerned, and always for a provider's kind
-	ServerID   uuid.UUID       // nil where no server is concerned
-	SubjectID  uuid.UUID       // what it is about; a subject's events are delivered in order. nil: in no order
-	Data       json.RawMessage // a JSON object: the payload, with only what the kind's audience may see
+	At         time.Time       // when the fact became true: UTC, truncated to the microsecond
+	ResellerID uuid.UUID       // the reseller whose panel the event belongs to
+	ClientID   uuid.UUID       // nil if the event concerns no client, and always nil for ToProvider kinds
+	ServerID   uuid.UUID       // nil if the event concerns no server
+	SubjectID  uuid.UUID       // the entity that the event is about; its events are delivered in order. nil: in any order
+	Data       json.RawMessage // the payload: a JSON object. It holds only what the kind's audience may see
 }
 
-// Subject is what events are about: the entity that a change writes, and to whom it belongs.
+// Subject is the entity that events are about: the entity that a change writes, and its owners.
 type Subject struct {
 	ResellerID uuid.UUID
-	ClientID   uuid.UUID // leave it nil for a provider's kinds: a provider may not learn who the client is
+	ClientID   uuid.UUID // leave it nil for ToProvider kinds: a provider must not learn who the client is
 	ServerID   uuid.UUID
-	ID         uuid.UUID // of the entity itself
-	Version    int64     // that the entity has once the change is stored: what was read, plus one
+	ID         uuid.UUID // of the entity
+	Version    int64     // the entity's version after the change: the version that was read, plus one
 }
 
-// Event makes an event about the subject. Its ID is the UUIDv5 of the subject's ID over its version and the kind, so that
-// a change whose answer was lost can be tried again without telling anybody twice: a change records a kind at most once
-// for each entity that it writes. at is kept in UTC, to the microsecond. The payload must marshal to a JSON object; that,
-// a nil subject ID, a version below 1 and an empty kind are ErrInvalid.
+// Event makes an event about the subject. Event.At is the given time in UTC, truncated to the microsecond.
+//
+// The event's ID is a UUIDv5 of the subject's ID, the version and the kind. A change that is repeated because its answer was
+// lost makes the same event, and the outbox stores it once. So a change may record at most one event of a kind for each
+// entity that it writes.
+//
+// A nil subject ID, a version below 1, an empty kind, and a payload that does not encode to a JSON object are ErrInvalid.
 func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 	switch {
 	case kind == "":
@@ -73,9 +77,10 @@ func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 	case s.ID == uuid.Nil:
 		return Event{}, fmt.Errorf("%w: event %s about a subject without an ID", ErrInvalid, kind)
 	case s.Version < 1:
-		return Event{}, fmt.Errorf("%w: event %s: version %d of its subject: 1 or more, as it will be stored", ErrInvalid, kind, s.Version)
+		return Event{}, fmt.Errorf("%w: event %s: the subject has version %d; it must be the version after the change, 1 or more",
+			ErrInvalid, kind, s.Version)
 	}
-	data, err := marshalObject(payload)
+	data, err := mailtext.MarshalPayload(payload)
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", kind, err)
 	}
@@ -89,16 +94,4 @@ func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 		SubjectID:  s.ID,
 		Data:       data,
 	}, nil
-}
-
-// marshalObject writes a payload, whose JSON names are the variables of its texts.
-func marshalObject(payload any) (json.RawMessage, error) {
-	data, err := json.Marshal(payload)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the payload %T does not marshal: %w", ErrInvalid, payload, err)
-	}
-	if len(data) == 0 || data[0] != '{' {
-		return nil, fmt.Errorf("%w: the payload %T marshals to %.40s: a JSON object is wanted", ErrInvalid, payload, data)
-	}
-	return data, nil
 }

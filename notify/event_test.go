@@ -37,7 +37,7 @@ func TestSubjectEventIDs(t *testing.T) {
 		return e.ID
 	}
 	first := id(s, "a")
-	assert.Equal(t, first, id(s, "a"), "the same change tried again, later")
+	assert.Equal(t, first, id(s, "a"), "the same change, tried again later")
 	later := s
 	later.Version++
 	assert.NotEqual(t, first, id(later, "a"))
@@ -46,7 +46,7 @@ func TestSubjectEventIDs(t *testing.T) {
 	later.Version = 31
 	other := s
 	other.Version = 3
-	assert.NotEqual(t, id(later, " a"), id(other, "1 a"), "version and kind do not run into each other")
+	assert.NotEqual(t, id(later, " a"), id(other, "1 a"), "version and kind are separated")
 }
 
 func TestSubjectEventRefuses(t *testing.T) {
@@ -59,12 +59,12 @@ func TestSubjectEventRefuses(t *testing.T) {
 		payload any
 		says    string
 	}{
-		"no kind":     {subject(), "", struct{}{}, "without a kind"},
-		"no ID":       {noID, "k", struct{}{}, "without an ID"},
-		"no version":  {noVersion, "k", struct{}{}, "version 0"},
-		"unmarshaled": {subject(), "k", make(chan int), "does not marshal"},
-		"no object":   {subject(), "k", []int{1}, "object is wanted"},
-		"null":        {subject(), "k", nil, "object is wanted"},
+		"no kind":       {subject(), "", struct{}{}, "without a kind"},
+		"no ID":         {noID, "k", struct{}{}, "without an ID"},
+		"no version":    {noVersion, "k", struct{}{}, "version 0"},
+		"not encodable": {subject(), "k", make(chan int), "cannot be encoded as JSON"},
+		"no object":     {subject(), "k", []int{1}, "must be a JSON object"},
+		"null":          {subject(), "k", nil, "must be a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

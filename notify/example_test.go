@@ -11,7 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// backedUp is the payload of the examples' kind.
+// backedUp is the payload of the kind in these examples.
 type backedUp struct {
 	Server string    `json:"server"`
 	At     time.Time `json:"at"`
@@ -45,7 +45,7 @@ func exampleEvent(server string, version int64) notify.Event {
 	return e
 }
 
-// Events wait in an outbox until every subscriber has them.
+// Events wait in an outbox until every subscriber has handled them.
 func Example() {
 	outbox := &notify.MemoryOutbox{}
 	catalog, err := notify.NewCatalog(exampleKinds())
@@ -62,7 +62,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	outbox.Append(exampleEvent("web1", 1)) // a Store does this, in its Commit
+	outbox.Append(exampleEvent("web1", 1)) // the Commit of a Store does this
 	next, err := dispatcher.Tick(context.Background())
 	fmt.Println(next.IsZero(), err)
 	// Output:
@@ -73,7 +73,7 @@ func Example() {
 	// true <nil>
 }
 
-// What can never be delivered is a dead letter, until somebody sends it again.
+// An event that cannot be delivered becomes a dead letter. Resend sends it again.
 func ExampleDispatcher_Resend() {
 	ctx := context.Background()
 	outbox := &notify.MemoryOutbox{}
@@ -111,7 +111,7 @@ func ExampleDispatcher_Resend() {
 	// delivered
 }
 
-// An edited text is checked before it is saved; the error says where it is wrong.
+// Check tells an editor what is wrong with a text, and where.
 func ExampleCatalog_Check() {
 	catalog, err := notify.NewCatalog(exampleKinds())
 	if err != nil {
@@ -129,12 +129,12 @@ func ExampleCatalog_Check() {
 	m, err := catalog.Preview(text)
 	fmt.Println(m.Subject, err)
 	// Output:
-	// text of example.backed_up in de: subject, line 1, column 17: there is no .sever (did you mean .server?): there are at, files, server
+	// text of example.backed_up in de: subject, line 1, column 17: there is no .sever (did you mean .server?); there are: at, files, server
 	// subject 1 17 .server [at files server]
 	// Sicherung von web1 <nil>
 }
 
-// A change that is tried again because its answer was lost makes the same event again, and nobody is told twice.
+// A change that is repeated because its answer was lost makes the same event. The outbox takes it once.
 func ExampleSubject_Event() {
 	outbox := &notify.MemoryOutbox{}
 	if err := outbox.Register(context.Background(), "mail", nil); err != nil {
@@ -148,8 +148,8 @@ func ExampleSubject_Event() {
 	// Output: 2 <nil>
 }
 
-// A reseller hears of a text of its own that no longer works: the host puts the event where all events are, and it becomes
-// a mail like any other.
+// Catalog.Alarm tells a reseller that its own text no longer works. The host adds the event to its outbox, and the Dispatcher
+// mails it like any other event.
 func ExampleCatalog_alarm() {
 	ctx := context.Background()
 	outbox, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
@@ -173,7 +173,7 @@ func ExampleCatalog_alarm() {
 		fmt.Println(err)
 		return
 	}
-	old := exampleEvent("web1", 1) // its kind had a variable "host" when the reseller edited the text
+	old := exampleEvent("web1", 1) // when the reseller edited the text, this kind had a variable "host"
 	err = texts.Save(ctx, notify.Text{ResellerID: old.ResellerID, Kind: old.Kind, Locale: "en", Subject: "{{.host}}", Text: "Done."})
 	outbox.Append(old, exampleEvent("web1", 2))
 	for range 2 {
@@ -185,6 +185,6 @@ func ExampleCatalog_alarm() {
 	// Unordered output:
 	// To the client: Backup of web1
 	// To the client: Backup of web1
-	// To the reseller: Your text of example.backed_up in en does not work
+	// To the reseller: Your text for example.backed_up in the language en does not work
 	// <nil>
 }

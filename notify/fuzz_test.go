@@ -11,8 +11,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// FuzzTexts: whatever a reseller saves and a payload holds, checking and rendering end soon, errors say where, subjects
-// are one line, and no markup of a payload gets into HTML.
+// FuzzTexts: for any own text and any payload, checking and rendering end soon, errors are *TextError, a subject is one line,
+// and HTML contains no markup of the payload.
 func FuzzTexts(f *testing.F) {
 	for _, source := range []string{
 		"", "{{.server}}", "{{if .last}}a{{else}}b{{end}}", "{{range $i, $l := .lines}}{{$l.label}}{{end}}", "{{date .at}}",
@@ -44,7 +44,7 @@ func FuzzTexts(f *testing.F) {
 		}
 		p := sample()
 		p.Server = server
-		m, err := mails(t, c, warned(t, p))
+		m, err := render(t, c, warned(t, p))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,10 +57,10 @@ func FuzzTexts(f *testing.F) {
 	})
 }
 
-// frame is how many tags, and so "<", WithHTML puts around a text.
-const frame = 10
+// frameTags is the number of tags that WithHTML adds around a text.
+const frameTags = 10
 
-// FuzzWithHTML: the HTML made of a text works where the text does, and lets no markup of a payload in.
+// FuzzWithHTML: if a text is valid, so is the HTML made from it. The HTML contains no markup of the payload.
 func FuzzWithHTML(f *testing.F) {
 	for _, source := range []string{
 		"{{.server}}", "a < b & c\n{{if .last}}<i>{{else if .note}}&{{else}}\"{{end}}", "{{range .lines}}- {{.label}}\n{{else}}none{{end}}",
@@ -74,24 +74,24 @@ func FuzzWithHTML(f *testing.F) {
 			s.Subject = map[string]string{"en": "s"}
 		})
 		if _, err := notify.NewCatalog([]notify.Spec{s}); err != nil {
-			return // the text does not work
+			return // the text is invalid
 		}
 		c, err := notify.NewCatalog(notify.WithHTML([]notify.Spec{s}))
 		var wrong *notify.TextError
 		if errors.As(err, &wrong) && (strings.Contains(wrong.Reason, "at most") || strings.Contains(wrong.Reason, "more than")) {
-			return // escaped it is longer than it may be
+			return // with escapes it is too long
 		}
 		if err != nil {
-			t.Fatalf("%q works as a text, not as HTML: %v", source, err)
+			t.Fatalf("%q is valid as a text, but not as HTML: %v", source, err)
 		}
 		p := sample()
 		p.Server = server
-		m, err := mails(t, c, warned(t, p))
+		m, err := render(t, c, warned(t, p))
 		if err != nil {
-			return // this payload makes it too long, or fails
+			return // with this payload it is too long, or fails
 		}
-		if strings.Count(m.HTML, "<") != frame {
-			t.Errorf("%q for %q has other markup than its frame: %q", source, server, m.HTML)
+		if strings.Count(m.HTML, "<") != frameTags {
+			t.Errorf("%q for %q has markup besides its frame: %q", source, server, m.HTML)
 		}
 	})
 }

@@ -10,19 +10,26 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/mailtext"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// Mail makes the subscriber that turns the events of one audience into messages and hands them to n. The text is the
-// reseller's own in the recipient's language, else its own in the catalog's language, else the built-in one. One that
-// cannot be rendered, or comes out empty, is logged, its reseller told through Catalog.Alarm, and the built-in one used instead.
-// What makes that longer than 256 KiB is left out: the end of the text, and all of the HTML.
+const partDirectory = "Catalog.Directory"
+
+// Mail makes the subscriber that turns the events of one audience into messages and passes them to n.
 //
-// To a provider goes what its payload's field "provider" names. A recipient that the event does not name or the Directory
-// does not know (ErrNotFound) makes a dead letter that says so. Without a Notifier, and ToHost, the subscriber has no
-// Handle, which New refuses.
+// The text is the reseller's own text in the recipient's language, or else its own text in the catalog's language, or else
+// the built-in one. If an own text cannot be rendered, or is blank when it is rendered, the built-in text is used. This is
+// logged, and Catalog.Alarm tells the reseller. If a built-in text or HTML has more than 256 KiB when it is rendered, the end of
+// the text, or the whole HTML, is left out.
+//
+// The recipient of a provider's mail is the field "provider" of the payload. The delivery becomes a dead letter if the event
+// names no recipient, or the Directory does not know it (ErrNotFound). Handle returns an error of n unchanged. If the
+// Directory or Catalog.Texts fails, its error is ErrHost.
+//
+// If n is nil or to is ToHost, the subscriber has no Handle, and New refuses it.
 func (c *Catalog) Mail(name string, to Audience, n Notifier) Subscriber {
-	s := Subscriber{Name: name, Kinds: c.mailedTo(to)}
+	s := Subscriber{Name: name, Kinds: c.kindsFor(to)}
 	if n == nil || to == ToHost {
 		return s
 	}
@@ -36,8 +43,8 @@ func (c *Catalog) Mail(name string, to Audience, n Notifier) Subscriber {
 	return s
 }
 
-// mailedTo is not nil, which would mean all.
-func (c *Catalog) mailedTo(to Audience) []Kind {
+// kindsFor lists the kinds for an audience. The list is never nil: that would mean all kinds.
+func (c *Catalog) kindsFor(to Audience) []Kind {
 	kinds := []Kind{}
 	for _, s := range c.Specs() {
 		if s.Audience == to {
@@ -47,6 +54,7 @@ func (c *Catalog) mailedTo(to Audience) []Kind {
 	return kinds
 }
 
+// message makes the message of an event for the recipient that the event names.
 func (c *Catalog) message(ctx context.Context, subscriber string, e Event) (Message, error) {
 	k, err := c.kind(e.Kind)
 	if err != nil {
@@ -65,17 +73,17 @@ func (c *Catalog) message(ctx context.Context, subscriber string, e Event) (Mess
 
 // compose makes the message of an event for a person.
 func (c *Catalog) compose(ctx context.Context, k *kind, subscriber string, e Event, to Recipient, p Person) (Message, error) {
-	variables, err := k.variables(e.Data)
+	payload, err := k.schema.Payload(e.Data)
 	if err != nil {
 		return Message{}, Permanent(err)
 	}
 	m := Message{
 		ID: MessageID(e.ID, subscriber), ResellerID: e.ResellerID, Kind: e.Kind, To: to, Person: p, Data: bytes.Clone(e.Data),
 	}
-	return m, c.write(ctx, k, &m, variables, e.At)
+	return m, c.render(ctx, k, &m, payload, e.At)
 }
 
-// recipient is whom the event names.
+// recipient returns the recipient that an event names.
 func recipient(to Audience, e Event) (Recipient, error) {
 	r := Recipient{Audience: to}
 	switch to {
@@ -84,9 +92,9 @@ func recipient(to Audience, e Event) (Recipient, error) {
 	case ToReseller:
 		r.ID = e.ResellerID
 	case ToProvider:
-		var named struct{ Provider string }
-		_ = json.Unmarshal(e.Data, &named) // what is no object names nobody
-		r.Name = named.Provider
+		var payload struct{ Provider string }
+		_ = json.Unmarshal(e.Data, &payload) // an invalid payload names no provider
+		r.Name = payload.Provider
 	}
 	if r.ID == uuid.Nil && r.Name == "" {
 		return r, fmt.Errorf("%w: event %s of kind %s names no %s", ErrInvalid, e.ID, e.Kind, to)
@@ -94,52 +102,71 @@ func recipient(to Audience, e Event) (Recipient, error) {
 	return r, nil
 }
 
-func (c *Catalog) person(ctx context.Context, reseller uuid.UUID, to Recipient) (Person, error) {
+// person asks the Directory for a recipient.
+func (c *Catalog) person(ctx context.Context, reseller uuid.UUID, to Recipient) (p Person, err error) {
 	if c.Directory == nil {
 		return Person{}, nil
 	}
-	p, err := c.Directory.Person(ctx, reseller, to)
+	err = callHost(ctx, partDirectory, func() (err error) {
+		p, err = c.Directory.Person(ctx, reseller, to)
+		return err
+	}, ErrNotFound)
 	if err == nil {
 		return p, nil
 	}
-	err = fmt.Errorf("looking up %s %s%s: %w", to.Audience, nameless(to.ID), to.Name, err)
+	id := to.Name
+	if to.ID != uuid.Nil {
+		id = to.ID.String()
+	}
+	err = fmt.Errorf("finding %s %s: %w", to.Audience, id, err)
 	if errors.Is(err, ErrNotFound) {
 		return Person{}, Permanent(err)
 	}
 	return Person{}, err
 }
 
-// nameless is an ID, or "" for none.
-func nameless(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return ""
-	}
-	return id.String()
-}
-
-// write finds the text and renders it. at is the event's time.
-func (c *Catalog) write(ctx context.Context, k *kind, m *Message, variables map[string]any, at time.Time) error {
-	loc := c.zoneOf(ctx, m)
-	own, ok, err := c.edited(ctx, m.ResellerID, k.Kind, m.Person.Locale)
+// render finds the text for a message and renders it. at is the event's time.
+func (c *Catalog) render(ctx context.Context, k *kind, m *Message, payload mailtext.Payload, at time.Time) error {
+	zone := c.zoneOf(ctx, m)
+	own, ok, err := c.ownText(ctx, m.ResellerID, k.Kind, m.Person.Locale)
 	if err != nil {
 		return err
 	}
 	if ok {
-		if err = k.checkSource(own); err == nil { // it may have been stored past Save, or for another version of the kind
-			err = k.render(m, own, variables, loc, part.strict)
-		}
+		mail, err := k.renderOwn(own, payload, zone)
 		if err == nil {
+			m.setContent(own.Locale, mail)
 			return nil
 		}
-		c.broke(ctx, own, at, err)
+		c.reportBroken(ctx, own, at, k.textError(own, err))
 	}
-	return Permanent(k.render(m, c.builtin(k, m.Person.Locale), variables, loc, part.lenient))
+	builtin := c.builtinText(k, m.Person.Locale)
+	mail, err := builtin.template().RenderShortened(payload, zone)
+	if err != nil {
+		return Permanent(k.textError(builtin, err))
+	}
+	m.setContent(builtin.Locale, mail)
+	return nil
 }
 
+// renderOwn checks and renders a reseller's own text. The check is needed: the text may have been stored without
+// Catalog.Save, or for an earlier version of the kind.
+func (k *kind) renderOwn(own Text, payload mailtext.Payload, zone *time.Location) (mailtext.Mail, error) {
+	if err := k.schema.CheckSource(own.template()); err != nil {
+		return mailtext.Mail{}, err
+	}
+	return own.template().Render(payload, zone)
+}
+
+func (m *Message) setContent(locale string, mail mailtext.Mail) {
+	m.Locale, m.Subject, m.Text, m.HTML = locale, mail.Subject, mail.Text, mail.HTML
+}
+
+// zoneOf returns the time zone of a message's recipient. It replaces an unknown one by UTC.
 func (c *Catalog) zoneOf(ctx context.Context, m *Message) *time.Location {
 	loc, err := zone.Load(m.Person.Zone)
 	if err != nil {
-		c.log().WarnContext(ctx, "the recipient's zone is unknown, UTC is used", "reseller", m.ResellerID, "error", err)
+		c.log().WarnContext(ctx, "a recipient's time zone is unknown: UTC was used", "reseller", m.ResellerID, "error", err)
 		return time.UTC
 	}
 	return loc

@@ -11,7 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestMailThatIsTooLong: what a built-in text cannot hold is left out, for a mail cut short is better than none.
+// TestMailThatIsTooLong: a built-in text that renders to too much is shortened.
 func TestMailThatIsTooLong(t *testing.T) {
 	t.Parallel()
 	p := sample()
@@ -20,7 +20,7 @@ func TestMailThatIsTooLong(t *testing.T) {
 	c.Texts = &notify.MemoryTexts{}
 	e := warned(t, p)
 	require.NoError(t, c.Save(t.Context(), notify.Text{ResellerID: e.ResellerID, Kind: e.Kind, Subject: "own", Text: "{{.note}}"}))
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, "web1 ends in 3 days", m.Subject)
 	assert.True(t, strings.HasPrefix(m.Text, "On 2026-03-01: ßß"))
@@ -29,7 +29,7 @@ func TestMailThatIsTooLong(t *testing.T) {
 	assert.Empty(t, m.HTML)
 }
 
-// TestMailThatWouldBeEmpty: a reseller's text that says nothing of an event is replaced by the built-in one.
+// TestMailThatWouldBeEmpty: an own text that renders to nothing is replaced by the built-in one.
 func TestMailThatWouldBeEmpty(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
@@ -39,13 +39,13 @@ func TestMailThatWouldBeEmpty(t *testing.T) {
 	e := warned(t, p)
 	own := notify.Text{ResellerID: e.ResellerID, Kind: e.Kind, Subject: "{{.note}}", Text: "own"}
 	require.NoError(t, c.Save(t.Context(), own))
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, "web1 ends in 3 days", m.Subject)
 	assert.Equal(t, "On 2026-03-01: ", m.Text)
 }
 
-// TestMailIsNotSlow: what a reseller's text costs follows the size of the event.
+// TestMailIsNotSlow: no own text takes long to render.
 func TestMailIsNotSlow(t *testing.T) {
 	t.Parallel()
 	for name, html := range map[string]string{
@@ -62,21 +62,5 @@ func TestMailIsNotSlow(t *testing.T) {
 			require.NoError(t, err)
 			assert.Less(t, time.Since(began), 2*time.Second)
 		})
-	}
-}
-
-// TestPluralOfALength: what len returns is a number as those of the payload are.
-func TestPluralOfALength(t *testing.T) {
-	t.Parallel()
-	c := newCatalog(t)
-	m, err := c.Preview(notify.Text{
-		Kind: "test.warned", Subject: "s", Text: "{{len .lines}} {{plural (len .lines) `line` `lines`}}, {{money (len .lines) `EUR`}}",
-	})
-	require.NoError(t, err)
-	assert.Equal(t, "2 lines, 2 EUR", m.Text)
-	for source, reason := range map[string]string{
-		"{{plural .server `a` `b`}}": "a text is not a number", "{{money .last `EUR`}}": "yes or no is not an amount",
-	} {
-		require.ErrorContains(t, c.Check(notify.Text{Kind: "test.warned", Subject: "s", Text: source}), reason)
 	}
 }

@@ -18,21 +18,21 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// people is a Directory.
-type people func(reseller uuid.UUID, to notify.Recipient) (notify.Person, error)
+// directoryFunc is a function that implements notify.Directory.
+type directoryFunc func(reseller uuid.UUID, to notify.Recipient) (notify.Person, error)
 
-func (p people) Person(_ context.Context, reseller uuid.UUID, to notify.Recipient) (notify.Person, error) {
-	return p(reseller, to)
+func (f directoryFunc) Person(_ context.Context, reseller uuid.UUID, to notify.Recipient) (notify.Person, error) {
+	return f(reseller, to)
 }
 
-// reads is a Directory of people who read a language.
-func reads(locale string) people {
+// directoryIn returns a Directory in which everybody has the same language.
+func directoryIn(locale string) directoryFunc {
 	return func(uuid.UUID, notify.Recipient) (notify.Person, error) {
 		return notify.Person{Name: "Ada", Address: "ada@example.com", Locale: locale, Zone: "Asia/Tokyo"}, nil
 	}
 }
 
-// warned is an event of the kind of spec.
+// warned makes an event of the kind "test.warned".
 func warned(t *testing.T, p payload) notify.Event {
 	t.Helper()
 	e, err := subject().Event("test.warned", time.Now(), p)
@@ -40,8 +40,8 @@ func warned(t *testing.T, p payload) notify.Event {
 	return e
 }
 
-// mails makes the message of an event.
-func mails(t *testing.T, c *notify.Catalog, e notify.Event) (notify.Message, error) {
+// render makes the message of an event.
+func render(t *testing.T, c *notify.Catalog, e notify.Event) (notify.Message, error) {
 	t.Helper()
 	var got notify.Message
 	calls := 0
@@ -51,7 +51,7 @@ func mails(t *testing.T, c *notify.Catalog, e notify.Event) (notify.Message, err
 		return nil
 	}))
 	err := s.Handle(t.Context(), e)
-	require.Equal(t, err == nil, calls == 1, "what fails is not sent")
+	require.Equal(t, err == nil, calls == 1, "a message is sent if there is no error")
 	return got, err
 }
 
@@ -64,27 +64,27 @@ func audienceOf(c *notify.Catalog, k notify.Kind) notify.Audience {
 	return notify.ToClient
 }
 
-// isDead says whether an error of a subscriber makes a dead letter.
+// isDead reports whether an error of a Handle makes a dead letter.
 func isDead(t *testing.T, err error) bool {
 	t.Helper()
-	box := &notify.MemoryOutbox{}
-	d := newDispatcher(t, notify.Config{Outbox: box},
+	outbox := &notify.MemoryOutbox{}
+	d := newDispatcher(t, notify.Config{Outbox: outbox},
 		notify.Subscriber{Name: "x", Handle: func(context.Context, notify.Event) error { return err }})
-	box.Append(event())
+	outbox.Append(event())
 	tick(t, d)
-	return len(deliveries(t, box, notify.DeliveryQuery{Dead: true})) == 1
+	return len(deliveries(t, outbox, notify.DeliveryQuery{Dead: true})) == 1
 }
 
 func TestMailMakesMessages(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
 	var asked []any
-	c.Directory = people(func(reseller uuid.UUID, to notify.Recipient) (notify.Person, error) {
+	c.Directory = directoryFunc(func(reseller uuid.UUID, to notify.Recipient) (notify.Person, error) {
 		asked = append(asked, reseller, to)
-		return reads("de-CH")(reseller, to)
+		return directoryIn("de-CH")(reseller, to)
 	})
 	e := warned(t, sample())
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	to := notify.Recipient{Audience: notify.ToClient, ID: e.ClientID}
 	assert.Equal(t, notify.Message{
@@ -93,7 +93,7 @@ func TestMailMakesMessages(t *testing.T) {
 		Locale: "de", Subject: "web1 endet", Text: "Am 2026-03-01", Data: e.Data,
 	}, m)
 	assert.Equal(t, []any{e.ResellerID, to}, asked)
-	again, err := mails(t, c, e)
+	again, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, m.ID, again.ID)
 	assert.Equal(t, m.ID, notify.MessageID(e.ID, "mail"))
@@ -102,7 +102,7 @@ func TestMailMakesMessages(t *testing.T) {
 
 func TestMailWithoutDirectory(t *testing.T) {
 	t.Parallel()
-	m, err := mails(t, newCatalog(t), warned(t, sample()))
+	m, err := render(t, newCatalog(t), warned(t, sample()))
 	require.NoError(t, err)
 	assert.Zero(t, m.Person)
 	assert.Equal(t, "en", m.Locale)
@@ -113,72 +113,72 @@ func TestMailWithoutDirectory(t *testing.T) {
 func TestMailFindsTheText(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		reads, language string
-		edited          []string
-		want            string // language: "en", or the own text's subject: "own de"
+		locale, language string
+		edited           []string
+		want             string // the language of the built-in text, or "own" and that of the own text
 	}{
 		"built-in":                           {"de", "", nil, "de"},
 		"built-in of the region":             {"de-AT", "", nil, "de"},
 		"built-in of no language":            {"fr", "", nil, "en"},
 		"built-in of the catalog's language": {"fr", "de", nil, "de"},
 		"built-in of no language at all":     {"fr", "nl", nil, "en"},
-		"nothing known":                      {"", "", nil, "en"},
-		"nonsense":                           {"C.UTF-8", "", nil, "en"},
+		"no locale":                          {"", "", nil, "en"},
+		"not a language tag":                 {"C.UTF-8", "", nil, "en"},
 		"own":                                {"de", "", []string{"de", "en"}, "own de"},
 		"own of the region":                  {"de_at", "", []string{"de-AT", "de"}, "own de-AT"},
 		"own of the language":                {"de-AT", "", []string{"de", "en"}, "own de"},
-		"own, for what was not edited":       {"de", "", []string{"en"}, "own en"},
+		"own for a language without one":     {"de", "", []string{"en"}, "own en"},
 		"own of the catalog's language":      {"en", "fr", []string{"fr"}, "own fr"},
 		"own of another language":            {"en", "", []string{"de"}, "en"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCatalog(t)
-			c.Texts, c.Directory, c.Language = &notify.MemoryTexts{}, reads(tt.reads), tt.language
+			c.Texts, c.Directory, c.Language = &notify.MemoryTexts{}, directoryIn(tt.locale), tt.language
 			e := warned(t, sample())
 			for _, locale := range tt.edited {
 				require.NoError(t, c.Save(t.Context(), notify.Text{
 					ResellerID: e.ResellerID, Kind: e.Kind, Locale: locale, Subject: "own " + locale, Text: "own",
 				}))
 			}
-			m, err := mails(t, c, e)
+			m, err := render(t, c, e)
 			require.NoError(t, err)
 			assert.Equal(t, strings.TrimPrefix(tt.want, "own "), m.Locale)
 			assert.Equal(t, strings.HasPrefix(tt.want, "own "), m.Subject == tt.want)
 			if strings.HasPrefix(tt.want, "own ") {
-				assert.Empty(t, m.HTML, "the built-in HTML does not go with an own text")
+				assert.Empty(t, m.HTML, "an own text does not get the built-in HTML")
 			}
 			other := e
 			other.ResellerID = uuid.New()
-			m, err = mails(t, c, other)
+			m, err = render(t, c, other)
 			require.NoError(t, err)
 			assert.NotContains(t, m.Subject, "own", "another reseller's mail")
 		})
 	}
 }
 
-// TestMailSavedWhileWaiting: a text saved is used for what is still waiting to be delivered.
+// TestMailSavedWhileWaiting: a saved text is used for events that wait for delivery.
 func TestMailSavedWhileWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCatalog(t)
 		c.Texts = &notify.MemoryTexts{}
 		var subjects []string
-		works := false
+		working := false
 		mail := c.Mail("mail", notify.ToClient, notify.NotifierFunc(func(_ context.Context, m notify.Message) error {
-			if !works {
+			if !working {
 				return errors.New("421")
 			}
 			subjects = append(subjects, m.Subject)
 			return nil
 		}))
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box}, mail)
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, mail)
 		e := warned(t, sample())
-		box.Append(e)
+		outbox.Append(e)
 		tick(t, d)
 		require.NoError(t, c.Save(t.Context(), notify.Text{ResellerID: e.ResellerID, Kind: e.Kind, Subject: "new", Text: "t"}))
-		works = true
+		working = true
 		drain(t, d)
 		assert.Equal(t, []string{"new"}, subjects)
 	})
@@ -188,35 +188,35 @@ func TestMailHostileContent(t *testing.T) {
 	t.Parallel()
 	p := sample()
 	p.Server = "<script>alert(1)</script>\r\nBcc: all@example.com\u202E"
-	m, err := mails(t, newCatalog(t), warned(t, p))
+	m, err := render(t, newCatalog(t), warned(t, p))
 	require.NoError(t, err)
 	assert.Equal(t, "<script>alert(1)</script>  Bcc: all@example.com  ends in 3 days", m.Subject)
 	assert.NotContains(t, m.HTML, "<script>")
 	p.Server = strings.Repeat("ß", 5000)
-	m, err = mails(t, newCatalog(t), warned(t, p))
+	m, err = render(t, newCatalog(t), warned(t, p))
 	require.NoError(t, err)
 	assert.Equal(t, strings.Repeat("ß", 250), m.Subject)
 	p.Server = strings.Repeat("x", 300<<10)
-	m, err = mails(t, newCatalog(t), warned(t, p))
+	m, err = render(t, newCatalog(t), warned(t, p))
 	require.NoError(t, err)
 	assert.Equal(t, strings.Repeat("x", 500), m.Subject)
 }
 
-// TestMailFillsInWhatWasLeftOut: a field that is empty and so not in the payload is no unknown variable.
-func TestMailFillsInWhatWasLeftOut(t *testing.T) {
+// TestMailWithMissingFields: JSON leaves empty fields out. Templates may still name them.
+func TestMailWithMissingFields(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
 	c.Texts = &notify.MemoryTexts{}
 	e := warned(t, payload{Server: "web1", At: "2026-03-01T23:30:00Z"})
-	c.Directory = reads("en")
+	c.Directory = directoryIn("en")
 	require.NoError(t, c.Save(t.Context(), notify.Text{ResellerID: e.ResellerID, Kind: e.Kind, Subject: "s", Text: "" +
 		"[{{.note}}|{{.last}}|{{len .lines}}|{{.contact.name}}|{{.days}}|{{plural .days `day` `days`}}|{{date .at}}|{{datetime .at}}]" +
 		"{{range .lines}}x{{end}}{{if .note}}x{{end}}"}))
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, "[|false|0||0|days|2026-03-02|2026-03-02 08:30 JST]", m.Text)
 	e.Data = []byte(`{"contact":null,"lines":[{}],"at":""}`)
-	m, err = mails(t, c, e)
+	m, err = render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, "[|false|1||0|days||]x", m.Text)
 }
@@ -242,19 +242,19 @@ func TestMailDeadLetters(t *testing.T) {
 		"a list":      {"test.warned", func(_ *notify.Catalog, e *notify.Event) { e.Data = []byte(`[1]`) }, "is not a JSON object", true},
 		"other types": {
 			"test.warned", func(_ *notify.Catalog, e *notify.Event) { e.Data = []byte(`{"lines":[{"paid":1}]}`) },
-			"payload.lines.paid is a number, in the kind's sample it is a text", true,
+			"payload.lines.paid is a number; in the sample of this kind it is a text", true,
 		},
 		"unknown person": {"test.warned", func(c *notify.Catalog, _ *notify.Event) {
-			c.Directory = people(func(uuid.UUID, notify.Recipient) (notify.Person, error) {
+			c.Directory = directoryFunc(func(uuid.UUID, notify.Recipient) (notify.Person, error) {
 				return notify.Person{}, fmt.Errorf("no row: %w", notify.ErrNotFound)
 			})
-		}, "looking up client", true},
-		"directory is down": {"test.warned", func(c *notify.Catalog, _ *notify.Event) {
-			c.Directory = people(func(uuid.UUID, notify.Recipient) (notify.Person, error) {
+		}, "finding client", true},
+		"Directory fails": {"test.warned", func(c *notify.Catalog, _ *notify.Event) {
+			c.Directory = directoryFunc(func(uuid.UUID, notify.Recipient) (notify.Person, error) {
 				return notify.Person{}, errors.New("connection refused")
 			})
 		}, "connection refused", false},
-		"texts are down": {"test.warned", func(c *notify.Catalog, _ *notify.Event) { c.Texts = brokenTexts{} }, "disk full", false},
+		"Texts fails": {"test.warned", func(c *notify.Catalog, _ *notify.Event) { c.Texts = failingTexts{} }, "disk full", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -262,16 +262,16 @@ func TestMailDeadLetters(t *testing.T) {
 			e := warned(t, sample())
 			e.Kind = tt.kind
 			tt.change(c, &e)
-			_, err := mails(t, c, e)
+			_, err := render(t, c, e)
 			require.ErrorContains(t, err, tt.says)
 			assert.Equal(t, tt.dead, isDead(t, err))
 		})
 	}
 }
 
-type brokenTexts struct{ *notify.MemoryTexts }
+type failingTexts struct{ *notify.MemoryTexts }
 
-func (brokenTexts) Text(context.Context, uuid.UUID, notify.Kind, string) (notify.Text, error) {
+func (failingTexts) Text(context.Context, uuid.UUID, notify.Kind, string) (notify.Text, error) {
 	return notify.Text{}, errors.New("disk full")
 }
 
@@ -287,31 +287,31 @@ func TestMailRecipients(t *testing.T) {
 	assert.Equal(t, []notify.Kind{"test.provider"}, c.Mail("c", notify.ToProvider, n).Kinds)
 	none := newCatalog(t).Mail("d", notify.ToProvider, n).Kinds
 	assert.Empty(t, none)
-	assert.NotNil(t, none, "nil would be all kinds")
+	assert.NotNil(t, none, "nil would mean all kinds")
 	for _, s := range []notify.Subscriber{c.Mail("e", notify.ToHost, n), c.Mail("f", notify.ToClient, nil)} {
 		_, err := notify.New(notify.Config{Outbox: &notify.MemoryOutbox{}}, s)
 		require.ErrorIs(t, err, notify.ErrInvalid)
 	}
 	e := warned(t, sample())
 	e.Kind = "test.reseller"
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, notify.Recipient{Audience: notify.ToReseller, ID: e.ResellerID}, m.To)
 	e.Kind, e.ClientID = "test.provider", uuid.Nil
-	m, err = mails(t, c, e)
+	m, err = render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, notify.Recipient{Audience: notify.ToProvider, Name: "Upstream"}, m.To)
 }
 
-// TestMailFallsBack: an own text that fails is logged, and the mail goes out with the built-in one.
+// TestMailFallsBack: an own text that fails is logged, and the mail is sent with the built-in text.
 func TestMailFallsBack(t *testing.T) {
 	t.Parallel()
 	for name, own := range map[string]string{
-		"does not parse":    "{{",
-		"unknown variable":  "{{.gone}}",
-		"would take long":   "{{range 1000000000}}{{end}}",
-		"fails this time":   "{{index .lines 1}}",
-		"a time that isn't": "{{date .note}}",
+		"does not parse":   "{{",
+		"unknown variable": "{{.gone}}",
+		"long range":       "{{range 1000000000}}{{end}}",
+		"fails this time":  "{{index .lines 1}}",
+		"not a time":       "{{date .note}}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -323,12 +323,12 @@ func TestMailFallsBack(t *testing.T) {
 			e := warned(t, p)
 			require.NoError(t, texts.Save(t.Context(), notify.Text{
 				ResellerID: e.ResellerID, Kind: e.Kind, Locale: "en", Subject: "own", Text: own,
-			}), "past the catalog's Save")
-			m, err := mails(t, c, e)
+			}), "without the check of Catalog.Save")
+			m, err := render(t, c, e)
 			require.NoError(t, err)
 			assert.Equal(t, "web1 ends in 3 days", m.Subject)
 			assert.Equal(t, "On 2026-03-01: n", m.Text)
-			assert.Contains(t, out.String(), "a reseller's text failed")
+			assert.Contains(t, out.String(), "a reseller's own text failed")
 			assert.Contains(t, out.String(), e.ResellerID.String())
 		})
 	}
@@ -339,14 +339,14 @@ func TestMailUnknownZone(t *testing.T) {
 	var out strings.Builder
 	c := newCatalog(t)
 	c.Logger = slog.New(slog.NewTextHandler(&out, nil))
-	c.Directory = people(func(uuid.UUID, notify.Recipient) (notify.Person, error) { return notify.Person{Zone: "Mars/Base"}, nil })
-	m, err := mails(t, c, warned(t, sample()))
+	c.Directory = directoryFunc(func(uuid.UUID, notify.Recipient) (notify.Person, error) { return notify.Person{Zone: "Mars/Base"}, nil })
+	m, err := render(t, c, warned(t, sample()))
 	require.NoError(t, err)
 	assert.Equal(t, "On 2026-03-01: n", m.Text)
 	assert.Contains(t, out.String(), "Mars/Base")
 }
 
-// TestMailKeepsNumbers: what is not a whole number is printed as the payload has it.
+// TestMailKeepsNumbers: a number that is not whole is printed as the payload has it.
 func TestMailKeepsNumbers(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t, notify.Spec{
@@ -355,7 +355,7 @@ func TestMailKeepsNumbers(t *testing.T) {
 	})
 	e := warned(t, sample())
 	e.Data = []byte(`{"x":9007199254740993,"y":0.10,"z":1e3}`)
-	m, err := mails(t, c, e)
+	m, err := render(t, c, e)
 	require.NoError(t, err)
 	assert.Equal(t, "9007199254740993 0.10 1e3", m.Subject)
 }

@@ -34,18 +34,18 @@ func TestMemoryTexts(t *testing.T) {
 	require.ErrorIs(t, texts.Save(ctx, x), notify.ErrConflict, "stale")
 	list, err := texts.Texts(ctx, reseller)
 	require.NoError(t, err)
-	var order []string
+	var listed []string
 	for _, x := range list {
-		order = append(order, string(x.Kind)+x.Locale+x.Subject)
+		listed = append(listed, string(x.Kind)+x.Locale+x.Subject)
 	}
-	assert.Equal(t, []string{"jens", "kdes", "kennew"}, order)
+	assert.Equal(t, []string{"jens", "kdes", "kennew"}, listed)
 	require.NoError(t, texts.Reset(ctx, reseller, "k", "en"))
 	require.NoError(t, texts.Reset(ctx, reseller, "k", "en"), "again")
 	_, err = texts.Text(ctx, reseller, "k", "en")
 	require.ErrorIs(t, err, notify.ErrNotFound)
 	_, err = texts.Text(ctx, other, "k", "en")
 	require.NoError(t, err)
-	require.ErrorIs(t, texts.Save(ctx, x), notify.ErrConflict, "an edit of what was reset meanwhile")
+	require.ErrorIs(t, texts.Save(ctx, x), notify.ErrConflict, "the text was reset")
 
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
@@ -57,39 +57,39 @@ func TestMemoryTexts(t *testing.T) {
 	require.ErrorIs(t, texts.Reset(ended, other, "k", "en"), context.Canceled)
 }
 
-// TestEventWithoutTimeIsDelivered: a zero time means now, not never.
+// TestEventWithoutTimeIsDelivered: an event with a zero time is due at once.
 func TestEventWithoutTimeIsDelivered(t *testing.T) {
 	t.Parallel()
 	var l log
-	box := &notify.MemoryOutbox{}
-	d := newDispatcher(t, notify.Config{Outbox: box}, l.subscriber("log"))
+	outbox := &notify.MemoryOutbox{}
+	d := newDispatcher(t, notify.Config{Outbox: outbox}, l.subscriber("log"))
 	e := event()
 	e.At = time.Time{}
-	box.Append(e)
+	outbox.Append(e)
 	tick(t, d)
 	assert.Equal(t, []uuid.UUID{e.ID}, l.ids())
 }
 
-// BenchmarkClaimDue claims 100 due deliveries among many that wait for later, or that wait behind others.
+// BenchmarkClaimDue claims 100 due deliveries among many that are due later.
 func BenchmarkClaimDue(b *testing.B) {
 	for _, waiting := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
-			var box notify.MemoryOutbox
+			var outbox notify.MemoryOutbox
 			ctx, now := context.Background(), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-			require.NoError(b, box.Register(ctx, "mail", nil))
+			require.NoError(b, outbox.Register(ctx, "mail", nil))
 			for i := range waiting {
 				e := event()
 				e.At = now.Add(24 * time.Hour).Add(time.Duration(i))
-				box.Append(e)
+				outbox.Append(e)
 			}
 			for range 100 {
 				e := event()
 				e.At = now
-				box.Append(e)
+				outbox.Append(e)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				due, err := box.ClaimDue(ctx, "mail", now, now.Add(time.Minute), 1000)
+				due, err := outbox.ClaimDue(ctx, "mail", now, now.Add(time.Minute), 1000)
 				if err != nil || len(due.Deliveries) != 100 {
 					b.Fatal(len(due.Deliveries), err)
 				}
@@ -97,7 +97,7 @@ func BenchmarkClaimDue(b *testing.B) {
 				for i := range due.Deliveries {
 					due.Deliveries[i].LeaseUntil = time.Time{}
 				}
-				if err := box.Settle(ctx, due.Deliveries...); err != nil {
+				if err := outbox.Settle(ctx, due.Deliveries...); err != nil {
 					b.Fatal(err)
 				}
 				b.StartTimer()

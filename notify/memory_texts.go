@@ -10,10 +10,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// MemoryTexts keeps Texts in memory. The zero value is empty and ready; it must not be copied once used.
+// MemoryTexts stores Texts in memory. It is for tests and small hosts. The zero value is empty and ready. It must not be
+// copied after first use. Many goroutines may use it at once.
 type MemoryTexts struct {
-	mu   sync.Mutex
-	held *map[textKey]Text
+	mu      sync.Mutex
+	content map[textKey]Text
 }
 
 var _ Texts = (*MemoryTexts)(nil)
@@ -24,29 +25,29 @@ type textKey struct {
 	locale   string
 }
 
-// texts is called under the lock.
-func (m *MemoryTexts) texts() map[textKey]Text {
-	if m.held == nil {
-		m.held = &map[textKey]Text{}
+// locked returns the content. The caller holds the lock.
+func (m *MemoryTexts) locked() map[textKey]Text {
+	if m.content == nil {
+		m.content = map[textKey]Text{}
 	}
-	return *m.held
+	return m.content
 }
 
-// Text returns what was saved, or ErrNotFound.
+// Text implements Texts.
 func (m *MemoryTexts) Text(ctx context.Context, reseller uuid.UUID, k Kind, locale string) (Text, error) {
 	if err := ctx.Err(); err != nil {
 		return Text{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t, ok := m.texts()[textKey{reseller, k, locale}]
+	t, ok := m.locked()[textKey{reseller, k, locale}]
 	if !ok {
 		return Text{}, fmt.Errorf("text of %s in %s: %w: it was not edited", k, locale, ErrNotFound)
 	}
 	return t, nil
 }
 
-// Texts lists what a reseller has saved.
+// Texts implements Texts.
 func (m *MemoryTexts) Texts(ctx context.Context, reseller uuid.UUID) ([]Text, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (m *MemoryTexts) Texts(ctx context.Context, reseller uuid.UUID) ([]Text, er
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var found []Text
-	for _, t := range m.texts() {
+	for _, t := range m.locked() {
 		if t.ResellerID == reseller {
 			found = append(found, t)
 		}
@@ -65,7 +66,7 @@ func (m *MemoryTexts) Texts(ctx context.Context, reseller uuid.UUID) ([]Text, er
 	return found, nil
 }
 
-// Save stores a text.
+// Save implements Texts.
 func (m *MemoryTexts) Save(ctx context.Context, t Text) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -73,21 +74,21 @@ func (m *MemoryTexts) Save(ctx context.Context, t Text) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := textKey{t.ResellerID, t.Kind, t.Locale}
-	if stored := m.texts()[key].Version; stored != t.Version {
-		return fmt.Errorf("text of %s in %s is at version %d, not %d: %w", t.Kind, t.Locale, stored, t.Version, ErrConflict)
+	if stored := m.locked()[key].Version; stored != t.Version {
+		return fmt.Errorf("text of %s in %s has version %d, not %d: %w", t.Kind, t.Locale, stored, t.Version, ErrConflict)
 	}
 	t.Version++
-	m.texts()[key] = t
+	m.locked()[key] = t
 	return nil
 }
 
-// Reset forgets a text.
+// Reset implements Texts.
 func (m *MemoryTexts) Reset(ctx context.Context, reseller uuid.UUID, k Kind, locale string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.texts(), textKey{reseller, k, locale})
+	delete(m.locked(), textKey{reseller, k, locale})
 	return nil
 }

@@ -7,28 +7,31 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// Meter counts what becomes of deliveries. What waits, how old the oldest of it is and what is dead are not counted here:
-// Outbox.Depth tells, whatever process asks.
+// Meter counts the results of deliveries. Each Dispatcher reports its own. Outbox.Depth counts the waiting and the dead
+// deliveries of all Dispatchers together.
 type Meter interface {
-	// Settled hears of each delivery that a subscriber has handled, once that is written down: d is Delivered, or Dead, or
-	// waits to be tried again at d.Due; d.Attempts says how often it has failed. at minus d.Event.At is how late it is. A
-	// delivery that was given back, or whose lease was lost, has not been handled. It is called by several goroutines at once
-	// and returns soon. A panic is logged.
+	// Settled reports the result of one attempt to deliver, after the result was stored. Either d.Delivered or d.Dead is
+	// true, or the next attempt is at d.Due. d.Attempts counts the failed attempts. at is when the result was stored, in UTC:
+	// at minus d.Event.At is the delay of the delivery. Settled is not called for an attempt that the end of the Tick's
+	// context interrupted, or whose lease has ended.
+	//
+	// Many goroutines may call Settled at once. It should return soon. A panic is logged, and the delivery goes on.
 	Settled(ctx context.Context, d Delivery, at time.Time)
 }
 
-// MeterFunc is a function as a Meter.
+// MeterFunc is a function that implements Meter.
 type MeterFunc func(ctx context.Context, d Delivery, at time.Time)
 
 // Settled calls f.
 func (f MeterFunc) Settled(ctx context.Context, d Delivery, at time.Time) { f(ctx, d, at) }
 
-func (l *lane) count(ctx context.Context, d Delivery, at time.Time) {
+// count reports a result to the Meter.
+func (s *subscription) count(ctx context.Context, d Delivery, at time.Time) {
 	err := fault.Guard("Config.Meter", func() error {
-		l.Meter.Settled(ctx, d, at)
+		s.Meter.Settled(ctx, d, at)
 		return nil
 	})
 	if err != nil {
-		l.log.ErrorContext(ctx, "a delivery was not counted", "event", d.Event.ID, "error", err)
+		s.log.ErrorContext(ctx, "a delivery was not counted", "event", d.Event.ID, "error", err)
 	}
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// counts are what a meter has heard.
+// counts is a Meter.
 type counts struct {
 	mu                       sync.Mutex
 	delivered, retried, dead int
-	late                     time.Duration
+	maxDelay                 time.Duration
 }
 
 func (c *counts) Settled(_ context.Context, d notify.Delivery, at time.Time) {
@@ -29,7 +29,7 @@ func (c *counts) Settled(_ context.Context, d notify.Delivery, at time.Time) {
 	switch {
 	case d.Delivered:
 		c.delivered++
-		c.late = max(c.late, at.Sub(d.Event.At))
+		c.maxDelay = max(c.maxDelay, at.Sub(d.Event.At))
 	case d.Dead:
 		c.dead++
 	default:
@@ -42,9 +42,9 @@ func TestMeter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, bad := event(), event()
 		var c counts
-		box := &notify.MemoryOutbox{}
+		outbox := &notify.MemoryOutbox{}
 		tries := 0
-		d := newDispatcher(t, notify.Config{Outbox: box, Meter: &c, MaxAttempts: 4, Parallel: 1}, notify.Subscriber{
+		d := newDispatcher(t, notify.Config{Outbox: outbox, Meter: &c, MaxAttempts: 4, Parallel: 1}, notify.Subscriber{
 			Name: "mail", Handle: func(_ context.Context, e notify.Event) error {
 				if tries++; e.ID == bad.ID || tries < 3 {
 					return errors.New("down")
@@ -52,37 +52,37 @@ func TestMeter(t *testing.T) {
 				return nil
 			},
 		})
-		box.Append(good, bad)
+		outbox.Append(good, bad)
 		drain(t, d)
 		assert.Equal(t, []int{1, 1}, []int{c.delivered, c.dead})
 		assert.GreaterOrEqual(t, c.retried, 4)
 		assert.LessOrEqual(t, c.retried, 5)
-		assert.GreaterOrEqual(t, c.late, 5*time.Second)
+		assert.GreaterOrEqual(t, c.maxDelay, 5*time.Second)
 	})
 }
 
-// TestMeterCountsWhatWasHandled: not what was given back, and not what could not be written down.
-func TestMeterCountsWhatWasHandled(t *testing.T) {
+// TestMeterCountsStoredResults: it counts neither attempts that did not start nor results that were not stored.
+func TestMeterCountsStoredResults(t *testing.T) {
 	t.Parallel()
 	var c counts
-	box := &notify.MemoryOutbox{}
+	outbox := &notify.MemoryOutbox{}
 	ctx, cancel := context.WithCancel(t.Context())
-	d := newDispatcher(t, notify.Config{Outbox: box, Meter: &c, Parallel: 1}, notify.Subscriber{
+	d := newDispatcher(t, notify.Config{Outbox: outbox, Meter: &c, Parallel: 1}, notify.Subscriber{
 		Name: "mail", Handle: func(context.Context, notify.Event) error {
 			cancel()
 			return nil
 		},
 	})
-	box.Append(events(10)...)
+	outbox.Append(events(10)...)
 	_, err := d.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []int{1, 0, 0}, []int{c.delivered, c.retried, c.dead})
 
-	down := errors.New("disk full")
-	faulty := faultyOutbox{Outbox: box, settle: func([]notify.Delivery) error { return down }}
+	failure := errors.New("disk full")
+	faulty := faultyOutbox{Outbox: outbox, settle: func([]notify.Delivery) error { return failure }}
 	var l log
 	_, err = newDispatcher(t, notify.Config{Outbox: faulty, Meter: &c}, l.subscriber("mail")).Tick(t.Context())
-	require.ErrorIs(t, err, down)
+	require.ErrorIs(t, err, failure)
 	assert.Equal(t, 1, c.delivered)
 }
 
@@ -90,15 +90,15 @@ func TestMeterThatPanics(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	var l log
-	box := &notify.MemoryOutbox{}
+	outbox := &notify.MemoryOutbox{}
 	d := newDispatcher(t, notify.Config{
-		Outbox: box, Parallel: 1, Logger: slog.New(slog.NewTextHandler(&out, nil)),
+		Outbox: outbox, Parallel: 1, Logger: slog.New(slog.NewTextHandler(&out, nil)),
 		Meter: notify.MeterFunc(func(context.Context, notify.Delivery, time.Time) { panic("no such counter") }),
 	}, l.subscriber("mail"))
-	box.Append(events(3)...)
+	outbox.Append(events(3)...)
 	tick(t, d)
 	assert.Len(t, l.ids(), 3)
-	waiting, _, _, err := box.Depth(t.Context())
+	waiting, _, _, err := outbox.Depth(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, waiting)
 	assert.Equal(t, 3, strings.Count(out.String(), "a delivery was not counted"))

@@ -15,11 +15,11 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// faultyOutbox fails where its functions say so.
+// faultyOutbox calls its functions first, and fails if they fail. nil functions do not fail.
 type faultyOutbox struct {
 	notify.Outbox
-	register, claim func() error
-	settle          func(d []notify.Delivery) error
+	register, claim, list func() error
+	settle                func(d []notify.Delivery) error
 }
 
 func (o faultyOutbox) Register(ctx context.Context, name string, kinds []notify.Kind) error {
@@ -47,55 +47,61 @@ func (o faultyOutbox) Settle(ctx context.Context, d ...notify.Delivery) error {
 	return o.Outbox.Settle(ctx, d...)
 }
 
+func (o faultyOutbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
+	if o.list != nil {
+		return nil, "", o.list()
+	}
+	return o.Outbox.Deliveries(ctx, q)
+}
+
 func TestErrorsOfTheOutbox(t *testing.T) {
 	t.Parallel()
-	down := errors.New("connection refused")
-	fails := func() error { return down }
+	failure := errors.New("connection refused")
+	fails := func() error { return failure }
 	for name, tt := range map[string]struct {
 		outbox faultyOutbox
 		says   string
 	}{
-		"claim":  {faultyOutbox{claim: fails}, `claiming for subscriber "mail"`},
-		"settle": {faultyOutbox{settle: func([]notify.Delivery) error { return down }}, `settling for subscriber "mail"`},
+		"claim":  {faultyOutbox{claim: fails}, `dispatching to subscriber "mail": claiming deliveries: Config.Outbox failed`},
+		"settle": {faultyOutbox{settle: func([]notify.Delivery) error { return failure }}, `dispatching to subscriber "mail": storing results: Config.Outbox failed`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var l log
-			box := &notify.MemoryOutbox{}
-			tt.outbox.Outbox = box
+			outbox := &notify.MemoryOutbox{}
+			tt.outbox.Outbox = outbox
 			d := newDispatcher(t, notify.Config{Outbox: tt.outbox}, l.subscriber("mail"))
-			box.Append(event())
+			outbox.Append(event())
 			_, err := d.Tick(t.Context())
-			require.ErrorIs(t, err, down)
+			require.ErrorIs(t, err, failure)
 			require.ErrorContains(t, err, tt.says)
 		})
 	}
 	var l log
 	_, err := notify.New(notify.Config{Outbox: faultyOutbox{register: fails}}, l.subscriber("mail"))
-	require.ErrorIs(t, err, down)
+	require.ErrorIs(t, err, failure)
 	require.ErrorContains(t, err, `registering subscriber "mail"`)
 }
 
-// TestOutboxThatPanics: a panic of the host's outbox is an error of the Tick, not the end of the program, and other
-// subscribers get what is theirs.
+// TestOutboxThatPanics: a panic of the outbox is ErrHost, and the other subscribers get their events.
 func TestOutboxThatPanics(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		trouble func()
+		failure func()
 		says    string
 	}{
-		"panics": {func() { panic("nil pointer") }, `dispatching to subscriber "mail" panicked: nil pointer`},
-		"exits":  {runtime.Goexit, `dispatching to subscriber "mail": something ended the goroutine`},
+		"panics": {func() { panic("nil pointer") }, `Config.Outbox panicked: nil pointer`},
+		"exits":  {runtime.Goexit, `dispatching to subscriber "mail": a part of Config failed: it ended the goroutine`},
 	} {
 		for _, where := range []string{"claim", "settle"} {
 			t.Run(where+" "+name, func(t *testing.T) {
 				t.Parallel()
-				box := &notify.MemoryOutbox{}
-				faulty := troubledOutbox{Outbox: box, where: where, trouble: tt.trouble}
+				outbox := &notify.MemoryOutbox{}
+				faulty := partlyFailingOutbox{Outbox: outbox, where: where, failure: tt.failure}
 				var mail, other log
 				d := newDispatcher(t, notify.Config{Outbox: faulty}, mail.subscriber("mail"), other.subscriber("other"))
 				e := event()
-				box.Append(e)
+				outbox.Append(e)
 				_, err := d.Tick(t.Context())
 				require.ErrorContains(t, err, tt.says)
 				assert.Equal(t, []uuid.UUID{e.ID}, other.ids())
@@ -104,34 +110,34 @@ func TestOutboxThatPanics(t *testing.T) {
 	}
 }
 
-// troubledOutbox does not return to the subscriber "mail".
-type troubledOutbox struct {
+// partlyFailingOutbox fails in one method, for the subscriber "mail" only.
+type partlyFailingOutbox struct {
 	notify.Outbox
 	where   string
-	trouble func()
+	failure func()
 }
 
-func (o troubledOutbox) ClaimDue(ctx context.Context, name string, now, until time.Time, limit int) (notify.Due, error) {
+func (o partlyFailingOutbox) ClaimDue(ctx context.Context, name string, now, until time.Time, limit int) (notify.Due, error) {
 	if name == "mail" && o.where == "claim" {
-		o.trouble()
+		o.failure()
 	}
 	return o.Outbox.ClaimDue(ctx, name, now, until, limit)
 }
 
-func (o troubledOutbox) Settle(ctx context.Context, d ...notify.Delivery) error {
+func (o partlyFailingOutbox) Settle(ctx context.Context, d ...notify.Delivery) error {
 	if d[0].Subscriber == "mail" && o.where == "settle" {
-		o.trouble()
+		o.failure()
 	}
 	return o.Outbox.Settle(ctx, d...)
 }
 
-// TestNothingMoreIsBegunWhenResultsAreLost: what is handled and not written down is handled again.
-func TestNothingMoreIsBegunWhenResultsAreLost(t *testing.T) {
+// TestNoAttemptAfterAFailureToStore: an attempt whose result is not stored would be repeated.
+func TestNoAttemptAfterAFailureToStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box := &notify.MemoryOutbox{}
-		down := errors.New("disk full")
-		faulty := faultyOutbox{Outbox: box, settle: func([]notify.Delivery) error { return down }}
+		outbox := &notify.MemoryOutbox{}
+		failure := errors.New("disk full")
+		faulty := faultyOutbox{Outbox: outbox, settle: func([]notify.Delivery) error { return failure }}
 		var l log
 		mail := l.subscriber("mail")
 		mail.Handle = func(_ context.Context, e notify.Event) error {
@@ -140,56 +146,56 @@ func TestNothingMoreIsBegunWhenResultsAreLost(t *testing.T) {
 			return nil
 		}
 		d := newDispatcher(t, notify.Config{Outbox: faulty, Parallel: 2}, mail)
-		box.Append(events(20)...)
+		outbox.Append(events(20)...)
 		_, err := d.Tick(t.Context())
-		require.ErrorIs(t, err, down)
+		require.ErrorIs(t, err, failure)
 		assert.LessOrEqual(t, len(l.ids()), 4)
 	})
 }
 
-// TestLostLeaseCostsItsGroupNothing: a result whose delivery somebody else has by now keeps no other from being written.
-func TestLostLeaseCostsItsGroupNothing(t *testing.T) {
+// TestStaleResultInAGroup: a result whose lease has ended does not prevent the storing of the others.
+func TestStaleResultInAGroup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box := &notify.MemoryOutbox{}
-		stolen := event()
-		list := append(events(5), stolen)
+		outbox := &notify.MemoryOutbox{}
+		claimedByOther := event()
+		list := append(events(5), claimedByOther)
 		first := true
-		faulty := faultyOutbox{Outbox: box, settle: func([]notify.Delivery) error {
-			if first { // one result alone was there; the others come while it is written
+		faulty := faultyOutbox{Outbox: outbox, settle: func([]notify.Delivery) error {
+			if first { // only one result has arrived; the others arrive while it is stored
 				first = false
 				time.Sleep(2 * time.Second)
-				item := deliveries(t, box, notify.DeliveryQuery{Event: stolen.ID})[0]
-				return box.Settle(t.Context(), item)
+				item := deliveries(t, outbox, notify.DeliveryQuery{Event: claimedByOther.ID})[0]
+				return outbox.Settle(t.Context(), item)
 			}
 			return nil
 		}}
-		quick := list[0].ID
+		immediate := list[0].ID
 		var l log
 		mail := l.subscriber("mail")
 		mail.Handle = func(_ context.Context, e notify.Event) error {
-			if e.ID != quick {
+			if e.ID != immediate {
 				time.Sleep(time.Second)
 			}
 			l.add(e)
 			return nil
 		}
 		d := newDispatcher(t, notify.Config{Outbox: faulty}, mail)
-		box.Append(list...)
+		outbox.Append(list...)
 		tick(t, d)
 		delivered := 0
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{}) {
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{}) {
 			if item.Delivered {
 				delivered++
 			} else {
-				assert.Equal(t, stolen.ID, item.Event.ID)
+				assert.Equal(t, claimedByOther.ID, item.Event.ID)
 			}
 		}
 		assert.Equal(t, 5, delivered)
 	})
 }
 
-// narrowOutbox lists one delivery at a time, and does not know DeliveryQuery.Event.
+// narrowOutbox lists one delivery a page, and ignores DeliveryQuery.Event.
 type narrowOutbox struct{ *notify.MemoryOutbox }
 
 func (o narrowOutbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
@@ -200,12 +206,12 @@ func (o narrowOutbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([
 func TestResendPagesThroughTheOutbox(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box := narrowOutbox{&notify.MemoryOutbox{}}
-		d := newDispatcher(t, notify.Config{Outbox: box}, notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error {
+		outbox := narrowOutbox{&notify.MemoryOutbox{}}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error {
 			return notify.Permanent(errors.New("refused"))
 		}})
 		list := events(5)
-		box.Append(list...)
+		outbox.Append(list...)
 		tick(t, d)
 		for _, e := range list {
 			require.NoError(t, d.Resend(t.Context(), "mail", e.ID))

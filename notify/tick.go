@@ -13,59 +13,76 @@ import (
 )
 
 var (
-	errZeroDispatcher = fmt.Errorf("%w: a Dispatcher that New did not make", ErrInvalid)
-	errEnded          = errors.New("something ended the goroutine")
+	errNotMadeByNew = fmt.Errorf("%w: New did not make this Dispatcher", ErrInvalid)
+	errGoexit       = errors.New("it ended the goroutine instead of returning")
 )
 
-// Tick hands out everything that is due and returns when the next delivery is; zero: none waits. Deliveries under the lease
-// of another Dispatcher do not count for that.
+// Tick delivers all events that are due, and returns when the next delivery is due. Zero means that no delivery is waiting. The
+// result ignores deliveries that another Dispatcher has claimed.
 //
-// Each subscriber works for itself, so that one which fails, panics or hangs keeps no event from the others; what a
-// subscriber fails to handle is written down and logged, and is not an error of Tick, which are those of the outbox, a panic
-// of it included. A subscriber begins nothing once Config.Timeout has passed since the Tick began, so a Tick takes little more than two
-// Timeouts at most. One whose Handle ignores the end of its context has failed, but keeps its place among Config.Parallel
-// until it returns; while all places are taken its events wait.
+// A subscriber that fails, panics or hangs does not delay the events of the others. Tick records its failure in the outbox
+// and the log, and does not return it. Tick returns ErrHost if the outbox, the clock or the logger fails or panics. It
+// returns ErrNotFound if the outbox does not know a subscriber. It still serves the other subscribers, and joins the errors.
 //
-// When ctx ends, what was handled is still written down, what was not begun is given back at once, and what has not
-// answered a second later comes again when its lease ends. Of the clock only Now is used, once for each claim and once for
-// each group of results that is written.
+// Tick starts attempts only in its first Config.Timeout, so it takes little longer than two Timeouts. A Handle
+// that ignores the end of its context has failed. It occupies one of the Config.Parallel slots of its subscriber until it
+// returns. While all slots are occupied, the subscriber's events wait.
+//
+// If ctx ends, Tick still stores the results that it has. Deliveries that it has not started are due again at once. A Handle
+// that is running has one second to return; otherwise its delivery is due again when the lease ends. Tick returns the error
+// of ctx.
+//
+// Tick reads the clock once for each claim, and once for each group of results that it stores.
 func (d *Dispatcher) Tick(ctx context.Context) (time.Time, error) {
 	if d.state == nil {
-		return time.Time{}, errZeroDispatcher
+		return time.Time{}, errNotMadeByNew
 	}
-	answers := make(chan answer, len(d.state.lanes))
-	for _, l := range d.state.lanes {
+	results := make(chan tickResult, len(d.state.subscriptions))
+	for _, s := range d.state.subscriptions {
 		go func() {
-			a := answer{err: fmt.Errorf("dispatching to subscriber %q: %w", l.Name, errEnded)}
-			defer func() { answers <- a }()
-			a = l.guarded(ctx)
+			r := tickResult{err: fault.Nonsense("a part of Config", errGoexit)}
+			defer func() { results <- r.of(s.Name) }()
+			r = s.tick(ctx)
 		}()
 	}
 	var next time.Time
 	var errs []error
-	for range d.state.lanes {
-		a := <-answers
-		if next.IsZero() || !a.next.IsZero() && a.next.Before(next) {
-			next = a.next
+	for range d.state.subscriptions {
+		r := <-results
+		if next.IsZero() || !r.next.IsZero() && r.next.Before(next) {
+			next = r.next
 		}
-		errs = append(errs, a.err)
+		errs = append(errs, r.err)
 	}
 	return next, errors.Join(errs...)
 }
 
-// answer is what one subscriber has to say about a Tick.
-type answer struct {
+// tickResult is the result of a Tick for one subscriber.
+type tickResult struct {
 	next time.Time
 	err  error
 }
 
-// guarded is run, where a panic of the host's Outbox, Clock or Logger is an error as any other.
-func (l *lane) guarded(ctx context.Context) (a answer) {
-	err := fault.Guard(fmt.Sprintf("dispatching to subscriber %q", l.Name), func() (err error) {
-		a.next, err = l.run(ctx)
-		return err
+// of adds the subscriber's name to the error.
+func (r tickResult) of(subscriber string) tickResult {
+	if r.err != nil {
+		r.err = fmt.Errorf("dispatching to subscriber %q: %w", subscriber, r.err)
+	}
+	return r
+}
+
+// tick is deliverDue. It guards the calls of the clock and the logger; the calls of other parts have guards of their own.
+func (s *subscription) tick(ctx context.Context) (r tickResult) {
+	var next time.Time
+	var err error
+	panicked := callHost(ctx, partClock+" or "+partLogger, func() error {
+		next, err = s.deliverDue(ctx)
+		return nil
 	})
-	return answer{a.next, err}
+	if panicked != nil {
+		return tickResult{err: panicked}
+	}
+	return tickResult{next, err}
 }
 
 func now(c clock.Clock) time.Time { return zone.Instant(c.Now()) }

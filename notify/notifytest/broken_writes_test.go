@@ -2,7 +2,6 @@ package notifytest_test
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -15,25 +14,20 @@ import (
 
 func brokenWrites() []storetest.Broken {
 	return []storetest.Broken{
-		breaks("1 concurrency: of two who settle", "checks, then writes", func(o *outbox) {
+		breaks("1 concurrency: of two who settle", "checks versions before it writes", func(o *outbox) {
 			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
 				for _, d := range list {
-					if now, ok := o.stored(ctx, d); !ok {
+					if stored, ok := o.stored(ctx, d); !ok {
 						return notify.ErrNotFound
-					} else if now.Version != d.Version {
+					} else if stored.Version != d.Version {
 						return notify.ErrConflict
 					}
 				}
-				for _, d := range list {
-					runtime.Gosched()
-					if err := o.force(ctx, d); err != nil {
-						return err
-					}
-				}
-				return nil
+				runtime.Gosched()
+				return o.overwrite(ctx, list...)
 			}
 		}),
-		breaks("1 concurrency: no event is lost", "loses events that arrive together", func(o *outbox) {
+		breaks("1 concurrency: no event is lost", "loses concurrent events", func(o *outbox) {
 			var inside atomic.Int32
 			o.add = func(e ...notify.Event) {
 				inside.Add(1)
@@ -44,51 +38,43 @@ func brokenWrites() []storetest.Broken {
 				inside.Add(-1)
 			}
 		}),
-		breaks("2 missing: an unknown delivery", "settles what is not there", func(o *outbox) {
+		breaks("2 missing: an unknown delivery", "ignores unknown deliveries", func(o *outbox) {
 			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
-				var known []notify.Delivery
+				var existing []notify.Delivery
 				for _, d := range list {
 					if _, ok := o.stored(ctx, d); ok {
-						known = append(known, d)
+						existing = append(existing, d)
 					}
 				}
-				return o.MemoryOutbox.Settle(ctx, known...)
+				return o.MemoryOutbox.Settle(ctx, existing...)
 			}
 		}),
-		breaks("3 duplicates: an event", "takes an event twice", func(o *outbox) {
-			seen := map[uuid.UUID]bool{}
-			o.changeAdded(func(e *notify.Event) {
-				if seen[e.ID] {
+		breaks("3 duplicates: an event", "stores an event twice", func(o *outbox) {
+			stored := map[uuid.UUID]bool{}
+			o.editAdded(func(e *notify.Event) {
+				if stored[e.ID] {
 					e.ID = uuid.New()
 				}
-				seen[e.ID] = true
+				stored[e.ID] = true
 			})
 		}),
-		breaks("3 duplicates: registering again", "keeps the first kinds", func(o *outbox) {
-			known := map[string]bool{}
+		breaks("3 duplicates: registering again", "ignores the kinds of a second registration", func(o *outbox) {
+			registered := map[string]bool{}
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
-				if known[name] {
+				if registered[name] {
 					return nil
 				}
-				known[name] = true
+				registered[name] = true
 				return o.MemoryOutbox.Register(ctx, name, kinds)
 			}
 		}),
-		breaks("3 duplicates: an empty name", "takes any name", func(o *outbox) {
+		breaks("3 duplicates: an empty name", "takes an empty name", func(o *outbox) {
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
 				return o.MemoryOutbox.Register(ctx, "x"+name, kinds)
 			}
 		}),
-		breaks("4 atomicity: a stale version", "the last writer wins", func(o *outbox) {
-			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
-				var errs []error
-				for _, d := range list {
-					errs = append(errs, o.force(ctx, d))
-				}
-				return errors.Join(errs...)
-			}
-		}),
-		breaks("4 atomicity: all of a call or none", "settles one by one", func(o *outbox) {
+		breaks("4 atomicity: a stale version", "checks no versions", func(o *outbox) { o.settle = o.overwrite }),
+		breaks("4 atomicity: all of a call or none", "stores deliveries one by one", func(o *outbox) {
 			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
 				for _, d := range list {
 					if err := o.MemoryOutbox.Settle(ctx, d); err != nil {
@@ -99,9 +85,9 @@ func brokenWrites() []storetest.Broken {
 			}
 		}),
 		breaks("4 atomicity: stored as given", "forgets the last error", func(o *outbox) {
-			o.changeAll(func(d *notify.Delivery) { d.LastError = "" })
+			o.editAll(func(d *notify.Delivery) { d.LastError = "" })
 		}),
-		breaks("4 atomicity: stored as given", "stores the event it is given", func(o *outbox) {
+		breaks("4 atomicity: stored as given", "stores changes of the event", func(o *outbox) {
 			given := map[uuid.UUID]notify.Kind{}
 			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
 				o.mu.Lock()
@@ -111,57 +97,57 @@ func brokenWrites() []storetest.Broken {
 				o.mu.Unlock()
 				return o.MemoryOutbox.Settle(ctx, list...)
 			}
-			o.changeListed(func(d *notify.Delivery) {
+			o.editListed(func(d *notify.Delivery) {
 				if kind, ok := given[d.Event.ID]; ok {
 					d.Event.Kind = kind
 				}
 			})
 		}),
-		breaks("5 ownership: keeps nothing", "keeps the data it was given", func(o *outbox) {
-			kept := map[uuid.UUID][]byte{}
-			o.changeAdded(func(e *notify.Event) { kept[e.ID] = e.Data })
-			o.changeListed(func(d *notify.Delivery) { d.Event.Data = kept[d.Event.ID] })
+		breaks("5 ownership: keeps nothing", "shares the data of added events", func(o *outbox) {
+			shared := map[uuid.UUID][]byte{}
+			o.editAdded(func(e *notify.Event) { shared[e.ID] = e.Data })
+			o.editListed(func(d *notify.Delivery) { d.Event.Data = shared[d.Event.ID] })
 		}),
-		breaks("5 ownership: keeps nothing", "keeps the kinds it was given", func(o *outbox) {
-			kept := map[string][]notify.Kind{}
+		breaks("5 ownership: keeps nothing", "shares the kinds of a registration", func(o *outbox) {
+			shared := map[string][]notify.Kind{}
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
-				kept[name] = kinds
+				shared[name] = kinds
 				return o.MemoryOutbox.Register(ctx, name, kinds)
 			}
 			o.add = func(e ...notify.Event) {
-				for name, kinds := range kept {
+				for name, kinds := range shared {
 					_ = o.MemoryOutbox.Register(context.Background(), name, kinds)
 				}
 				o.Append(e...)
 			}
 		}),
-		breaks("5 ownership: hands out nothing", "hands out the data it keeps", func(o *outbox) {
-			kept := map[uuid.UUID][]byte{}
-			o.changeAll(func(d *notify.Delivery) {
-				if kept[d.Event.ID] == nil {
-					kept[d.Event.ID] = d.Event.Data
+		breaks("5 ownership: hands out nothing", "shares the data of returned events", func(o *outbox) {
+			shared := map[uuid.UUID][]byte{}
+			o.editAll(func(d *notify.Delivery) {
+				if shared[d.Event.ID] == nil {
+					shared[d.Event.ID] = d.Event.Data
 				}
-				d.Event.Data = kept[d.Event.ID]
+				d.Event.Data = shared[d.Event.ID]
 			})
 		}),
-		breaks("9 context:", "writes under an ended context", func(o *outbox) {
+		breaks("9 context:", "ignores the context of Settle", func(o *outbox) {
 			o.settle = func(ctx context.Context, list ...notify.Delivery) error {
 				_ = o.MemoryOutbox.Settle(context.WithoutCancel(ctx), list...)
 				return ctx.Err()
 			}
 		}),
-		breaks("9 context:", "registers under an ended context", func(o *outbox) {
+		breaks("9 context:", "ignores the context of Register", func(o *outbox) {
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
 				_ = o.MemoryOutbox.Register(context.WithoutCancel(ctx), name, kinds)
 				return ctx.Err()
 			}
 		}),
-		breaks("12 fan-out: one for each subscriber", "sends every kind to everybody", func(o *outbox) {
+		breaks("12 fan-out: one for each subscriber", "sends every kind to every subscriber", func(o *outbox) {
 			o.register = func(ctx context.Context, name string, _ []notify.Kind) error {
 				return o.MemoryOutbox.Register(ctx, name, nil)
 			}
 		}),
-		breaks("12 fan-out: one for each subscriber", "takes no kinds for all", func(o *outbox) {
+		breaks("12 fan-out: one for each subscriber", "takes an empty list of kinds for all kinds", func(o *outbox) {
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
 				if len(kinds) == 0 {
 					kinds = nil
@@ -169,9 +155,9 @@ func brokenWrites() []storetest.Broken {
 				return o.MemoryOutbox.Register(ctx, name, kinds)
 			}
 		}),
-		breaks("12 fan-out: a new subscriber", "sends new subscribers the past", func(o *outbox) {
+		breaks("12 fan-out: a new subscriber", "sends old events to new subscribers", func(o *outbox) {
 			var past []notify.Event
-			o.changeAdded(func(e *notify.Event) { past = append(past, *e) })
+			o.editAdded(func(e *notify.Event) { past = append(past, *e) })
 			o.register = func(ctx context.Context, name string, kinds []notify.Kind) error {
 				err := o.MemoryOutbox.Register(ctx, name, kinds)
 				for _, e := range past {

@@ -1,6 +1,6 @@
-// Package notifytest holds the suites that say whether a host's own Outbox, Texts and Notifier keep what notify.Outbox,
-// notify.Texts and notify.Notifier promise. Each sub-test is named after the numbered line of that contract which it holds, and works on a
-// fresh implementation:
+// Package notifytest holds the suites that test a host's own Outbox, Texts and Notifier against the contracts of notify.Outbox,
+// notify.Texts and notify.Notifier. Each sub-test is named after the numbered rule of the contract that it tests, and works
+// with a fresh implementation:
 //
 //	func TestOutbox(t *testing.T) {
 //		notifytest.TestOutbox(t, func(t *testing.T) (notify.Outbox, func(...notify.Event)) {

@@ -14,33 +14,34 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// patience is how long a notifier may take to see that its context has ended.
-const patience = 5 * time.Second
+// maxWait is the longest time that a notifier may take to return after its context has ended.
+const maxWait = 5 * time.Second
 
-// injected is what hostile content tries to make a header line of.
+// injected is the header line that hostile content tries to add.
 const injected = "X-Injected: yes"
 
-// TestNotifier holds a notifier to the contract of notify.Notifier. open returns one that delivers to a place of the test's
-// own, a server on loopback say, and sent, which returns what has arrived there so far, each message as the text that
-// travelled, headers and all. sent may be nil where nobody can look; then what arrives is not checked.
+// TestNotifier tests a notifier against the contract of notify.Notifier. open returns a notifier that sends to a receiver of
+// the test, for example a server on the loopback interface. It also returns sent, which lists the messages that the receiver
+// has so far: each as it was transmitted, with its headers. sent may be nil if the messages cannot be read. Then they are not
+// checked.
 func TestNotifier(t *testing.T, open func(t *testing.T) (n notify.Notifier, sent func() []string)) {
-	run := func(name string, test func(*post)) {
+	run := func(name string, test func(*notifierFixture)) {
 		t.Run(name, func(t *testing.T) {
 			n, sent := open(t)
-			test(&post{t, n, sent})
+			test(&notifierFixture{t, n, sent})
 		})
 	}
-	run("1 concurrency: many at once", (*post).manyAtOnce)
-	run("2 context: an ended one sends nothing", (*post).ended)
-	run("3 repeats: the same message again is no error", (*post).again)
-	run("3 repeats: the ID goes out with the message", (*post).idGoesOut)
-	run("4 content: a line break starts no header", (*post).hostile)
-	run("4 content: without HTML", (*post).withoutHTML)
-	run("5 ownership: the data is left alone", (*post).dataLeftAlone)
+	run("1 concurrency: many at once", (*notifierFixture).manyAtOnce)
+	run("2 context: after its end nothing is sent", (*notifierFixture).ended)
+	run("3 repeats: the same message again is no error", (*notifierFixture).repeat)
+	run("3 repeats: the ID is sent with the message", (*notifierFixture).sendsID)
+	run("4 content: a line break starts no header", (*notifierFixture).hostile)
+	run("4 content: without HTML", (*notifierFixture).withoutHTML)
+	run("5 ownership: the data is neither changed nor kept", (*notifierFixture).ownership)
 }
 
-// post is a notifier under one sub-test.
-type post struct {
+// notifierFixture is the notifier of one sub-test.
+type notifierFixture struct {
 	*testing.T
 	notify.Notifier
 	sent func() []string
@@ -56,100 +57,100 @@ func message() notify.Message {
 	}
 }
 
-// send demands that a message is accepted.
-func (p *post) send(m notify.Message) {
-	p.Helper()
-	if err := p.Notify(p.Context(), m); err != nil {
-		p.Errorf("sending gave %v", err)
+// send fails the test if the notifier does not accept a message.
+func (f *notifierFixture) send(m notify.Message) {
+	f.Helper()
+	if err := f.Notify(f.Context(), m); err != nil {
+		f.Errorf("Notify returned %v", err)
 	}
 }
 
-// wantSent demands that n messages have arrived, where the test can see them.
-func (p *post) wantSent(n int) {
-	p.Helper()
-	if p.sent == nil {
+// wantSent fails the test if the receiver does not have n messages.
+func (f *notifierFixture) wantSent(n int) {
+	f.Helper()
+	if f.sent == nil {
 		return
 	}
-	if got := len(p.sent()); got != n {
-		p.Errorf("%d messages have arrived, want %d", got, n)
+	if got := len(f.sent()); got != n {
+		f.Errorf("the receiver has %d messages, want %d", got, n)
 	}
 }
 
-func (p *post) manyAtOnce() {
+func (f *notifierFixture) manyAtOnce() {
 	const many = 32
 	var workers sync.WaitGroup
 	start := make(chan struct{})
 	for range many {
 		workers.Go(func() {
 			<-start
-			p.send(message())
+			f.send(message())
 		})
 	}
 	close(start)
 	workers.Wait()
-	p.wantSent(many)
+	f.wantSent(many)
 }
 
-func (p *post) ended() {
-	ctx, cancel := context.WithCancel(p.Context())
+func (f *notifierFixture) ended() {
+	ctx, cancel := context.WithCancel(f.Context())
 	cancel()
-	answer := make(chan error, 1)
-	go func() { answer <- p.Notify(ctx, message()) }()
-	limit, stop := context.WithTimeout(p.Context(), patience)
+	returned := make(chan error, 1)
+	go func() { returned <- f.Notify(ctx, message()) }()
+	limit, stop := context.WithTimeout(f.Context(), maxWait)
 	defer stop()
 	select {
-	case err := <-answer:
+	case err := <-returned:
 		if err == nil {
-			p.Error("under an ended context sending gave no error")
+			f.Error("Notify returned no error after its context had ended")
 		}
 	case <-limit.Done():
-		p.Errorf("under an ended context there is no answer within %v", patience)
+		f.Errorf("Notify did not return within %v after its context had ended", maxWait)
 	}
-	p.wantSent(0)
+	f.wantSent(0)
 }
 
-func (p *post) again() {
+func (f *notifierFixture) repeat() {
 	m := message()
-	p.send(m)
-	p.send(m)
+	f.send(m)
+	f.send(m)
 }
 
-func (p *post) idGoesOut() {
+func (f *notifierFixture) sendsID() {
 	m := message()
-	p.send(m)
-	p.wantSent(1)
-	if p.sent == nil {
+	f.send(m)
+	f.wantSent(1)
+	if f.sent == nil {
 		return
 	}
-	for _, text := range p.sent() {
+	for _, text := range f.sent() {
 		if !strings.Contains(text, m.ID.String()) {
-			p.Errorf("what arrived does not name the message's ID %s:\n%s", m.ID, text)
+			f.Errorf("the received message does not contain the ID %s:\n%s", m.ID, text)
 		}
 	}
 }
 
-// hostile content may be refused or made harmless; it may not get through as it is.
-func (p *post) hostile() {
-	for what, spoil := range map[string]func(m *notify.Message, evil string){
-		"name":    func(m *notify.Message, evil string) { m.Person.Name += evil },
-		"address": func(m *notify.Message, evil string) { m.Person.Address += evil },
-		"subject": func(m *notify.Message, evil string) { m.Subject += evil },
-		"locale":  func(m *notify.Message, evil string) { m.Locale += evil },
-		"kind":    func(m *notify.Message, evil string) { m.Kind += notify.Kind(evil) },
-		"provider": func(m *notify.Message, evil string) {
-			m.To = notify.Recipient{Audience: notify.ToProvider, Name: "Upstream" + evil}
+// hostile sends content with line breaks. The notifier may refuse it or make it harmless.
+func (f *notifierFixture) hostile() {
+	for what, change := range map[string]func(m *notify.Message, injection string){
+		"name":    func(m *notify.Message, injection string) { m.Person.Name += injection },
+		"address": func(m *notify.Message, injection string) { m.Person.Address += injection },
+		"subject": func(m *notify.Message, injection string) { m.Subject += injection },
+		"locale":  func(m *notify.Message, injection string) { m.Locale += injection },
+		"kind":    func(m *notify.Message, injection string) { m.Kind += notify.Kind(injection) },
+		"provider": func(m *notify.Message, injection string) {
+			m.To = notify.Recipient{Audience: notify.ToProvider, Name: "Upstream" + injection}
 		},
 	} {
 		for _, lineBreak := range []string{"\r\n", "\n", "\r"} {
 			m := message()
-			spoil(&m, lineBreak+injected+lineBreak+lineBreak+"body")
-			err := p.Notify(p.Context(), m)
-			if p.sent == nil {
+			change(&m, lineBreak+injected+lineBreak+lineBreak+"body")
+			err := f.Notify(f.Context(), m)
+			if f.sent == nil {
 				continue
 			}
-			for _, text := range p.sent() {
+			for _, text := range f.sent() {
 				if hasLine(text, injected) {
-					p.Fatalf("a line break (%q) in the %s started a header (sending gave %v):\n%s", lineBreak, what, err, text)
+					f.Fatalf("a line break (%q) in the %s started a header line (Notify returned %v):\n%s", lineBreak, what, err, text)
 				}
 			}
 		}
@@ -161,26 +162,26 @@ func hasLine(text, line string) bool {
 	return slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, line) })
 }
 
-func (p *post) withoutHTML() {
+func (f *notifierFixture) withoutHTML() {
 	m := message()
 	m.HTML = ""
-	p.send(m)
-	p.wantSent(1)
+	f.send(m)
+	f.wantSent(1)
 }
 
-func (p *post) dataLeftAlone() {
+func (f *notifierFixture) ownership() {
 	m := message()
 	want := string(m.Data)
-	p.send(m)
+	f.send(m)
 	if got := string(m.Data); got != want {
-		p.Errorf("after sending the message's data is %s, was %s", got, want)
+		f.Errorf("Notify changed the message's data to %s, it was %s", got, want)
 	}
-	if p.sent == nil {
+	if f.sent == nil {
 		return
 	}
-	before := fmt.Sprint(p.sent())
+	before := fmt.Sprint(f.sent())
 	copy(m.Data, strings.Repeat("X", len(m.Data)))
-	if after := fmt.Sprint(p.sent()); after != before {
-		p.Errorf("who overwrites the data later overwrites what was sent:\n%s", after)
+	if after := fmt.Sprint(f.sent()); after != before {
+		f.Errorf("a change of the data after Notify has changed what was sent:\n%s", after)
 	}
 }

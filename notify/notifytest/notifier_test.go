@@ -16,27 +16,27 @@ import (
 	"github.com/metalkeep/metalkeep/notify/notifytest"
 )
 
-// mailbox is a notifier that writes what a mail server would get.
-type mailbox struct {
+// receiver is a notifier that records messages in the form in which a mail server would get them.
+type receiver struct {
 	mu    sync.Mutex
 	mails []func() string
 }
 
-func (b *mailbox) Notify(ctx context.Context, m notify.Message) error {
+func (b *receiver) Notify(ctx context.Context, m notify.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return b.put(mail(m))
 }
 
-func (b *mailbox) put(text string) error {
+func (b *receiver) put(text string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mails = append(b.mails, func() string { return text })
 	return nil
 }
 
-func (b *mailbox) sent() []string {
+func (b *receiver) sent() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []string
@@ -54,30 +54,30 @@ func mail(m notify.Message) string {
 func TestGoodNotifier(t *testing.T) {
 	t.Parallel()
 	notifytest.TestNotifier(t, func(*testing.T) (notify.Notifier, func() []string) {
-		var b mailbox
+		var b receiver
 		return &b, b.sent
 	})
 }
 
-func TestNotifierWithoutEyes(t *testing.T) {
+func TestNotifierWithoutSent(t *testing.T) {
 	t.Parallel()
-	notifytest.TestNotifier(t, func(*testing.T) (notify.Notifier, func() []string) { return &mailbox{}, nil })
+	notifytest.TestNotifier(t, func(*testing.T) (notify.Notifier, func() []string) { return &receiver{}, nil })
 }
 
-func breaksNotifier(line, name string, harm func(b *mailbox) notify.NotifierFunc) storetest.Broken {
+func breaksNotifier(line, name string, change func(b *receiver) notify.NotifierFunc) storetest.Broken {
 	return storetest.Broken{Name: name, Line: line, Run: func(t *testing.T) {
 		notifytest.TestNotifier(t, func(*testing.T) (notify.Notifier, func() []string) {
-			var b mailbox
-			return harm(&b), b.sent
+			var b receiver
+			return change(&b), b.sent
 		})
 	}}
 }
 
-// TestBrokenNotifiers: the suite finds what breaks any of its lines.
+// TestBrokenNotifiers: the suite detects a violation of each rule.
 func TestBrokenNotifiers(t *testing.T) {
 	t.Parallel()
 	storetest.Fails(t,
-		breaksNotifier("1 concurrency:", "is busy", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("1 concurrency:", "refuses parallel calls", func(b *receiver) notify.NotifierFunc {
 			var busy sync.Mutex
 			return func(ctx context.Context, m notify.Message) error {
 				if !busy.TryLock() {
@@ -88,19 +88,19 @@ func TestBrokenNotifiers(t *testing.T) {
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("2 context:", "sends under an ended context", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("2 context:", "sends after the end", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				_ = b.put(mail(m))
 				return ctx.Err()
 			}
 		}),
-		breaksNotifier("2 context:", "says nothing of an ended context", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("2 context:", "returns no error after the end", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				_ = b.Notify(ctx, m)
 				return nil
 			}
 		}),
-		breaksNotifier("2 context:", "does not see that its context ends", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("2 context:", "does not return after the end", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				if ctx.Err() != nil {
 					select {}
@@ -108,32 +108,32 @@ func TestBrokenNotifiers(t *testing.T) {
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("3 repeats: the same", "refuses repeats", func(b *mailbox) notify.NotifierFunc {
-			seen := sync.Map{}
+		breaksNotifier("3 repeats: the same", "refuses repeats", func(b *receiver) notify.NotifierFunc {
+			sent := sync.Map{}
 			return func(ctx context.Context, m notify.Message) error {
-				if _, twice := seen.LoadOrStore(m.ID, true); twice {
+				if _, repeated := sent.LoadOrStore(m.ID, true); repeated {
 					return errors.New("was sent before")
 				}
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("3 repeats: the ID", "makes up an ID", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("3 repeats: the ID", "sends another ID", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				m.ID = uuid.New()
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("4 content: a line break", "writes the subject as it is", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("4 content: a line break", "does not escape the subject", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				return errors.Join(ctx.Err(), b.put(strings.Replace(mail(m), "Subject: ", "Subject: "+m.Subject, 1)))
 			}
 		}),
-		breaksNotifier("4 content: a line break", "writes a provider as it is", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("4 content: a line break", "does not escape the provider", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				return errors.Join(ctx.Err(), b.put(strings.Replace(mail(m), "To: ", "To: "+m.To.Name, 1)))
 			}
 		}),
-		breaksNotifier("4 content: without HTML", "wants HTML", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("4 content: without HTML", "requires HTML", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				if m.HTML == "" {
 					return errors.New("no HTML")
@@ -141,7 +141,7 @@ func TestBrokenNotifiers(t *testing.T) {
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("5 ownership:", "overwrites the data", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("5 ownership:", "changes the data", func(b *receiver) notify.NotifierFunc {
 			return func(ctx context.Context, m notify.Message) error {
 				if len(m.Data) > 0 {
 					m.Data[0] = ' '
@@ -149,7 +149,7 @@ func TestBrokenNotifiers(t *testing.T) {
 				return b.Notify(ctx, m)
 			}
 		}),
-		breaksNotifier("5 ownership:", "keeps the data", func(b *mailbox) notify.NotifierFunc {
+		breaksNotifier("5 ownership:", "keeps the data", func(b *receiver) notify.NotifierFunc {
 			return func(_ context.Context, m notify.Message) error {
 				b.mu.Lock()
 				defer b.mu.Unlock()

@@ -13,127 +13,127 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestOutbox holds an outbox to the contract of notify.Outbox. open returns a fresh, empty one and how events get into it,
-// which is what the Commit of a Store does: all of a call in their order, in one transaction. It may be called by many
-// goroutines at once; where it fails it calls t.Error.
+// TestOutbox tests an outbox against the contract of notify.Outbox. open returns a fresh, empty outbox, and a function that
+// adds events to it as the Commit of a Store does: all events of a call in their sequence, in one transaction. Many goroutines
+// may call that function at once. If it fails, it calls t.Error.
 func TestOutbox(t *testing.T, open func(t *testing.T) (o notify.Outbox, add func(...notify.Event))) {
-	run := func(name string, test func(*box)) {
+	run := func(name string, test func(*outboxFixture)) {
 		t.Run(name, func(t *testing.T) {
 			o, add := open(t)
-			test(&box{t, o, add})
+			test(&outboxFixture{t, o, add})
 		})
 	}
-	run("1 concurrency: each delivery is claimed once by many", (*box).claimRace)
-	run("1 concurrency: of two who settle one version one wins", (*box).settleRace)
-	run("1 concurrency: no event is lost among many that arrive", (*box).addRace)
-	run("2 missing: an unknown subscriber is ErrNotFound", (*box).unknownSubscriber)
-	run("2 missing: an unknown delivery is ErrNotFound", (*box).unknownDelivery)
-	run("2 missing: a list of nothing is empty", (*box).emptyList)
-	run("3 duplicates: an event is taken once", (*box).eventTwice)
-	run("3 duplicates: registering again replaces the kinds", (*box).registerTwice)
-	run("3 duplicates: an empty name is ErrInvalid", (*box).emptyName)
-	run("4 atomicity: a stale version is ErrConflict", (*box).stale)
-	run("4 atomicity: all of a call or none", (*box).allOrNone)
-	run("4 atomicity: stored as given, the version raised", (*box).storedAsGiven)
-	run("5 ownership: keeps nothing it was given", (*box).keepsNothing)
-	run("5 ownership: hands out nothing it keeps", (*box).handsOutNothing)
-	run("6 time: UTC, to the microsecond, zero survives", (*box).times)
-	run("7 data: an event comes back as it was", (*box).data)
-	run("8 order and paging: by time, event and subscriber", (*box).pages)
-	run("8 order and paging: by what is asked for", (*box).filters)
-	run("8 order and paging: a cursor stands while others arrive", (*box).cursorStands)
-	run("8 order and paging: bad cursors and limits are ErrInvalid", (*box).badPages)
-	run("9 context: an ended one writes nothing", (*box).ended)
-	run("10 leases: due alone is claimed, oldest first", (*box).claimsDue)
-	run("10 leases: of the same time in order of arrival", (*box).claimsInOrder)
-	run("10 leases: hidden until the lease ends", (*box).hidden)
-	run("10 leases: says when the next is due", (*box).saysNext)
-	run("10 leases: claiming sets the lease and raises the version", (*box).claimRaises)
-	run("10 leases: who lost its lease cannot settle", (*box).lostLease)
-	run("10 leases: a limit below one is ErrInvalid", (*box).claimLimit)
-	run("12 fan-out: one for each subscriber that wants the kind", (*box).fanOut)
-	run("12 fan-out: a new subscriber starts at its registration", (*box).newSubscriber)
-	run("12 fan-out: fresh deliveries are due at the event's time", (*box).fresh)
-	run("13 subjects: the next waits until the one before is delivered", (*box).subjectWaits)
-	run("13 subjects: the next goes on when the one before is dead", (*box).subjectGoesOn)
-	run("13 subjects: only the first counts for Next", (*box).subjectNext)
-	run("13 subjects: no subject waits for nothing", (*box).noSubject)
-	run("13 subjects: each subscriber for itself", (*box).subjectOfEach)
-	run("13 subjects: a dead one that lives again has its old place", (*box).revived)
-	run("14 depth: what waits, what is dead, the oldest", (*box).depth)
+	run("1 concurrency: each delivery is claimed once by many", (*outboxFixture).claimRace)
+	run("1 concurrency: of two who settle one version one succeeds", (*outboxFixture).settleRace)
+	run("1 concurrency: no event is lost among many that are added at once", (*outboxFixture).addRace)
+	run("2 missing: an unknown subscriber is ErrNotFound", (*outboxFixture).unknownSubscriber)
+	run("2 missing: an unknown delivery is ErrNotFound", (*outboxFixture).unknownDelivery)
+	run("2 missing: a list of nothing is empty", (*outboxFixture).emptyList)
+	run("3 duplicates: an event is taken once", (*outboxFixture).eventTwice)
+	run("3 duplicates: registering again replaces the kinds", (*outboxFixture).registerTwice)
+	run("3 duplicates: an empty name is ErrInvalid", (*outboxFixture).emptyName)
+	run("4 atomicity: a stale version is ErrConflict", (*outboxFixture).stale)
+	run("4 atomicity: all of a call or none", (*outboxFixture).allOrNone)
+	run("4 atomicity: stored as given, the version raised", (*outboxFixture).storedAsGiven)
+	run("5 ownership: keeps nothing it was given", (*outboxFixture).keepsNothing)
+	run("5 ownership: hands out nothing it keeps", (*outboxFixture).handsOutNothing)
+	run("6 time: UTC, to the microsecond, zero survives", (*outboxFixture).times)
+	run("7 data: an event comes back unchanged", (*outboxFixture).data)
+	run("8 order and paging: by time, event and subscriber", (*outboxFixture).pages)
+	run("8 order and paging: by what is asked for", (*outboxFixture).filters)
+	run("8 order and paging: a cursor stands while events are added", (*outboxFixture).cursorStands)
+	run("8 order and paging: bad cursors and limits are ErrInvalid", (*outboxFixture).badPages)
+	run("9 context: after its end nothing is written", (*outboxFixture).ended)
+	run("10 leases: due alone is claimed, oldest first", (*outboxFixture).claimsDue)
+	run("10 leases: of the same time, in the sequence of their events", (*outboxFixture).claimsInOrder)
+	run("10 leases: hidden until the lease ends", (*outboxFixture).hidden)
+	run("10 leases: says when the next is due", (*outboxFixture).saysNext)
+	run("10 leases: claiming sets the lease and raises the version", (*outboxFixture).claimRaises)
+	run("10 leases: who lost its lease cannot settle", (*outboxFixture).staleLease)
+	run("10 leases: a limit below one is ErrInvalid", (*outboxFixture).claimLimit)
+	run("12 fan-out: one for each subscriber of the kind", (*outboxFixture).fanOut)
+	run("12 fan-out: a new subscriber starts at its registration", (*outboxFixture).newSubscriber)
+	run("12 fan-out: fresh deliveries are due at the event's time", (*outboxFixture).fresh)
+	run("13 subjects: the next waits until the one before is delivered", (*outboxFixture).subjectWaits)
+	run("13 subjects: the next goes on when the one before is dead", (*outboxFixture).subjectGoesOn)
+	run("13 subjects: only the first counts for Next", (*outboxFixture).subjectNext)
+	run("13 subjects: no subject waits for nothing", (*outboxFixture).noSubject)
+	run("13 subjects: each subscriber has its own sequence", (*outboxFixture).subjectOfEach)
+	run("13 subjects: a dead one that is sent again returns to its position", (*outboxFixture).resent)
+	run("14 depth: waiting, dead, oldest", (*outboxFixture).depth)
 }
 
-// box is an outbox under one sub-test.
-type box struct {
+// outboxFixture is the outbox of one sub-test.
+type outboxFixture struct {
 	*testing.T
 	notify.Outbox
 	add func(...notify.Event)
 }
 
-// hour is the n-th hour of the suite's own time.
+// hour returns the n-th hour of the day in which the suite's events happen.
 func hour(n int) time.Time { return time.Date(2026, 3, 1, n, 0, 0, 0, time.UTC) }
 
-// event is due at the n-th hour, about a subject of its own.
+// event makes an event that is due at the n-th hour, about a new subject.
 func event(n int) notify.Event {
 	return notify.Event{
 		ID: uuid.New(), Kind: "suite.event", At: hour(n), ResellerID: uuid.New(), SubjectID: uuid.New(), Data: []byte(`{"n":1}`),
 	}
 }
 
-func (b *box) register(name string, kinds ...notify.Kind) {
-	b.Helper()
-	if err := b.Register(b.Context(), name, kinds); err != nil {
-		b.Fatalf("Register(%q): %v", name, err)
+func (f *outboxFixture) register(name string, kinds ...notify.Kind) {
+	f.Helper()
+	if err := f.Register(f.Context(), name, kinds); err != nil {
+		f.Fatalf("Register(%q): %v", name, err)
 	}
 }
 
 // with registers the subscriber "a" and adds events.
-func (b *box) with(events ...notify.Event) {
-	b.Helper()
-	b.register("a")
-	b.add(events...)
+func (f *outboxFixture) with(events ...notify.Event) {
+	f.Helper()
+	f.register("a")
+	f.add(events...)
 }
 
-// claim is for subscriber "a".
-func (b *box) claim(now, until time.Time, limit int) notify.Due {
-	b.Helper()
-	return b.claimFor("a", now, until, limit)
+// claim claims deliveries of the subscriber "a".
+func (f *outboxFixture) claim(now, until time.Time, limit int) notify.Due {
+	f.Helper()
+	return f.claimFor("a", now, until, limit)
 }
 
-func (b *box) claimFor(name string, now, until time.Time, limit int) notify.Due {
-	b.Helper()
-	due, err := b.ClaimDue(b.Context(), name, now, until, limit)
+func (f *outboxFixture) claimFor(name string, now, until time.Time, limit int) notify.Due {
+	f.Helper()
+	due, err := f.ClaimDue(f.Context(), name, now, until, limit)
 	if err != nil {
-		b.Fatalf("ClaimDue for %q: %v", name, err)
+		f.Fatalf("ClaimDue for %q: %v", name, err)
 	}
 	return due
 }
 
-func (b *box) settle(d ...notify.Delivery) {
-	b.Helper()
-	if err := b.Settle(b.Context(), d...); err != nil {
-		b.Fatalf("Settle: %v", err)
+func (f *outboxFixture) settle(d ...notify.Delivery) {
+	f.Helper()
+	if err := f.Settle(f.Context(), d...); err != nil {
+		f.Fatalf("Settle: %v", err)
 	}
 }
 
-func (b *box) list(q notify.DeliveryQuery) []notify.Delivery {
-	b.Helper()
-	items, _, err := b.Deliveries(b.Context(), q)
+func (f *outboxFixture) list(q notify.DeliveryQuery) []notify.Delivery {
+	f.Helper()
+	items, _, err := f.Deliveries(f.Context(), q)
 	if err != nil {
-		b.Fatalf("Deliveries: %v", err)
+		f.Fatalf("Deliveries: %v", err)
 	}
 	return items
 }
 
-// want says which events a list must be about, in order.
-func (b *box) want(what string, got []notify.Delivery, want ...notify.Event) {
-	b.Helper()
+// want fails the test if a list is not about these events, in this sequence.
+func (f *outboxFixture) want(what string, got []notify.Delivery, want ...notify.Event) {
+	f.Helper()
 	same := len(got) == len(want)
 	for i := 0; same && i < len(want); i++ {
 		same = got[i].Event.ID == want[i].ID
 	}
 	if !same {
-		b.Fatalf("%s: got %s, want %s", what, describe(got), describe(of(want)))
+		f.Fatalf("%s: got %s, want %s", what, describe(got), describe(of(want)))
 	}
 }
 
@@ -153,144 +153,144 @@ func describe(list []notify.Delivery) string {
 	return fmt.Sprint(ids)
 }
 
-// one is the only delivery in the outbox.
-func (b *box) one() notify.Delivery {
-	b.Helper()
-	return b.only(notify.DeliveryQuery{})
+// one returns the only delivery in the outbox.
+func (f *outboxFixture) one() notify.Delivery {
+	f.Helper()
+	return f.only(notify.DeliveryQuery{})
 }
 
-// ofEvent is the delivery of an event to a subscriber.
-func (b *box) ofEvent(id uuid.UUID, subscriber string) notify.Delivery {
-	b.Helper()
-	return b.only(notify.DeliveryQuery{Event: id, Subscriber: subscriber})
+// ofEvent returns the delivery of an event to a subscriber.
+func (f *outboxFixture) ofEvent(id uuid.UUID, subscriber string) notify.Delivery {
+	f.Helper()
+	return f.only(notify.DeliveryQuery{Event: id, Subscriber: subscriber})
 }
 
-func (b *box) only(q notify.DeliveryQuery) notify.Delivery {
-	b.Helper()
-	items := b.list(q)
+func (f *outboxFixture) only(q notify.DeliveryQuery) notify.Delivery {
+	f.Helper()
+	items := f.list(q)
 	if len(items) != 1 {
-		b.Fatalf("%d deliveries are listed, want 1", len(items))
+		f.Fatalf("%d deliveries are listed, want 1", len(items))
 	}
 	return items[0]
 }
 
-func (b *box) wantError(what string, err, want error) {
-	b.Helper()
+func (f *outboxFixture) wantError(what string, err, want error) {
+	f.Helper()
 	if !errors.Is(err, want) {
-		b.Errorf("%s gave %v, want %v", what, err, want)
+		f.Errorf("%s returned %v, want %v", what, err, want)
 	}
 }
 
-func (b *box) same(what string, want, got any) {
-	b.Helper()
+func (f *outboxFixture) same(what string, want, got any) {
+	f.Helper()
 	if d := storetest.Diff(want, got); d != "" {
-		b.Errorf("%s: %s", what, d)
+		f.Errorf("%s: %s", what, d)
 	}
 }
 
-func (b *box) unknownSubscriber() {
-	b.with(event(1))
-	_, err := b.ClaimDue(b.Context(), "nobody", hour(1), hour(2), 1)
-	b.wantError("ClaimDue for a subscriber that was never registered", err, notify.ErrNotFound)
+func (f *outboxFixture) unknownSubscriber() {
+	f.with(event(1))
+	_, err := f.ClaimDue(f.Context(), "nobody", hour(1), hour(2), 1)
+	f.wantError("ClaimDue for a subscriber that was never registered", err, notify.ErrNotFound)
 }
 
-func (b *box) unknownDelivery() {
-	b.with(event(1))
-	known := b.one()
-	unknown, other := known, known
+func (f *outboxFixture) unknownDelivery() {
+	f.with(event(1))
+	stored := f.one()
+	unknown, other := stored, stored
 	unknown.Event.ID, other.Subscriber = uuid.New(), "nobody"
 	for _, d := range []notify.Delivery{unknown, other} {
-		b.wantError("Settle of what is not stored", b.Settle(b.Context(), d), notify.ErrNotFound)
+		f.wantError("Settle of an unknown delivery", f.Settle(f.Context(), d), notify.ErrNotFound)
 	}
 }
 
-func (b *box) emptyList() {
-	b.with(event(1))
+func (f *outboxFixture) emptyList() {
+	f.with(event(1))
 	for _, q := range []notify.DeliveryQuery{{Subscriber: "nobody"}, {Dead: true}, {ResellerID: uuid.New()}, {Event: uuid.New()}} {
-		items, next, err := b.Deliveries(b.Context(), q)
+		items, next, err := f.Deliveries(f.Context(), q)
 		if len(items) > 0 || next != "" || err != nil {
-			b.Errorf("%+v: %d deliveries, cursor %q, %v", q, len(items), next, err)
+			f.Errorf("%+v: %d deliveries, cursor %q, %v", q, len(items), next, err)
 		}
 	}
 }
 
-func (b *box) eventTwice() {
+func (f *outboxFixture) eventTwice() {
 	e := event(1)
-	b.with(e, e)
-	b.add(e)
-	b.same("listed", notify.Delivery{Event: e, Subscriber: "a", Due: e.At, Version: 1}, b.one())
-	done := b.one()
+	f.with(e, e)
+	f.add(e)
+	f.same("listed", notify.Delivery{Event: e, Subscriber: "a", Due: e.At, Version: 1}, f.one())
+	done := f.one()
 	done.Delivered = true
-	b.settle(done)
-	b.add(e)
-	if !b.one().Delivered {
-		b.Error("an event that was delivered and arrives again is delivered again")
+	f.settle(done)
+	f.add(e)
+	if !f.one().Delivered {
+		f.Error("an event that is added again after its delivery is delivered again")
 	}
 }
 
-func (b *box) registerTwice() {
+func (f *outboxFixture) registerTwice() {
 	before, other, after := event(1), event(2), event(3)
 	other.Kind = "suite.other"
-	b.register("a", "suite.event")
-	b.add(before)
-	b.register("a", "suite.other")
-	b.add(other, after)
-	b.want("after a change of kinds", b.list(notify.DeliveryQuery{}), before, other)
-	b.want("claimed after a change of kinds", b.claim(hour(9), hour(10), 9).Deliveries, before, other)
+	f.register("a", "suite.event")
+	f.add(before)
+	f.register("a", "suite.other")
+	f.add(other, after)
+	f.want("after a change of kinds", f.list(notify.DeliveryQuery{}), before, other)
+	f.want("claimed after a change of kinds", f.claim(hour(9), hour(10), 9).Deliveries, before, other)
 }
 
-func (b *box) emptyName() {
-	b.wantError("a subscriber without a name", b.Register(b.Context(), "", nil), notify.ErrInvalid)
+func (f *outboxFixture) emptyName() {
+	f.wantError("a subscriber without a name", f.Register(f.Context(), "", nil), notify.ErrInvalid)
 }
 
-func (b *box) ended() {
-	b.with(event(1))
-	d := b.one()
+func (f *outboxFixture) ended() {
+	f.with(event(1))
+	d := f.one()
 	changed := d
 	changed.Dead = true
-	ctx, cancel := context.WithCancel(b.Context())
+	ctx, cancel := context.WithCancel(f.Context())
 	cancel()
-	_, err := b.ClaimDue(ctx, "a", hour(1), hour(2), 1)
-	b.wantError("ClaimDue", err, context.Canceled)
-	b.wantError("Settle", b.Settle(ctx, changed), context.Canceled)
-	b.wantError("Register", b.Register(ctx, "late", nil), context.Canceled)
-	_, _, err = b.Deliveries(ctx, notify.DeliveryQuery{})
-	b.wantError("Deliveries", err, context.Canceled)
-	_, _, _, err = b.Depth(ctx)
-	b.wantError("Depth", err, context.Canceled)
-	b.same("after calls under an ended context", d, b.one())
-	b.add(event(2))
-	if n := len(b.list(notify.DeliveryQuery{Subscriber: "late"})); n > 0 {
-		b.Error("a subscriber was registered under an ended context")
+	_, err := f.ClaimDue(ctx, "a", hour(1), hour(2), 1)
+	f.wantError("ClaimDue", err, context.Canceled)
+	f.wantError("Settle", f.Settle(ctx, changed), context.Canceled)
+	f.wantError("Register", f.Register(ctx, "late", nil), context.Canceled)
+	_, _, err = f.Deliveries(ctx, notify.DeliveryQuery{})
+	f.wantError("Deliveries", err, context.Canceled)
+	_, _, _, err = f.Depth(ctx)
+	f.wantError("Depth", err, context.Canceled)
+	f.same("after calls with an ended context", d, f.one())
+	f.add(event(2))
+	if n := len(f.list(notify.DeliveryQuery{Subscriber: "late"})); n > 0 {
+		f.Error("Register with an ended context registered a subscriber")
 	}
 }
 
-func (b *box) depth() {
+func (f *outboxFixture) depth() {
 	wantDepth := func(what string, waiting, dead int, oldest time.Time) {
-		b.Helper()
-		w, d, o, err := b.Depth(b.Context())
+		f.Helper()
+		w, d, o, err := f.Depth(f.Context())
 		if err != nil || w != waiting || d != dead || !o.Equal(oldest) {
-			b.Errorf("%s: %d waiting, %d dead, oldest %v, %v; want %d, %d, %v", what, w, d, o, err, waiting, dead, oldest)
+			f.Errorf("%s: %d waiting, %d dead, oldest %v, %v; want %d, %d, %v", what, w, d, o, err, waiting, dead, oldest)
 		}
 	}
 	wantDepth("empty", 0, 0, time.Time{})
 	first := event(1)
-	b.register("b")
-	b.with(event(3), first, event(2))
-	wantDepth("three events for two", 6, 0, hour(1))
-	got := b.claim(hour(1), hour(9), 1).Deliveries
-	b.want("the oldest", got, first)
+	f.register("b")
+	f.with(event(3), first, event(2))
+	wantDepth("three events for two subscribers", 6, 0, hour(1))
+	got := f.claim(hour(1), hour(9), 1).Deliveries
+	f.want("the oldest", got, first)
 	wantDepth("under a lease", 6, 0, hour(1))
 	got[0].Delivered = true
-	b.settle(got...)
-	got = b.claimFor("b", hour(1), hour(9), 1).Deliveries
-	b.want("the oldest for the other", got, first)
+	f.settle(got...)
+	got = f.claimFor("b", hour(1), hour(9), 1).Deliveries
+	f.want("the oldest for the other subscriber", got, first)
 	got[0].Dead = true
-	b.settle(got...)
+	f.settle(got...)
 	wantDepth("one delivered, one dead", 4, 1, hour(2))
-	alive := b.list(notify.DeliveryQuery{Dead: true})
-	b.want("the dead one", alive, first)
-	alive[0].Dead = false
-	b.settle(alive...)
-	wantDepth("none dead any more", 5, 0, hour(1))
+	letters := f.list(notify.DeliveryQuery{Dead: true})
+	f.want("the dead letter", letters, first)
+	letters[0].Dead = false
+	f.settle(letters...)
+	wantDepth("after the dead letter is waiting again", 5, 0, hour(1))
 }

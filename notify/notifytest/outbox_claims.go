@@ -8,16 +8,16 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-func (b *box) claimsDue() {
+func (f *outboxFixture) claimsDue() {
 	late, soon, now, future := event(1), event(2), event(3), event(4)
-	b.with(future, now, soon, late)
-	b.want("the two oldest", b.claim(hour(3), hour(9), 2).Deliveries, late, soon)
-	b.want("the rest that is due", b.claim(hour(3), hour(9), 9).Deliveries, now)
-	b.want("nothing more", b.claim(hour(4).Add(-time.Microsecond), hour(9), 9).Deliveries)
+	f.with(future, now, soon, late)
+	f.want("the two oldest", f.claim(hour(3), hour(9), 2).Deliveries, late, soon)
+	f.want("the third, which is due", f.claim(hour(3), hour(9), 9).Deliveries, now)
+	f.want("before the fourth is due", f.claim(hour(4).Add(-time.Microsecond), hour(9), 9).Deliveries)
 }
 
-func (b *box) claimsInOrder() {
-	b.register("a")
+func (f *outboxFixture) claimsInOrder() {
+	f.register("a")
 	var events []notify.Event
 	for n := range 12 {
 		e := event(1)
@@ -26,106 +26,106 @@ func (b *box) claimsInOrder() {
 		}
 		events = append(events, e)
 	}
-	b.add(events[:7]...)
+	f.add(events[:7]...)
 	for _, e := range events[7:] {
-		b.add(e)
+		f.add(e)
 	}
-	b.want("of one time", b.claim(hour(1), hour(2), 20).Deliveries, events...)
+	f.want("with the same Due", f.claim(hour(1), hour(2), 20).Deliveries, events...)
 }
 
-func (b *box) hidden() {
+func (f *outboxFixture) hidden() {
 	e := event(1)
-	b.with(e)
-	b.want("due", b.claim(hour(1), hour(5), 1).Deliveries, e)
-	b.want("under the lease", b.claim(hour(5).Add(-time.Microsecond), hour(9), 1).Deliveries)
-	b.want("when the lease ends", b.claim(hour(5), hour(9), 1).Deliveries, e)
+	f.with(e)
+	f.want("due", f.claim(hour(1), hour(5), 1).Deliveries, e)
+	f.want("before the lease ends", f.claim(hour(5).Add(-time.Microsecond), hour(9), 1).Deliveries)
+	f.want("when the lease ends", f.claim(hour(5), hour(9), 1).Deliveries, e)
 }
 
-func (b *box) saysNext() {
-	b.register("a")
+func (f *outboxFixture) saysNext() {
+	f.register("a")
 	wantNext := func(what string, due notify.Due, want time.Time) {
-		b.Helper()
+		f.Helper()
 		if !due.Next.Equal(want) {
-			b.Errorf("%s the next is due at %v, want %v", what, due.Next, want)
+			f.Errorf("%s: Next is %v, want %v", what, due.Next, want)
 		}
 	}
-	wantNext("in an empty outbox", b.claim(hour(0), hour(9), 9), time.Time{})
-	b.add(event(1), event(2), event(5))
-	wantNext("before all", b.claim(hour(0), hour(9), 9), hour(1))
-	wantNext("beyond the limit", b.claim(hour(3), hour(9), 1), hour(2))
-	wantNext("after the due ones", b.claim(hour(3), hour(9), 1), hour(5))
-	wantNext("when all are claimed", b.claim(hour(5), hour(9), 1), time.Time{})
-	wantNext("when the leases have ended and one is claimed", b.claim(hour(9), hour(10), 1), hour(2))
+	wantNext("in an empty outbox", f.claim(hour(0), hour(9), 9), time.Time{})
+	f.add(event(1), event(2), event(5))
+	wantNext("before all are due", f.claim(hour(0), hour(9), 9), hour(1))
+	wantNext("with one more due than the limit", f.claim(hour(3), hour(9), 1), hour(2))
+	wantNext("with all due ones claimed", f.claim(hour(3), hour(9), 1), hour(5))
+	wantNext("with all claimed", f.claim(hour(5), hour(9), 1), time.Time{})
+	wantNext("after the leases, with one claimed", f.claim(hour(9), hour(10), 1), hour(2))
 }
 
-func (b *box) claimRaises() {
-	b.with(event(1))
-	want := b.one()
+func (f *outboxFixture) claimRaises() {
+	f.with(event(1))
+	want := f.one()
 	want.LeaseUntil = hour(5)
 	want.Version++
-	for _, got := range b.claim(hour(1), hour(5), 1).Deliveries {
-		b.same("claimed", want, got)
+	for _, got := range f.claim(hour(1), hour(5), 1).Deliveries {
+		f.same("claimed", want, got)
 	}
-	b.same("listed after the claim", want, b.one())
+	f.same("listed after the claim", want, f.one())
 }
 
-func (b *box) lostLease() {
+func (f *outboxFixture) staleLease() {
 	e := event(1)
-	b.with(e)
-	mine := b.claim(hour(1), hour(2), 1).Deliveries
-	theirs := b.claim(hour(2), hour(3), 1).Deliveries
-	b.want("the second claim", theirs, e)
-	mine[0].Delivered = true
-	b.wantError("settling what somebody else claimed since", b.Settle(b.Context(), mine...), notify.ErrConflict)
-	theirs[0].LeaseUntil, theirs[0].Due = time.Time{}, hour(4)
-	b.settle(theirs...)
-	b.want("given back, not due", b.claim(hour(3), hour(9), 1).Deliveries)
-	again := b.claim(hour(4), hour(9), 1).Deliveries
-	b.want("given back, due", again, e)
+	f.with(e)
+	former := f.claim(hour(1), hour(2), 1).Deliveries
+	current := f.claim(hour(2), hour(3), 1).Deliveries
+	f.want("the second claim", current, e)
+	former[0].Delivered = true
+	f.wantError("settling a delivery that was claimed again", f.Settle(f.Context(), former...), notify.ErrConflict)
+	current[0].LeaseUntil, current[0].Due = time.Time{}, hour(4)
+	f.settle(current...)
+	f.want("settled without a lease, before Due", f.claim(hour(3), hour(9), 1).Deliveries)
+	again := f.claim(hour(4), hour(9), 1).Deliveries
+	f.want("settled without a lease, at Due", again, e)
 	again[0].Delivered = true
-	b.settle(again...)
-	b.want("delivered", b.claim(hour(99), hour(100), 1).Deliveries)
+	f.settle(again...)
+	f.want("delivered", f.claim(hour(99), hour(100), 1).Deliveries)
 }
 
-func (b *box) claimLimit() {
-	b.with(event(1))
+func (f *outboxFixture) claimLimit() {
+	f.with(event(1))
 	for _, limit := range []int{0, -1} {
-		_, err := b.ClaimDue(b.Context(), "a", hour(1), hour(2), limit)
-		b.wantError("a limit below one", err, notify.ErrInvalid)
+		_, err := f.ClaimDue(f.Context(), "a", hour(1), hour(2), limit)
+		f.wantError("a limit below one", err, notify.ErrInvalid)
 	}
 }
 
-func (b *box) fanOut() {
-	b.register("some", "suite.other", "suite.third")
-	if err := b.Register(b.Context(), "none", []notify.Kind{}); err != nil {
-		b.Fatalf("Register without kinds: %v", err)
+func (f *outboxFixture) fanOut() {
+	f.register("some", "suite.other", "suite.third")
+	if err := f.Register(f.Context(), "none", []notify.Kind{}); err != nil {
+		f.Fatalf("Register without kinds: %v", err)
 	}
 	first, other := event(1), event(2)
 	other.Kind = "suite.other"
-	b.with(first, other)
-	b.want("nil kinds", b.claim(hour(9), hour(10), 9).Deliveries, first, other)
-	b.want("some kinds", b.claimFor("some", hour(9), hour(10), 9).Deliveries, other)
-	b.want("no kinds", b.claimFor("none", hour(9), hour(10), 9).Deliveries)
-	b.want("all deliveries", b.list(notify.DeliveryQuery{}), first, other, other)
+	f.with(first, other)
+	f.want("nil kinds", f.claim(hour(9), hour(10), 9).Deliveries, first, other)
+	f.want("some kinds", f.claimFor("some", hour(9), hour(10), 9).Deliveries, other)
+	f.want("no kinds", f.claimFor("none", hour(9), hour(10), 9).Deliveries)
+	f.want("all deliveries", f.list(notify.DeliveryQuery{}), first, other, other)
 }
 
-func (b *box) newSubscriber() {
+func (f *outboxFixture) newSubscriber() {
 	before, after := event(1), event(2)
-	b.with(before)
-	b.register("late")
-	b.add(before, after)
-	b.want("who came late", b.claimFor("late", hour(9), hour(10), 9).Deliveries, after)
-	b.want("who was there", b.claim(hour(9), hour(10), 9).Deliveries, before, after)
+	f.with(before)
+	f.register("late")
+	f.add(before, after)
+	f.want("the subscriber that was registered later", f.claimFor("late", hour(9), hour(10), 9).Deliveries, after)
+	f.want("the subscriber that was registered before", f.claim(hour(9), hour(10), 9).Deliveries, before, after)
 }
 
-func (b *box) fresh() {
+func (f *outboxFixture) fresh() {
 	e := event(3)
-	b.with(e)
-	b.same("a fresh delivery", notify.Delivery{Event: e, Subscriber: "a", Due: hour(3), Version: 1}, b.one())
+	f.with(e)
+	f.same("a fresh delivery", notify.Delivery{Event: e, Subscriber: "a", Due: hour(3), Version: 1}, f.one())
 }
 
-// row makes events about one subject, due at hours 1, 2, 3 ….
-func row(n int) []notify.Event {
+// ofOneSubject makes n events about one subject, due at hours 1, 2, 3 ….
+func ofOneSubject(n int) []notify.Event {
 	var events []notify.Event
 	for i := range n {
 		e := event(i + 1)
@@ -137,80 +137,80 @@ func row(n int) []notify.Event {
 	return events
 }
 
-func (b *box) subjectWaits() {
-	events := row(3)
-	b.with(events...)
-	first := b.claim(hour(9), hour(10), 9).Deliveries
-	b.want("of one subject", first, events[0])
-	b.want("while it is under a lease", b.claim(hour(9), hour(10), 9).Deliveries)
+func (f *outboxFixture) subjectWaits() {
+	events := ofOneSubject(3)
+	f.with(events...)
+	first := f.claim(hour(9), hour(10), 9).Deliveries
+	f.want("of one subject", first, events[0])
+	f.want("while the first is under a lease", f.claim(hour(9), hour(10), 9).Deliveries)
 	first[0].LeaseUntil, first[0].Due = time.Time{}, hour(12)
-	b.settle(first...)
-	b.want("while it waits to be tried again", b.claim(hour(11), hour(20), 9).Deliveries)
-	first = b.claim(hour(12), hour(20), 9).Deliveries
-	b.want("tried again", first, events[0])
+	f.settle(first...)
+	f.want("while the first waits to be tried again", f.claim(hour(11), hour(20), 9).Deliveries)
+	first = f.claim(hour(12), hour(20), 9).Deliveries
+	f.want("the first, tried again", first, events[0])
 	first[0].Delivered = true
-	b.settle(first...)
-	b.want("once it is delivered", b.claim(hour(12), hour(20), 9).Deliveries, events[1])
+	f.settle(first...)
+	f.want("after the first is delivered", f.claim(hour(12), hour(20), 9).Deliveries, events[1])
 }
 
-func (b *box) subjectGoesOn() {
-	events := row(2)
-	b.with(events...)
-	first := b.claim(hour(9), hour(10), 9).Deliveries
-	b.want("of one subject", first, events[0])
+func (f *outboxFixture) subjectGoesOn() {
+	events := ofOneSubject(2)
+	f.with(events...)
+	first := f.claim(hour(9), hour(10), 9).Deliveries
+	f.want("of one subject", first, events[0])
 	first[0].Dead = true
-	b.settle(first...)
-	b.want("once the first is dead", b.claim(hour(9), hour(10), 9).Deliveries, events[1])
+	f.settle(first...)
+	f.want("after the first is dead", f.claim(hour(9), hour(10), 9).Deliveries, events[1])
 }
 
-func (b *box) subjectNext() {
-	events := row(3)
+func (f *outboxFixture) subjectNext() {
+	events := ofOneSubject(3)
 	events[0].At = hour(8)
-	b.with(events...)
-	if due := b.claim(hour(4), hour(9), 9); len(due.Deliveries) > 0 || !due.Next.Equal(hour(8)) {
-		b.Errorf("two wait for one that is due at %v: claimed %d, next %v", hour(8), len(due.Deliveries), due.Next)
+	f.with(events...)
+	if due := f.claim(hour(4), hour(9), 9); len(due.Deliveries) > 0 || !due.Next.Equal(hour(8)) {
+		f.Errorf("two wait for one that is due at %v: %d claimed, Next is %v", hour(8), len(due.Deliveries), due.Next)
 	}
-	if due := b.claim(hour(8), hour(9), 9); len(due.Deliveries) != 1 || !due.Next.IsZero() {
-		b.Errorf("two wait for one under a lease: claimed %d, next %v; want 1 and none", len(due.Deliveries), due.Next)
+	if due := f.claim(hour(8), hour(9), 9); len(due.Deliveries) != 1 || !due.Next.IsZero() {
+		f.Errorf("two wait for one under a lease: %d claimed, Next is %v; want 1 and zero", len(due.Deliveries), due.Next)
 	}
 }
 
-func (b *box) noSubject() {
-	events := row(3)
+func (f *outboxFixture) noSubject() {
+	events := ofOneSubject(3)
 	for i := range events {
 		events[i].SubjectID = uuid.Nil
 	}
-	b.with(events...)
-	b.want("without a subject", b.claim(hour(9), hour(10), 9).Deliveries, events...)
+	f.with(events...)
+	f.want("without a subject", f.claim(hour(9), hour(10), 9).Deliveries, events...)
 }
 
-func (b *box) subjectOfEach() {
-	events := row(2)
-	b.register("b")
-	b.with(events...)
-	first := b.claim(hour(9), hour(10), 9).Deliveries
-	b.want("the first for one", first, events[0])
-	b.want("the first for the other", b.claimFor("b", hour(9), hour(10), 9).Deliveries, events[0])
+func (f *outboxFixture) subjectOfEach() {
+	events := ofOneSubject(2)
+	f.register("b")
+	f.with(events...)
+	first := f.claim(hour(9), hour(10), 9).Deliveries
+	f.want("the first event for a", first, events[0])
+	f.want("the first event for b", f.claimFor("b", hour(9), hour(10), 9).Deliveries, events[0])
 	first[0].Delivered = true
-	b.settle(first...)
-	b.want("the second for the one", b.claim(hour(9), hour(10), 9).Deliveries, events[1])
-	b.want("the second for the other", b.claimFor("b", hour(9), hour(10), 9).Deliveries)
+	f.settle(first...)
+	f.want("the second event for a", f.claim(hour(9), hour(10), 9).Deliveries, events[1])
+	f.want("the second event for b", f.claimFor("b", hour(9), hour(10), 9).Deliveries)
 }
 
-func (b *box) revived() {
-	events := row(3)
-	b.with(events...)
-	dead := b.claim(hour(9), hour(10), 9).Deliveries
-	b.want("of one subject", dead, events[0])
+func (f *outboxFixture) resent() {
+	events := ofOneSubject(3)
+	f.with(events...)
+	dead := f.claim(hour(9), hour(10), 9).Deliveries
+	f.want("of one subject", dead, events[0])
 	dead[0].Dead, dead[0].LeaseUntil = true, time.Time{}
-	b.settle(dead...)
-	alive := b.ofEvent(events[0].ID, "a")
-	alive.Dead, alive.Due = false, hour(11)
-	b.settle(alive)
-	b.want("before the revived one is due", b.claim(hour(10), hour(20), 9).Deliveries)
-	again := b.claim(hour(11), hour(20), 9).Deliveries
-	b.want("the revived one", again, events[0])
+	f.settle(dead...)
+	letter := f.ofEvent(events[0].ID, "a")
+	letter.Dead, letter.Due = false, hour(11)
+	f.settle(letter)
+	f.want("before the former dead letter is due", f.claim(hour(10), hour(20), 9).Deliveries)
+	again := f.claim(hour(11), hour(20), 9).Deliveries
+	f.want("the former dead letter", again, events[0])
 	again[0].Delivered = true
-	b.settle(again...)
-	b.want("what waited for it", b.claim(hour(11), hour(20), 9).Deliveries, events[1])
+	f.settle(again...)
+	f.want("the event after it", f.claim(hour(11), hour(20), 9).Deliveries, events[1])
 }

@@ -10,38 +10,38 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// all pages through everything; between is called after each page but the last.
-func (b *box) all(limit int, between func()) []notify.Delivery {
-	b.Helper()
+// all reads all pages. It calls onPage after each page except the last.
+func (f *outboxFixture) all(limit int, onPage func()) []notify.Delivery {
+	f.Helper()
 	q := notify.DeliveryQuery{Limit: limit}
 	var found []notify.Delivery
 	for page := range 1000 {
-		items, next, err := b.Deliveries(b.Context(), q)
+		items, next, err := f.Deliveries(f.Context(), q)
 		if err != nil {
-			b.Fatalf("page %d: %v", page+1, err)
+			f.Fatalf("page %d: %v", page+1, err)
 		}
 		if len(items) > limit {
-			b.Fatalf("page %d has %d deliveries, the limit was %d", page+1, len(items), limit)
+			f.Fatalf("page %d has %d deliveries, the limit was %d", page+1, len(items), limit)
 		}
 		found = append(found, items...)
 		if next == "" {
 			return found
 		}
-		between()
+		onPage()
 		q.After = next
 	}
-	b.Fatal("the list does not end")
+	f.Fatal("the list does not end")
 	return nil
 }
 
-func (b *box) pages() {
-	b.register("c")
-	b.register("b")
+func (f *outboxFixture) pages() {
+	f.register("c")
+	f.register("b")
 	var events []notify.Event
 	for n := range 11 {
 		events = append(events, event(n*7%5))
 	}
-	b.with(events...)
+	f.with(events...)
 	var want []notify.Delivery
 	for _, e := range events {
 		for _, name := range []string{"a", "b", "c"} {
@@ -53,46 +53,46 @@ func (b *box) pages() {
 			cmp.Compare(x.Subscriber, y.Subscriber))
 	})
 	for _, limit := range []int{1, 4, 33, 100} {
-		b.same("all pages", want, b.all(limit, func() {}))
+		f.same("all pages", want, f.all(limit, func() {}))
 	}
-	items, next, err := b.Deliveries(b.Context(), notify.DeliveryQuery{})
+	items, next, err := f.Deliveries(f.Context(), notify.DeliveryQuery{})
 	if err != nil || len(items) == 0 || len(items) < len(want) && next == "" {
-		b.Errorf("limit 0 is the outbox's default: got %d deliveries, cursor %q, %v", len(items), next, err)
+		f.Errorf("with limit 0, the default: %d deliveries, cursor %q, %v", len(items), next, err)
 	}
 }
 
-func (b *box) filters() {
+func (f *outboxFixture) filters() {
 	first, second, third := event(1), event(2), event(3)
 	third.ResellerID = first.ResellerID
-	b.register("b")
-	b.with(first, second, third)
-	dead := b.list(notify.DeliveryQuery{Subscriber: "b", Event: third.ID})
-	b.want("one event of one subscriber", dead, third)
+	f.register("b")
+	f.with(first, second, third)
+	dead := f.list(notify.DeliveryQuery{Subscriber: "b", Event: third.ID})
+	f.want("one event of one subscriber", dead, third)
 	dead[0].Dead = true
-	done := b.list(notify.DeliveryQuery{Subscriber: "b", Event: second.ID})
-	b.want("another", done, second)
+	done := f.list(notify.DeliveryQuery{Subscriber: "b", Event: second.ID})
+	f.want("another", done, second)
 	done[0].Delivered = true
-	b.settle(dead[0], done[0])
-	mine := first.ResellerID
-	b.want("of a subscriber, in any state", b.list(notify.DeliveryQuery{Subscriber: "b"}), first, second, third)
-	b.want("of a reseller", b.list(notify.DeliveryQuery{ResellerID: mine}), first, first, third, third)
-	b.want("of an event", b.list(notify.DeliveryQuery{Event: second.ID}), second, second)
-	b.want("dead", b.list(notify.DeliveryQuery{Dead: true}), third)
-	b.want("dead of a reseller", b.list(notify.DeliveryQuery{Dead: true, ResellerID: second.ResellerID}))
-	b.want("dead of a subscriber", b.list(notify.DeliveryQuery{Dead: true, Subscriber: "a"}))
-	b.want("of both", b.list(notify.DeliveryQuery{Subscriber: "a", ResellerID: mine}), first, third)
+	f.settle(dead[0], done[0])
+	reseller := first.ResellerID
+	f.want("of a subscriber, in any state", f.list(notify.DeliveryQuery{Subscriber: "b"}), first, second, third)
+	f.want("of a reseller", f.list(notify.DeliveryQuery{ResellerID: reseller}), first, first, third, third)
+	f.want("of an event", f.list(notify.DeliveryQuery{Event: second.ID}), second, second)
+	f.want("dead", f.list(notify.DeliveryQuery{Dead: true}), third)
+	f.want("dead of a reseller", f.list(notify.DeliveryQuery{Dead: true, ResellerID: second.ResellerID}))
+	f.want("dead of a subscriber", f.list(notify.DeliveryQuery{Dead: true, Subscriber: "a"}))
+	f.want("of both", f.list(notify.DeliveryQuery{Subscriber: "a", ResellerID: reseller}), first, third)
 }
 
-func (b *box) cursorStands() {
+func (f *outboxFixture) cursorStands() {
 	var old []notify.Event
 	for n := range 20 {
 		old = append(old, event(n%4))
 	}
-	b.with(old...)
+	f.with(old...)
 	n := 0
-	got := b.all(3, func() {
+	got := f.all(3, func() {
 		n++
-		b.add(event(n%5), event(n%3))
+		f.add(event(n%5), event(n%3))
 	})
 	times := map[uuid.UUID]int{}
 	for _, d := range got {
@@ -100,22 +100,22 @@ func (b *box) cursorStands() {
 	}
 	for _, e := range old {
 		if times[e.ID] != 1 {
-			b.Errorf("event %s was there all the time and was listed %d times", e.ID, times[e.ID])
+			f.Errorf("event %s existed throughout and was listed %d times", e.ID, times[e.ID])
 		}
 	}
 	for id, n := range times {
 		if n > 1 {
-			b.Errorf("event %s was listed %d times", id, n)
+			f.Errorf("event %s was listed %d times", id, n)
 		}
 	}
 }
 
-func (b *box) badPages() {
-	b.with(event(1), event(2))
+func (f *outboxFixture) badPages() {
+	f.with(event(1), event(2))
 	for _, after := range []string{"?", "nonsense", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
-		_, _, err := b.Deliveries(b.Context(), notify.DeliveryQuery{After: after})
-		b.wantError("the cursor "+after, err, notify.ErrInvalid)
+		_, _, err := f.Deliveries(f.Context(), notify.DeliveryQuery{After: after})
+		f.wantError("the cursor "+after, err, notify.ErrInvalid)
 	}
-	_, _, err := b.Deliveries(b.Context(), notify.DeliveryQuery{Limit: -1})
-	b.wantError("a negative limit", err, notify.ErrInvalid)
+	_, _, err := f.Deliveries(f.Context(), notify.DeliveryQuery{Limit: -1})
+	f.wantError("a negative limit", err, notify.ErrInvalid)
 }

@@ -20,7 +20,7 @@ func TestMemoryTexts(t *testing.T) {
 	notifytest.TestTexts(t, func(*testing.T) notify.Texts { return &notify.MemoryTexts{} })
 }
 
-// texts are MemoryTexts, but for the functions that are set.
+// texts is a MemoryTexts whose methods can be replaced: a function that is not nil replaces its method.
 type texts struct {
 	*notify.MemoryTexts
 	text  func(ctx context.Context, reseller uuid.UUID, k notify.Kind, locale string) (notify.Text, error)
@@ -57,7 +57,7 @@ func (s *texts) Reset(ctx context.Context, reseller uuid.UUID, k notify.Kind, lo
 	return s.MemoryTexts.Reset(ctx, reseller, k, locale)
 }
 
-// force saves a text whatever its version.
+// force saves a text and ignores its version.
 func (s *texts) force(ctx context.Context, t notify.Text) error {
 	for {
 		stored, _ := s.MemoryTexts.Text(ctx, t.ResellerID, t.Kind, t.Locale)
@@ -68,17 +68,17 @@ func (s *texts) force(ctx context.Context, t notify.Text) error {
 	}
 }
 
-func breaksTexts(line, name string, harm func(s *texts)) storetest.Broken {
+func breaksTexts(line, name string, change func(s *texts)) storetest.Broken {
 	return storetest.Broken{Name: name, Line: line, Run: func(t *testing.T) {
 		notifytest.TestTexts(t, func(*testing.T) notify.Texts {
 			s := &texts{MemoryTexts: &notify.MemoryTexts{}}
-			harm(s)
+			change(s)
 			return s
 		})
 	}}
 }
 
-// TestBrokenTexts: the suite finds what breaks any of its lines.
+// TestBrokenTexts: the suite detects a violation of each rule.
 func TestBrokenTexts(t *testing.T) {
 	t.Parallel()
 	storetest.Fails(t, slices.Concat(brokenSaves(), brokenTextReads())...)
@@ -96,7 +96,7 @@ func brokenSaves() []storetest.Broken {
 				return s.force(ctx, t)
 			}
 		}),
-		breaksTexts("2 missing: resetting", "cannot reset nothing", func(s *texts) {
+		breaksTexts("2 missing: resetting", "refuses to reset a missing text", func(s *texts) {
 			s.reset = func(ctx context.Context, reseller uuid.UUID, k notify.Kind, locale string) error {
 				if _, err := s.MemoryTexts.Text(ctx, reseller, k, locale); err != nil {
 					return err
@@ -104,16 +104,16 @@ func brokenSaves() []storetest.Broken {
 				return s.MemoryTexts.Reset(ctx, reseller, k, locale)
 			}
 		}),
-		breaksTexts("3 save: the version", "the last one wins", func(s *texts) { s.save = s.force }),
+		breaksTexts("3 save: the version", "ignores the version", func(s *texts) { s.save = s.force }),
 		breaksTexts("3 save: after a reset", "does not reset", func(s *texts) {
 			s.reset = func(ctx context.Context, _ uuid.UUID, _ notify.Kind, _ string) error { return ctx.Err() }
 		}),
-		breaksTexts("5 context:", "saves whatever the context", func(s *texts) {
+		breaksTexts("5 context:", "saves after the end", func(s *texts) {
 			s.save = func(ctx context.Context, t notify.Text) error {
 				return s.MemoryTexts.Save(context.WithoutCancel(ctx), t)
 			}
 		}),
-		breaksTexts("6 content: a text", "trims", func(s *texts) {
+		breaksTexts("6 content: a text", "trims spaces", func(s *texts) {
 			s.save = func(ctx context.Context, t notify.Text) error {
 				t.Text = strings.TrimSpace(t.Text)
 				return s.MemoryTexts.Save(ctx, t)
@@ -141,13 +141,13 @@ func brokenSaves() []storetest.Broken {
 
 func brokenTextReads() []storetest.Broken {
 	return []storetest.Broken{
-		breaksTexts("2 missing: a text", "gives an empty text", func(s *texts) {
+		breaksTexts("2 missing: a text", "returns an empty text", func(s *texts) {
 			s.text = func(ctx context.Context, reseller uuid.UUID, k notify.Kind, locale string) (notify.Text, error) {
 				t, _ := s.MemoryTexts.Text(ctx, reseller, k, locale)
 				return t, ctx.Err()
 			}
 		}),
-		breaksTexts("2 missing: a text", "has its own error", func(s *texts) {
+		breaksTexts("2 missing: a text", "returns an error of its own", func(s *texts) {
 			s.text = func(ctx context.Context, reseller uuid.UUID, k notify.Kind, locale string) (notify.Text, error) {
 				t, err := s.MemoryTexts.Text(ctx, reseller, k, locale)
 				if err != nil && ctx.Err() == nil {
@@ -156,7 +156,7 @@ func brokenTextReads() []storetest.Broken {
 				return t, err
 			}
 		}),
-		breaksTexts("2 missing: a text", "knows languages, not regions", func(s *texts) {
+		breaksTexts("2 missing: a text", "ignores the region", func(s *texts) {
 			s.text = func(ctx context.Context, reseller uuid.UUID, k notify.Kind, locale string) (notify.Text, error) {
 				list, err := s.MemoryTexts.Texts(ctx, reseller)
 				for _, t := range list {
@@ -177,7 +177,7 @@ func brokenTextReads() []storetest.Broken {
 				return list, err
 			}
 		}),
-		breaksTexts("5 context:", "lists whatever the context", func(s *texts) {
+		breaksTexts("5 context:", "lists after the end", func(s *texts) {
 			s.list = func(ctx context.Context, reseller uuid.UUID) ([]notify.Text, error) {
 				return s.MemoryTexts.Texts(context.WithoutCancel(ctx), reseller)
 			}

@@ -1,4 +1,4 @@
-package notify
+package mailtext
 
 import (
 	"encoding/json"
@@ -7,21 +7,28 @@ import (
 	"time"
 )
 
-// functions are those that texts have of their own. Payloads write times as RFC 3339.
-func functions(loc *time.Location, locale string) map[string]any {
-	if loc == nil {
-		loc = time.UTC
-	}
+// functions returns the functions that the library adds to those of text/template. Payloads write times in RFC 3339.
+func functions(zone *time.Location, locale string) map[string]any {
 	return map[string]any{
-		"date":     func(s string) (string, error) { return formatTime(s, loc, time.DateOnly) },
-		"datetime": func(s string) (string, error) { return formatTime(s, loc, "2006-01-02 15:04 MST") },
+		"date":     func(s string) (string, error) { return formatTime(s, zone, time.DateOnly) },
+		"datetime": func(s string) (string, error) { return formatTime(s, zone, "2006-01-02 15:04 MST") },
 		"money":    func(amount any, currency string) (string, error) { return formatMoney(amount, currency, locale) },
 		"plural":   plural,
 	}
 }
 
-// formatTime leaves an empty time empty.
-func formatTime(s string, loc *time.Location, layout string) (string, error) {
+// allowedBuiltins returns the names of the text/template functions that templates may call, as keys. Functions that build
+// strings are not among them, because their output can grow without limit. The values have no meaning.
+func allowedBuiltins() map[string]any {
+	allowed := map[string]any{}
+	for _, name := range []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index"} {
+		allowed[name] = name
+	}
+	return allowed
+}
+
+// formatTime returns "" for "".
+func formatTime(s string, zone *time.Location, layout string) (string, error) {
 	if s == "" {
 		return "", nil
 	}
@@ -29,11 +36,11 @@ func formatTime(s string, loc *time.Location, layout string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%q is not a time such as 2026-03-01T14:30:00Z", s)
 	}
-	return t.In(loc).Format(layout), nil
+	return t.In(zone).Format(layout), nil
 }
 
-// formatMoney keeps an amount's decimals, and an empty amount empty. Digits are not grouped: what separates thousands in
-// one country separates decimals in another.
+// formatMoney returns "" for "", and keeps the decimals of an amount. It does not group digits: the character that separates
+// thousands in one country is the decimal separator in another.
 func formatMoney(amount any, currency, locale string) (string, error) {
 	var s string
 	switch amount := amount.(type) {
@@ -47,27 +54,27 @@ func formatMoney(amount any, currency, locale string) (string, error) {
 	if s == "" {
 		return "", nil
 	}
-	if !decimalNumber(s) {
+	if !isDecimal(s) {
 		return "", fmt.Errorf("%q is not an amount such as 12.50", s)
 	}
-	if decimalComma(locale) {
+	if usesDecimalComma(locale) {
 		s = strings.Replace(s, ".", ",", 1)
 	}
 	return strings.TrimSpace(s + " " + currency), nil
 }
 
-// decimalNumber: digits, with a sign before them or not, and a point and digits behind them or not.
-func decimalNumber(s string) bool {
+// isDecimal reports whether s is digits with an optional minus sign and an optional fraction.
+func isDecimal(s string) bool {
 	whole, fraction, ok := strings.Cut(strings.TrimPrefix(s, "-"), ".")
-	return allDigits(whole) && (!ok || allDigits(fraction))
+	return isDigits(whole) && (!ok || isDigits(fraction))
 }
 
-func allDigits(s string) bool {
+func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// decimalComma says whether people write 12,50 rather than 12.50 in a language, as Unicode's CLDR has it.
-func decimalComma(locale string) bool {
+// usesDecimalComma reports whether a language writes 12,50 and not 12.50. The data is from Unicode's CLDR.
+func usesDecimalComma(locale string) bool {
 	language, region, _ := strings.Cut(locale, "-")
 	switch region {
 	case "CH", "LI":
@@ -83,7 +90,7 @@ func decimalComma(locale string) bool {
 	return false
 }
 
-// plural takes a number of the payload, or what len returns.
+// plural takes a number of the payload or of the function len.
 func plural(n any, one, many string) (string, error) {
 	switch n := n.(type) {
 	case int, int64, json.Number:
@@ -93,14 +100,4 @@ func plural(n any, one, many string) (string, error) {
 		return many, nil
 	}
 	return "", fmt.Errorf("%s is not a number", typeName(n))
-}
-
-// builtins are the functions of text/template that texts may call: none that builds a string, which could be made to grow
-// without end. What stands here is compared by name alone.
-func builtins() map[string]any {
-	allowed := map[string]any{}
-	for _, name := range []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index"} {
-		allowed[name] = name
-	}
-	return allowed
 }

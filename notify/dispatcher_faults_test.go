@@ -20,14 +20,14 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestManyDispatchers: eight on one outbox, each event once.
+// TestManyDispatchers: eight Dispatchers share one outbox, and each event is handled once.
 func TestManyDispatchers(t *testing.T) {
 	t.Parallel()
 	var l log
-	box := &notify.MemoryOutbox{}
+	outbox := &notify.MemoryOutbox{}
 	var all []*notify.Dispatcher
 	for range 8 {
-		all = append(all, newDispatcher(t, notify.Config{Outbox: box}, l.subscriber("mail")))
+		all = append(all, newDispatcher(t, notify.Config{Outbox: outbox}, l.subscriber("mail")))
 	}
 	list := events(10_000)
 	subjects := events(2_500)
@@ -47,18 +47,18 @@ func TestManyDispatchers(t *testing.T) {
 		})
 	}
 	for i := range list {
-		box.Append(list[i])
+		outbox.Append(list[i])
 	}
 	for waiting := 1; waiting > 0; {
 		runtime.Gosched()
 		var err error
-		waiting, _, _, err = box.Depth(t.Context())
+		waiting, _, _, err = outbox.Depth(t.Context())
 		require.NoError(t, err)
 	}
 	done.Store(true)
 	workers.Wait()
 	got := l.ids()
-	require.Len(t, got, len(list), "none lost, none twice")
+	require.Len(t, got, len(list), "each event once")
 	at := map[uuid.UUID]int{}
 	for i, id := range got {
 		at[id] = i
@@ -69,16 +69,16 @@ func TestManyDispatchers(t *testing.T) {
 	require.Len(t, at, len(list))
 }
 
-func TestLeaseOfACrashedProcessIsTakenOver(t *testing.T) {
+func TestLeaseOfACrashedProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var l log
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box}, l.subscriber("mail"))
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, l.subscriber("mail"))
 		e := event()
-		box.Append(e)
-		start := time.Now().UTC()
-		crashed, err := box.ClaimDue(t.Context(), "mail", start, start.Add(time.Minute), 1)
+		outbox.Append(e)
+		now := time.Now().UTC()
+		crashed, err := outbox.ClaimDue(t.Context(), "mail", now, now.Add(time.Minute), 1)
 		require.NoError(t, err)
 		require.Len(t, crashed.Deliveries, 1)
 		time.Sleep(time.Minute - time.Microsecond)
@@ -87,12 +87,12 @@ func TestLeaseOfACrashedProcessIsTakenOver(t *testing.T) {
 		time.Sleep(time.Microsecond)
 		tick(t, d)
 		require.Equal(t, []uuid.UUID{e.ID}, l.ids())
-		require.ErrorIs(t, box.Settle(t.Context(), crashed.Deliveries...), notify.ErrConflict, "who lost its lease")
+		require.ErrorIs(t, outbox.Settle(t.Context(), crashed.Deliveries...), notify.ErrConflict, "its lease has ended")
 	})
 }
 
-// TestOrderWithinASubject: while one of a subject's events fails, the next waits, and those of others do not.
-func TestOrderWithinASubject(t *testing.T) {
+// TestEventsOfASubject: while an event of a subject fails, its next events wait; those of other subjects do not.
+func TestEventsOfASubject(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var l log
@@ -111,23 +111,23 @@ func TestOrderWithinASubject(t *testing.T) {
 			l.add(e)
 			return nil
 		}}
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box}, mail)
-		box.Append(first, second, third, other, free, free2)
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox}, mail)
+		outbox.Append(first, second, third, other, free, free2)
 		tick(t, d)
 		assert.ElementsMatch(t, ids([]notify.Event{other, free, free2}), l.ids())
 		drain(t, d)
-		assert.Equal(t, ids([]notify.Event{first, third}), l.ids()[3:], "what follows a dead letter goes on")
+		assert.Equal(t, ids([]notify.Event{first, third}), l.ids()[3:], "the events after a dead letter are delivered")
 	})
 }
 
-func TestPanicHarmsNobodyElse(t *testing.T) {
+func TestPanicOfASubscriber(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		var out strings.Builder
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box, Logger: slog.New(slog.NewTextHandler(&out, nil))},
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox, Logger: slog.New(slog.NewTextHandler(&out, nil))},
 			notify.Subscriber{Name: "panics", Handle: func(context.Context, notify.Event) error { panic("out of cheese") }},
 			notify.Subscriber{Name: "exits", Handle: func(context.Context, notify.Event) error {
 				runtime.Goexit()
@@ -137,7 +137,7 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 			notify.Subscriber{Name: "worse", Handle: func(context.Context, notify.Event) error { panic(hostileError{}) }},
 			l.subscriber("log"))
 		list := events(20)
-		box.Append(list...)
+		outbox.Append(list...)
 		tick(t, d)
 		assert.ElementsMatch(t, ids(list), l.ids())
 		for name, says := range map[string]string{
@@ -145,14 +145,14 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 			"worse": "subscriber worse panicked: %!v(PANIC=Error method: no text)",
 			"exits": "the subscriber ended its goroutine instead of returning",
 		} {
-			items := deliveries(t, box, notify.DeliveryQuery{Subscriber: name})
+			items := deliveries(t, outbox, notify.DeliveryQuery{Subscriber: name})
 			require.Len(t, items, 20)
 			for _, item := range items {
 				assert.Equal(t, 1, item.Attempts)
 				assert.Equal(t, says, item.LastError)
 			}
 		}
-		assert.Contains(t, out.String(), "faults_test.go", "the log says where it panicked")
+		assert.Contains(t, out.String(), "faults_test.go", "the log has the stack of the panic")
 	})
 }
 
@@ -162,8 +162,9 @@ func (hostileError) Error() string { panic("no text") }
 
 func (hostileError) Unwrap() error { panic("no cause") }
 
-// TestHangHarmsNobodyElse: a subscriber that ignores the end of its context keeps its slots until it returns, and no more.
-func TestHangHarmsNobodyElse(t *testing.T) {
+// TestHangingSubscriber: a Handle that ignores the end of its context occupies its slot until it returns. Other subscribers
+// are not affected.
+func TestHangingSubscriber(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var l log
@@ -175,56 +176,56 @@ func TestHangHarmsNobodyElse(t *testing.T) {
 			running.Add(-1)
 			return nil
 		}}
-		box := &notify.MemoryOutbox{}
-		config := notify.Config{Outbox: box, Parallel: 3, Timeout: time.Minute}
+		outbox := &notify.MemoryOutbox{}
+		config := notify.Config{Outbox: outbox, Parallel: 3, Timeout: time.Minute}
 		d := newDispatcher(t, config, hangs, l.subscriber("log"))
-		box.Append(events(10)...)
-		began := time.Now()
+		outbox.Append(events(10)...)
+		start := time.Now()
 		tick(t, d)
-		assert.Less(t, time.Since(began), 2*time.Minute)
+		assert.Less(t, time.Since(start), 2*time.Minute)
 		assert.Len(t, l.ids(), 10)
 		assert.EqualValues(t, 3, running.Load())
 		failed := 0
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{Subscriber: "hangs"}) {
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{Subscriber: "hangs"}) {
 			failed += item.Attempts
-			assert.True(t, item.LeaseUntil.IsZero(), "nothing is left under a lease")
+			assert.True(t, item.LeaseUntil.IsZero(), "no delivery is under a lease")
 			assert.False(t, item.Delivered)
 		}
 		assert.Equal(t, 3, failed)
 
-		box.Append(events(10)...)
-		began = time.Now()
+		outbox.Append(events(10)...)
+		start = time.Now()
 		next := tick(t, d)
-		assert.Zero(t, time.Since(began), "while all hang nothing is tried")
-		assert.Equal(t, 10*time.Second, next.Sub(began), "and looked at again")
+		assert.Zero(t, time.Since(start), "while all slots are occupied no attempt starts")
+		assert.Equal(t, 10*time.Second, next.Sub(start), "the next attempt")
 		assert.Len(t, l.ids(), 20)
 		assert.EqualValues(t, 3, running.Load())
 
 		close(release)
 		drain(t, d)
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{Subscriber: "hangs"}) {
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{Subscriber: "hangs"}) {
 			assert.True(t, item.Delivered)
 		}
 	})
 }
 
-// TestTimeoutIsHandedOn: who heeds its context answers in its own words, and its slot is free again.
-func TestTimeoutIsHandedOn(t *testing.T) {
+// TestTimeout: a Handle that returns at the end of its context has its own error recorded, and frees its slot.
+func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow := notify.Subscriber{Name: "slow", Handle: func(ctx context.Context, _ notify.Event) error {
 			<-ctx.Done()
 			return fmt.Errorf("dialing 192.0.2.1: %w", ctx.Err())
 		}}
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box, Timeout: 5 * time.Second, Parallel: 2}, slow)
-		box.Append(events(20)...)
-		began := time.Now()
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox, Timeout: 5 * time.Second, Parallel: 2}, slow)
+		outbox.Append(events(20)...)
+		start := time.Now()
 		next := tick(t, d)
-		assert.LessOrEqual(t, time.Since(began), 10*time.Second, "what was not begun in time waits for the next tick")
+		assert.LessOrEqual(t, time.Since(start), 10*time.Second, "attempts that did not start in time wait for the next Tick")
 		assert.False(t, next.After(time.Now()))
 		failed := 0
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{}) {
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{}) {
 			if item.Attempts > 0 {
 				failed++
 				assert.Equal(t, "dialing 192.0.2.1: context deadline exceeded", item.LastError)
@@ -235,29 +236,29 @@ func TestTimeoutIsHandedOn(t *testing.T) {
 	})
 }
 
-// TestParallelIsBounded: no more at once than was asked for, and no fewer.
+// TestParallelIsBounded: exactly Config.Parallel attempts run at the same time.
 func TestParallelIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box, Parallel: 4, Batch: 7},
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox, Parallel: 4, Batch: 7},
 			notify.Subscriber{Name: "mail", Handle: func(context.Context, notify.Event) error {
 				most.Store(max(most.Load(), now.Add(1)))
 				time.Sleep(time.Second)
 				now.Add(-1)
 				return nil
 			}})
-		box.Append(events(28)...)
-		began := time.Now()
+		outbox.Append(events(28)...)
+		start := time.Now()
 		tick(t, d)
 		assert.EqualValues(t, 4, most.Load())
-		assert.Equal(t, 8*time.Second, time.Since(began), "four batches of seven, two rounds each")
+		assert.Equal(t, 8*time.Second, time.Since(start), "four batches of seven, two rounds each")
 	})
 }
 
-// TestEndOfContext: what was handled is settled, what was not begun or was interrupted is given back, what does not answer
-// is left to its lease.
+// TestEndOfContext: results are stored, attempts that did not start or were interrupted are due again at once, and an attempt
+// that does not return is due again when its lease ends.
 func TestEndOfContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -267,33 +268,33 @@ func TestEndOfContext(t *testing.T) {
 			switch number.Add(1) {
 			case 1:
 				return nil
-			case 2: // finishes although it is told to stop
+			case 2: // succeeds after the end of its context
 				<-ctx.Done()
 				return nil
 			case 3: // is interrupted
 				<-ctx.Done()
 				return ctx.Err()
-			case 4: // knows by then that it is of no use
+			case 4: // fails permanently
 				<-ctx.Done()
 				return notify.Permanent(errors.New("550"))
 			}
-			<-release // does not answer
+			<-release // does not return
 			return nil
 		}}
-		box := &notify.MemoryOutbox{}
-		d := newDispatcher(t, notify.Config{Outbox: box, Parallel: 4}, mail)
-		box.Append(events(9)...)
+		outbox := &notify.MemoryOutbox{}
+		d := newDispatcher(t, notify.Config{Outbox: outbox, Parallel: 4}, mail)
+		outbox.Append(events(9)...)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			time.Sleep(time.Second)
 			cancel()
 		}()
-		began := time.Now()
+		start := time.Now()
 		_, err := d.Tick(ctx)
 		require.ErrorIs(t, err, context.Canceled)
-		assert.LessOrEqual(t, time.Since(began), 3*time.Second)
+		assert.LessOrEqual(t, time.Since(start), 3*time.Second)
 		var delivered, dead, leased, free int
-		for _, item := range deliveries(t, box, notify.DeliveryQuery{}) {
+		for _, item := range deliveries(t, outbox, notify.DeliveryQuery{}) {
 			switch {
 			case item.Delivered:
 				delivered++
@@ -310,18 +311,18 @@ func TestEndOfContext(t *testing.T) {
 		assert.Equal(t, [4]int{2, 1, 1, 5}, [4]int{delivered, dead, leased, free}, "delivered, dead, leased, free")
 		close(release)
 		synctest.Wait()
-		drainLeases(t, d, box)
+		drainLeases(t, d, outbox)
 		_, err = d.Tick(ctx)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 
-// drainLeases waits until leases have ended and all is delivered or dead.
-func drainLeases(t *testing.T, d *notify.Dispatcher, box *notify.MemoryOutbox) {
+// drainLeases calls Tick until all deliveries are delivered or dead. It waits until leases end.
+func drainLeases(t *testing.T, d *notify.Dispatcher, outbox *notify.MemoryOutbox) {
 	t.Helper()
 	for range 100 {
 		tick(t, d)
-		waiting, _, _, err := box.Depth(t.Context())
+		waiting, _, _, err := outbox.Depth(t.Context())
 		require.NoError(t, err)
 		if waiting == 0 {
 			return

@@ -45,7 +45,7 @@ func TestExplain(t *testing.T) {
 	after := notify.Explain(before, map[string]string{".server": "the server's name", ".lines[].paid": "what was paid", ".gone": "-"})
 	assert.Nil(t, before[0].Meanings, "it changes none of its arguments")
 	assert.Equal(t, map[string]string{".server": "the server's name", ".lines[].paid": "what was paid"}, after[0].Meanings)
-	assert.Equal(t, map[string]string{".server": "the new server"}, after[1].Meanings, "what a kind says itself stands")
+	assert.Equal(t, map[string]string{".server": "the new server"}, after[1].Meanings, "the spec's own description takes precedence")
 	assert.Empty(t, after[2].Meanings)
 	list, err := after[1].Variables()
 	require.NoError(t, err)
@@ -53,4 +53,42 @@ func TestExplain(t *testing.T) {
 	specs := newCatalog(t, after[0]).Specs()
 	specs[0].Meanings[".server"] = "overwritten"
 	assert.Equal(t, "the server's name", after[0].Meanings[".server"])
+}
+
+func TestTranslate(t *testing.T) {
+	t.Parallel()
+	before := []notify.Spec{spec()}
+	after := notify.Translate(before, "fr", map[notify.Kind]notify.Translation{
+		"test.warned": {Subject: "{{.server}} finit", Text: "Le {{date .at}}", HTML: "<b>{{.server}}</b>"},
+	})
+	assert.Equal(t, []notify.Spec{spec()}, before, "it changes none of its arguments")
+	c := newCatalog(t, after...)
+	c.Directory = directoryIn("fr-CA")
+	m, err := render(t, c, warned(t, sample()))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"fr", "web1 finit", "Le 2026-03-01", "<b>web1</b>"}, []string{m.Locale, m.Subject, m.Text, m.HTML})
+	_, err = notify.NewCatalog(notify.Translate(before, "fr", map[notify.Kind]notify.Translation{"test.wraned": {Subject: "s", Text: "t"}}))
+	require.ErrorContains(t, err, `kind "test.wraned"`, "a text of an unknown kind is an error")
+}
+
+func TestWithHTML(t *testing.T) {
+	t.Parallel()
+	s := specWith(func(s *notify.Spec) {
+		s.Text["de"] = "Fertig & \"gut\" <{{.server}}>\n{{if gt .days 1}}{{plural .days \"Tag\" \"Tage\"}}{{end}}\n"
+	})
+	before := s.HTML["de"]
+	complete := notify.WithHTML([]notify.Spec{s})
+	assert.Empty(t, before)
+	assert.Equal(t, "<p>{{.server}}</p>", complete[0].HTML["en"], "existing HTML is not replaced")
+	c := newCatalog(t, complete...)
+	c.Directory = directoryIn("de")
+	p := sample()
+	p.Server = "a\nb<script>"
+	m, err := render(t, c, warned(t, p))
+	require.NoError(t, err)
+	assert.Contains(t, m.HTML, `<html lang="de">`)
+	assert.Contains(t, m.HTML, "Fertig &amp; &#34;gut&#34; &lt;a\nb&lt;script&gt;&gt;\nTage</div>")
+	open := notify.WithHTML([]notify.Spec{specWith(func(s *notify.Spec) { s.Text["de"] = "a {{.b" })})
+	_, err = notify.NewCatalog(open)
+	require.ErrorContains(t, err, "text of test.warned in de: text, line 1", "the error is about the text")
 }

@@ -13,21 +13,23 @@ import (
 	"github.com/metalkeep/metalkeep/internal/page"
 )
 
-// MemoryOutbox is the Outbox of the MemoryStores. The zero value is empty and ready; it must not be copied once used. What
-// a claim costs follows what is claimed, not what waits or was delivered. What was delivered is kept, for Deliveries, whose
-// pages hold 100 by default and 1000 at most and cost as much as all that is kept.
+// MemoryOutbox is the Outbox of the MemoryStores. It is for tests and small hosts. The zero value is empty and ready. It must
+// not be copied after first use. Many goroutines may use it at once.
+//
+// The cost of a claim grows with the number of claimed deliveries only. The outbox keeps delivered events, and Deliveries
+// lists them. A page holds 100 deliveries by default and at most 1000; its cost grows with everything that is kept.
 type MemoryOutbox struct {
-	mu   sync.Mutex
-	held *outboxState
+	mu      sync.Mutex
+	content *outboxContent
 }
 
 var _ Outbox = (*MemoryOutbox)(nil)
 
-type outboxState struct {
-	events  map[uuid.UUID]struct{}
-	rows    map[rowKey]*row
-	queues  map[string]*queue // by subscriber
-	arrived uint64
+type outboxContent struct {
+	events map[uuid.UUID]struct{}
+	rows   map[rowKey]*row
+	queues map[string]*queue // by subscriber
+	added  uint64            // the number of events so far
 }
 
 type rowKey struct {
@@ -35,48 +37,49 @@ type rowKey struct {
 	subscriber string
 }
 
-// state is called under the lock.
-func (o *MemoryOutbox) state() *outboxState {
-	if o.held == nil {
-		o.held = &outboxState{
+// locked returns the content. The caller holds the lock.
+func (o *MemoryOutbox) locked() *outboxContent {
+	if o.content == nil {
+		o.content = &outboxContent{
 			events: map[uuid.UUID]struct{}{},
 			rows:   map[rowKey]*row{},
 			queues: map[string]*queue{},
 		}
 	}
-	return o.held
+	return o.content
 }
 
-// Append adds events. It checks nothing, cannot fail, and ignores an event whose ID it has. A Store calls it inside its
-// Commit.
+// Append adds events. A Store calls it inside its Commit. It checks nothing and cannot fail. It ignores an event whose ID the
+// outbox has.
 func (o *MemoryOutbox) Append(events ...Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := o.state()
+	c := o.locked()
 	for _, e := range events {
-		if _, known := s.events[e.ID]; !known {
-			s.events[e.ID] = struct{}{}
-			s.fanOut(e)
+		if _, exists := c.events[e.ID]; !exists {
+			c.events[e.ID] = struct{}{}
+			c.fanOut(e)
 		}
 	}
 }
 
-func (s *outboxState) fanOut(e Event) {
-	s.arrived++
+// fanOut makes a delivery for each subscriber of the event's kind.
+func (c *outboxContent) fanOut(e Event) {
+	c.added++
 	e.Data = bytes.Clone(e.Data)
-	for name, q := range s.queues {
-		if q.all || slices.Contains(q.kinds, e.Kind) {
+	for name, q := range c.queues {
+		if q.allKinds || slices.Contains(q.kinds, e.Kind) {
 			r := &row{
 				Delivery: Delivery{Event: e, Subscriber: name, Due: e.At, Version: 1},
-				place:    placeOf(s.arrived),
+				sequence: sequenceID(c.added),
 			}
-			s.rows[rowKey{e.ID, name}] = r
-			q.place(r)
+			c.rows[rowKey{e.ID, name}] = r
+			q.update(r)
 		}
 	}
 }
 
-// Register makes the subscriber known, or replaces its kinds.
+// Register implements Outbox.
 func (o *MemoryOutbox) Register(ctx context.Context, subscriber string, kinds []Kind) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -86,62 +89,63 @@ func (o *MemoryOutbox) Register(ctx context.Context, subscriber string, kinds []
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := o.state()
-	if s.queues[subscriber] == nil {
-		s.queues[subscriber] = newQueue()
+	c := o.locked()
+	if c.queues[subscriber] == nil {
+		c.queues[subscriber] = newQueue()
 	}
-	s.queues[subscriber].all = kinds == nil
-	s.queues[subscriber].kinds = slices.Clone(kinds)
+	c.queues[subscriber].allKinds = kinds == nil
+	c.queues[subscriber].kinds = slices.Clone(kinds)
 	return nil
 }
 
-// ClaimDue leases what is due.
+// ClaimDue implements Outbox.
 func (o *MemoryOutbox) ClaimDue(ctx context.Context, subscriber string, now, until time.Time, limit int) (Due, error) {
 	if err := ctx.Err(); err != nil {
 		return Due{}, err
 	}
 	if limit < 1 {
-		return Due{}, fmt.Errorf("%w: a claim of %d deliveries: 1 or more are wanted", ErrInvalid, limit)
+		return Due{}, fmt.Errorf("%w: the limit of a claim is %d; it must be 1 or more", ErrInvalid, limit)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	q := o.state().queues[subscriber]
+	q := o.locked().queues[subscriber]
 	if q == nil {
 		return Due{}, fmt.Errorf("subscriber %q: %w: it was never registered", subscriber, ErrNotFound)
 	}
 	return q.claim(now, until, limit), nil
 }
 
-// Settle writes what became of deliveries.
+// Settle implements Outbox.
 func (o *MemoryOutbox) Settle(ctx context.Context, deliveries ...Delivery) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := o.state()
-	if err := s.checkVersions(deliveries); err != nil {
+	c := o.locked()
+	if err := c.checkVersions(deliveries); err != nil {
 		return err
 	}
 	for _, d := range deliveries {
-		r := s.rows[rowKey{d.Event.ID, d.Subscriber}]
+		r := c.rows[rowKey{d.Event.ID, d.Subscriber}]
 		d.Event = r.Event
 		d.Version++
-		s.queues[d.Subscriber].settle(r, d)
+		c.queues[d.Subscriber].replace(r, d)
 	}
 	return nil
 }
 
-// checkVersions compares each delivery with what is stored once those before it are.
-func (s *outboxState) checkVersions(deliveries []Delivery) error {
+// checkVersions compares the version of each delivery with the stored one. A delivery that occurs twice must have the next
+// version at its second occurrence.
+func (c *outboxContent) checkVersions(deliveries []Delivery) error {
 	raised := map[*row]int64{}
 	for _, d := range deliveries {
-		r := s.rows[rowKey{d.Event.ID, d.Subscriber}]
+		r := c.rows[rowKey{d.Event.ID, d.Subscriber}]
 		if r == nil {
 			return fmt.Errorf("delivery of event %s to %q: %w", d.Event.ID, d.Subscriber, ErrNotFound)
 		}
 		if stored := r.Version + raised[r]; d.Version != stored {
-			return fmt.Errorf("delivery of event %s to %q is at version %d, not %d: %w",
+			return fmt.Errorf("delivery of event %s to %q has version %d, not %d: %w",
 				d.Event.ID, d.Subscriber, stored, d.Version, ErrConflict)
 		}
 		raised[r]++
@@ -149,7 +153,7 @@ func (s *outboxState) checkVersions(deliveries []Delivery) error {
 	return nil
 }
 
-// Deliveries lists what waits, what is dead and what was delivered.
+// Deliveries implements Outbox.
 func (o *MemoryOutbox) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -157,7 +161,7 @@ func (o *MemoryOutbox) Deliveries(ctx context.Context, q DeliveryQuery) ([]Deliv
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var found []*row
-	for _, r := range o.state().rows {
+	for _, r := range o.locked().rows {
 		if q.matches(&r.Delivery) {
 			found = append(found, r)
 		}
@@ -168,7 +172,7 @@ func (o *MemoryOutbox) Deliveries(ctx context.Context, q DeliveryQuery) ([]Deliv
 	}
 	items := make([]Delivery, len(rows))
 	for i, r := range rows {
-		items[i] = r.copy()
+		items[i] = r.clone()
 	}
 	return items, next, nil
 }
@@ -180,17 +184,17 @@ func (q DeliveryQuery) matches(d *Delivery) bool {
 		(!q.Dead || d.Dead)
 }
 
-// Depth counts what waits and what is dead.
+// Depth implements Outbox.
 func (o *MemoryOutbox) Depth(ctx context.Context) (waiting, dead int, oldest time.Time, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, time.Time{}, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, q := range o.state().queues {
+	for _, q := range o.locked().queues {
 		dead += q.dead
-		waiting += len(q.rows)
-		for _, r := range q.rows {
+		waiting += len(q.waiting)
+		for _, r := range q.waiting {
 			if oldest.IsZero() || r.Event.At.Before(oldest) {
 				oldest = r.Event.At
 			}

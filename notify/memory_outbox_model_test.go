@@ -13,11 +13,11 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// model is an outbox for one subscriber that looks at everything each time, in order of arrival.
+// model is an outbox for one subscriber, in the simplest form: a list in the sequence in which events were added.
 type model []notify.Delivery
 
-// free says whether the i-th may be claimed, but for its Due.
-func (m model) free(i int, now time.Time) bool {
+// isFree reports whether the i-th delivery may be claimed once it is due.
+func (m model) isFree(i int, now time.Time) bool {
 	d := m[i]
 	if d.Delivered || d.Dead || d.LeaseUntil.After(now) {
 		return false
@@ -30,7 +30,7 @@ func (m model) free(i int, now time.Time) bool {
 func (m model) claim(now, until time.Time, limit int) notify.Due {
 	var free []int
 	for i := range m {
-		if m.free(i, now) {
+		if m.isFree(i, now) {
 			free = append(free, i)
 		}
 	}
@@ -48,7 +48,7 @@ func (m model) claim(now, until time.Time, limit int) notify.Due {
 	return due
 }
 
-// TestMemoryOutboxAgainstModel: random operations, under a clock that also goes backwards.
+// TestMemoryOutboxAgainstModel compares random operations, at times that also go backwards.
 func TestMemoryOutboxAgainstModel(t *testing.T) {
 	t.Parallel()
 	base := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -56,16 +56,16 @@ func TestMemoryOutboxAgainstModel(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		at := func() time.Time { return base.Add(time.Duration(rnd.IntN(40)) * time.Minute) }
 		subjects := []uuid.UUID{uuid.Nil, uuid.New(), uuid.New(), uuid.New()}
-		var box notify.MemoryOutbox
+		var outbox notify.MemoryOutbox
 		var m model
-		require.NoError(t, box.Register(t.Context(), "a", nil))
+		require.NoError(t, outbox.Register(t.Context(), "a", nil))
 		for step := range 150 {
 			where := fmt.Sprintf("seed %d, step %d", seed, step)
 			switch op := rnd.IntN(4); {
 			case op == 0 || len(m) == 0:
 				e := event()
 				e.At, e.SubjectID = at(), subjects[rnd.IntN(len(subjects))]
-				box.Append(e)
+				outbox.Append(e)
 				m = append(m, notify.Delivery{Event: e, Subscriber: "a", Due: e.At, Version: 1})
 			case op == 1:
 				d := &m[rnd.IntN(len(m))]
@@ -75,18 +75,18 @@ func TestMemoryOutboxAgainstModel(t *testing.T) {
 				if rnd.IntN(3) == 0 {
 					change.LeaseUntil = at()
 				}
-				require.NoError(t, box.Settle(t.Context(), change), where)
+				require.NoError(t, outbox.Settle(t.Context(), change), where)
 				*d = change
 				d.Version++
 			default:
 				now, limit := at(), 1+rnd.IntN(4)
 				until := now.Add(time.Duration(rnd.IntN(20)) * time.Minute)
-				got, err := box.ClaimDue(t.Context(), "a", now, until, limit)
+				got, err := outbox.ClaimDue(t.Context(), "a", now, until, limit)
 				require.NoError(t, err, where)
 				require.Equal(t, m.claim(now, until, limit), got, where)
 			}
 		}
-		waiting, dead, oldest, err := box.Depth(t.Context())
+		waiting, dead, oldest, err := outbox.Depth(t.Context())
 		require.NoError(t, err)
 		var wantWaiting, wantDead int
 		var wantOldest time.Time

@@ -13,46 +13,46 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestBrokenTextTellsItsReseller: once for each version of the text, whatever number of mails it spoils.
-func TestBrokenTextTellsItsReseller(t *testing.T) {
+// TestAlarm: the reseller is told once for each version of the text, however many mails it affects.
+func TestAlarm(t *testing.T) {
 	t.Parallel()
 	var toClient, toReseller []notify.Message
-	keep := func(list *[]notify.Message) notify.Notifier {
+	record := func(list *[]notify.Message) notify.Notifier {
 		return notify.NotifierFunc(func(_ context.Context, m notify.Message) error {
 			*list = append(*list, m)
 			return nil
 		})
 	}
-	box, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
+	outbox, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
 	c := newCatalog(t, append(notify.Kinds(), spec())...)
-	c.Texts, c.Directory = texts, reads("de")
+	c.Texts, c.Directory = texts, directoryIn("de")
 	c.Alarm = notify.AlarmFunc(func(_ context.Context, e notify.Event) error {
-		box.Append(e)
+		outbox.Append(e)
 		return nil
 	})
-	d := newDispatcher(t, notify.Config{Outbox: box, Parallel: 1},
-		c.Mail("mail to clients", notify.ToClient, keep(&toClient)), c.Mail("mail to resellers", notify.ToReseller, keep(&toReseller)))
+	d := newDispatcher(t, notify.Config{Outbox: outbox, Parallel: 1},
+		c.Mail("mail to clients", notify.ToClient, record(&toClient)), c.Mail("mail to resellers", notify.ToReseller, record(&toReseller)))
 	own := notify.Text{ResellerID: subject().ResellerID, Kind: "test.warned", Locale: "de", Subject: "own", Text: "a\n {{.servr}}"}
-	require.NoError(t, texts.Save(t.Context(), own), "past the catalog's Save")
+	require.NoError(t, texts.Save(t.Context(), own), "without the check of Catalog.Save")
 	send := func(n int) {
 		for range n {
 			e := warned(t, sample())
 			e.ResellerID = own.ResellerID
-			box.Append(e)
+			outbox.Append(e)
 		}
 		tick(t, d)
 		tick(t, d)
 	}
 	send(3)
-	assert.Len(t, toClient, 3, "the mail goes out all the same")
+	assert.Len(t, toClient, 3, "the mail is sent with the built-in text")
 	require.Len(t, toReseller, 1)
 	assert.Equal(t, notify.Recipient{Audience: notify.ToReseller, ID: own.ResellerID}, toReseller[0].To)
 	assert.Equal(t, "Ihr Text für test.warned in der Sprache de funktioniert nicht", toReseller[0].Subject)
-	assert.Contains(t, toReseller[0].Text, "Teil: text\nZeile: 2\nSpalte: 4\nFehler: there is no .servr (did you mean .server?)")
+	assert.Contains(t, toReseller[0].Text, "Teil: text\nZeile: 2\nSpalte: 4\nFehler: there is no .servr (did you mean .server?); there are: ")
 	own.Version = 1
 	require.NoError(t, texts.Save(t.Context(), own))
 	send(2)
-	assert.Len(t, toReseller, 2, "a text saved anew that is broken too is another one")
+	assert.Len(t, toReseller, 2, "each saved version is reported")
 	require.NoError(t, c.Reset(t.Context(), own.ResellerID, own.Kind, "de"))
 	send(1)
 	assert.Len(t, toReseller, 2)
@@ -60,37 +60,38 @@ func TestBrokenTextTellsItsReseller(t *testing.T) {
 	own.Version, own.Text = 0, "{{.otherwise_wrong}}"
 	require.NoError(t, texts.Save(t.Context(), own))
 	send(1)
-	assert.Len(t, toReseller, 3, "versions start again after a reset")
+	assert.Len(t, toReseller, 3, "after a reset the versions begin again at 1")
 }
 
-// TestBrokenTextOfTheAlarmItself: the mail that says so goes out in the built-in words, and is not sent for ever.
-func TestBrokenTextOfTheAlarmItself(t *testing.T) {
+// TestAlarmWithInvalidOwnText: the mail about an invalid text may itself have an invalid own text. It is sent with the built-in
+// text, and reported once.
+func TestAlarmWithInvalidOwnText(t *testing.T) {
 	t.Parallel()
-	box, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
+	outbox, texts := &notify.MemoryOutbox{}, &notify.MemoryTexts{}
 	c := newCatalog(t, append(notify.Kinds(), spec())...)
 	c.Texts = texts
 	c.Alarm = notify.AlarmFunc(func(_ context.Context, e notify.Event) error {
-		box.Append(e)
+		outbox.Append(e)
 		return nil
 	})
-	var told []string
-	d := newDispatcher(t, notify.Config{Outbox: box}, c.Mail("resellers", notify.ToReseller, notify.NotifierFunc(
+	var subjects []string
+	d := newDispatcher(t, notify.Config{Outbox: outbox}, c.Mail("resellers", notify.ToReseller, notify.NotifierFunc(
 		func(_ context.Context, m notify.Message) error {
-			told = append(told, m.Subject)
+			subjects = append(subjects, m.Subject)
 			return nil
 		})))
 	e := warned(t, sample())
 	for _, k := range []notify.Kind{e.Kind, notify.KindTextBroken} {
 		require.NoError(t, texts.Save(t.Context(), notify.Text{ResellerID: e.ResellerID, Kind: k, Locale: "en", Subject: "{{", Text: "t"}))
 	}
-	_, err := mails(t, c, e)
+	_, err := render(t, c, e)
 	require.NoError(t, err)
 	for range 5 {
 		tick(t, d)
 	}
 	assert.Equal(t, []string{
-		"Your text of test.warned in en does not work", "Your text of notify.text_broken in en does not work",
-	}, told)
+		"Your text for test.warned in the language en does not work", "Your text for notify.text_broken in the language en does not work",
+	}, subjects)
 }
 
 func TestAlarmThatFails(t *testing.T) {
@@ -108,7 +109,7 @@ func TestAlarmThatFails(t *testing.T) {
 			require.NoError(t, texts.Save(t.Context(), notify.Text{
 				ResellerID: e.ResellerID, Kind: e.Kind, Locale: "en", Subject: "{{", Text: "t",
 			}))
-			m, err := mails(t, c, e)
+			m, err := render(t, c, e)
 			require.NoError(t, err)
 			assert.Equal(t, "web1 ends in 3 days", m.Subject)
 			assert.Contains(t, out.String(), "the reseller was not told")
