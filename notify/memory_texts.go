@@ -14,7 +14,7 @@ import (
 // copied after first use. Many goroutines may use it at once.
 type MemoryTexts struct {
 	mu      sync.Mutex
-	content map[textKey]Text
+	content *map[textKey]Text // a pointer, so that the type stays comparable
 }
 
 var _ Texts = (*MemoryTexts)(nil)
@@ -28,9 +28,9 @@ type textKey struct {
 // locked returns the content. The caller holds the lock.
 func (m *MemoryTexts) locked() map[textKey]Text {
 	if m.content == nil {
-		m.content = map[textKey]Text{}
+		m.content = &map[textKey]Text{}
 	}
-	return m.content
+	return *m.content
 }
 
 // Text implements Texts.
