@@ -11,7 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// BenchmarkTick: what a tick costs follows what is due, not what is stored.
+// BenchmarkTick shows that the cost of a Tick follows the number of due tickets, not of stored ones.
 func BenchmarkTick(b *testing.B) {
 	for _, stored := range []int{1_000, 100_000} {
 		for _, due := range []int{0, 100} {
@@ -23,7 +23,7 @@ func BenchmarkTick(b *testing.B) {
 }
 
 func benchmarkTick(b *testing.B, stored, due int) {
-	now := &watch{now: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}
+	now := &fixedClock{now: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}
 	s := dedicated.Server{
 		ID: uuid.New(), ResellerID: uuid.New(), ClientID: uuid.New(), State: dedicated.InUse, Assignment: uuid.New(),
 	}
@@ -50,7 +50,7 @@ func benchmarkTick(b *testing.B, stored, due int) {
 			b.Fatal(err)
 		}
 		if due > 0 {
-			now.Add(24 * time.Hour) // looked at daily while they are worked on: the same ones are due again, and no others
+			now.Add(24 * time.Hour) // active tickets are checked daily, so the same tickets are due again, and no others
 		}
 	}
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-func (d *desk) departure(server uuid.UUID) dedicated.Released {
+func (d *fixture) departure(server uuid.UUID) dedicated.Released {
 	s := d.servers[server]
 	return dedicated.Released{
 		ResellerID: s.ResellerID, ServerID: s.ID, ClientID: s.ClientID, Assignment: s.Assignment, At: d.clock.Now(), Reason: "unpaid",
 	}
 }
 
-// reassign gives the server to somebody else.
-func (d *desk) reassign(id uuid.UUID) dedicated.Actor {
+// reassign assigns the server to another client, and returns that client.
+func (d *fixture) reassign(id uuid.UUID) dedicated.Actor {
 	s := d.servers[id]
 	s.ClientID, s.Assignment = uuid.New(), uuid.New()
 	d.servers[id] = s
@@ -30,9 +30,9 @@ func (d *desk) reassign(id uuid.UUID) dedicated.Actor {
 
 func TestCloseServer(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	var ids []uuid.UUID
-	for _, status := range allStatuses() {
+	for _, status := range ticket.Statuses() {
 		id := d.opened(t, d.rented, ticket.Other)
 		d.bring(t, id, status)
 		ids = append(ids, id)
@@ -54,32 +54,32 @@ func TestCloseServer(t *testing.T) {
 		}
 	}
 	assert.Equal(t, ticket.Open, d.get(t, elsewhere).Status)
-	assert.Equal(t, ticket.Open, d.get(t, v.ID).Status, "the next use of the machine has tickets of its own")
+	assert.Equal(t, ticket.Open, d.get(t, v.ID).Status, "the next assignment of the server has its own tickets")
 	kinds, events := d.events(t)
 	assert.Equal(t, []notify.Kind{ticket.KindServerLeft, ticket.KindServerLeft, ticket.KindServerLeft, ticket.KindServerLeft}, kinds,
-		"the reseller is told once of each that asked for something")
+		"the reseller is told once of each active ticket")
 	assert.Contains(t, string(events[0].Data), "unpaid")
 
 	seen, err := d.View(ctx, d.client, ids[0])
-	require.NoError(t, err, "the thread stays readable to its author")
+	require.NoError(t, err, "the author can still read the thread")
 	assert.Equal(t, ticket.Closed, seen.Status)
 	_, err = d.View(ctx, next, ids[0])
-	require.ErrorIs(t, err, ticket.ErrNotFound, "the next client knows nothing of it")
-	require.ErrorIs(t, d.Comment(ctx, d.client, ids[0], say("hello")), ticket.ErrForbidden)
-	require.ErrorIs(t, d.Reopen(ctx, d.reseller, ids[0], ticket.Note{}), ticket.ErrConflict)
+	require.ErrorIs(t, err, ticket.ErrNotFound, "the next client cannot see it")
+	require.ErrorIs(t, errorOf(d.Comment(ctx, d.client, ids[0], say("hello"))), ticket.ErrForbidden)
+	require.ErrorIs(t, errorOf(d.Reopen(ctx, d.reseller, ids[0], ticket.Note{})), ticket.ErrConflict)
 	for _, bad := range []dedicated.Released{{}, {ResellerID: uuid.New(), ServerID: uuid.New()}} {
 		require.ErrorIs(t, d.CloseServer(ctx, bad), ticket.ErrInvalid)
 	}
 	require.NoError(t, d.CloseServer(ctx, dedicated.Released{ResellerID: uuid.New(), ServerID: d.own, Assignment: uuid.New()}))
 }
 
-// leaves are the ways in which the rented server's use ends.
-func leaves() map[string]func(*desk) {
-	return map[string]func(*desk){
-		"released":           func(d *desk) { d.release(d.rented) },
-		"given to another":   func(d *desk) { d.reassign(d.rented) },
-		"taken off the list": func(d *desk) { delete(d.servers, d.rented) },
-		"given to it anew": func(d *desk) {
+// releases returns the ways in which the client loses the rented server.
+func releases() map[string]func(*fixture) {
+	return map[string]func(*fixture){
+		"released":           func(d *fixture) { d.release(d.rented) },
+		"given to another":   func(d *fixture) { d.reassign(d.rented) },
+		"taken off the list": func(d *fixture) { delete(d.servers, d.rented) },
+		"given to it anew": func(d *fixture) {
 			s := d.servers[d.rented]
 			s.Assignment = uuid.New()
 			d.servers[d.rented] = s
@@ -87,38 +87,38 @@ func leaves() map[string]func(*desk) {
 	}
 }
 
-// TestServiceRefused: what serves a client that has the server no longer is refused before anybody has closed the ticket.
+// TestServiceRefused: after the server has left the client, services for that client are refused, even before the ticket is closed.
 func TestServiceRefused(t *testing.T) {
 	t.Parallel()
-	for _, leave := range leaves() {
-		d, ctx := setup(t), t.Context()
+	for _, release := range releases() {
+		d, ctx := newFixture(t), t.Context()
 		id := d.opened(t, d.rented, ticket.Other)
 		done := d.opened(t, d.rented, ticket.Other)
 		d.bring(t, done, ticket.Done)
 		confirmed := d.opened(t, d.rented, ticket.Other)
 		d.bring(t, confirmed, ticket.Confirmed)
-		leave(d)
-		require.ErrorIs(t, d.Confirm(ctx, d.reseller, id, say("a")), ticket.ErrConflict)
-		require.ErrorIs(t, d.AskDetails(ctx, d.reseller, id, say("a")), ticket.ErrConflict)
-		require.ErrorIs(t, d.Forward(ctx, d.reseller, id, say("a")), ticket.ErrConflict)
-		require.ErrorIs(t, d.Complete(ctx, d.reseller, confirmed, say("a")), ticket.ErrConflict)
-		require.ErrorIs(t, d.Reopen(ctx, d.reseller, done, say("a")), ticket.ErrConflict)
+		release(d)
+		require.ErrorIs(t, errorOf(d.Confirm(ctx, d.reseller, id, say("a"))), ticket.ErrConflict)
+		require.ErrorIs(t, errorOf(d.AskDetails(ctx, d.reseller, id, say("a"))), ticket.ErrConflict)
+		require.ErrorIs(t, errorOf(d.Forward(ctx, d.reseller, id, say("a"))), ticket.ErrConflict)
+		require.ErrorIs(t, errorOf(d.Complete(ctx, d.reseller, confirmed, say("a"))), ticket.ErrConflict)
+		require.ErrorIs(t, errorOf(d.Reopen(ctx, d.reseller, done, say("a"))), ticket.ErrConflict)
 		for _, call := range []error{
-			d.Comment(ctx, d.client, id, say("a")), d.Close(ctx, d.client, id, say("a")), d.Reopen(ctx, d.client, done, say("a")),
+			errorOf(d.Comment(ctx, d.client, id, say("a"))), errorOf(d.Close(ctx, d.client, id, say("a"))), errorOf(d.Reopen(ctx, d.client, done, say("a"))),
 		} {
 			require.ErrorIs(t, call, ticket.ErrForbidden)
 			assert.Equal(t, say("a"), refusal(t, call).Note)
 		}
 		_, err := d.View(ctx, d.client, id)
 		require.NoError(t, err)
-		require.NoError(t, d.Comment(ctx, d.reseller, id, say("it is gone")))
-		require.NoError(t, d.Reject(ctx, d.reseller, id, say("it is gone")))
+		require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("it is gone"))))
+		require.NoError(t, errorOf(d.Reject(ctx, d.reseller, id, say("it is gone"))))
 	}
 }
 
 func TestSubscriber(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	id := d.opened(t, d.own, ticket.Other)
 	s := d.Subscriber()
 	assert.Equal(t, []notify.Kind{dedicated.KindReleased}, s.Kinds)
@@ -135,11 +135,11 @@ func TestSubscriber(t *testing.T) {
 	}
 }
 
-// TestPull is the safety net: neither hook nor subscriber, and the tickets are closed all the same.
-func TestPull(t *testing.T) {
+// TestTickClosesTickets: without a hook or a subscriber, a Tick closes the tickets of a server that has left its client.
+func TestTickClosesTickets(t *testing.T) {
 	t.Parallel()
-	for _, status := range allStatuses() {
-		d := setup(t)
+	for _, status := range ticket.Statuses() {
+		d := newFixture(t)
 		id := d.opened(t, d.rented, ticket.Other)
 		d.bring(t, id, status)
 		d.ticked(t)
@@ -157,20 +157,20 @@ func TestPull(t *testing.T) {
 			assert.Empty(t, kinds, status)
 		}
 	}
-	for name, leave := range leaves() {
-		d := setup(t, func(c *ticket.Config) { c.FirstResponse = -1 })
+	for name, release := range releases() {
+		d := newFixture(t, func(c *ticket.Config) { c.FirstResponse = -1 })
 		id := d.opened(t, d.rented, ticket.Other)
-		leave(d)
+		release(d)
 		d.clock.Add(24 * time.Hour)
 		d.ticked(t)
-		assert.Equal(t, ticket.Closed, d.get(t, id).Status, "%s: within a day while it is worked on", name)
+		assert.Equal(t, ticket.Closed, d.get(t, id).Status, "%s: within a day, because the ticket is active", name)
 	}
 }
 
-// TestReleased: the library's own inventory releases a server, and its event closes the tickets.
+// TestReleased: the inventory of package dedicated releases a server, and the event closes the tickets.
 func TestReleased(t *testing.T) {
 	t.Parallel()
-	ctx, outbox, now := t.Context(), &notify.MemoryOutbox{}, &watch{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	ctx, outbox, now := t.Context(), &notify.MemoryOutbox{}, &fixedClock{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	servers, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: outbox}, Clock: now})
 	require.NoError(t, err)
 	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{Outbox: outbox}, Servers: servers, Clock: now})
@@ -188,7 +188,7 @@ func TestReleased(t *testing.T) {
 	require.NoError(t, err)
 	v, err := tickets.Open(ctx, client, ticket.Form{ServerID: s.ID, Kind: ticket.CancelAtProvider})
 	require.NoError(t, err)
-	require.NoError(t, tickets.Forward(ctx, reseller, v.ID, ticket.Note{}))
+	require.NoError(t, errorOf(tickets.Forward(ctx, reseller, v.ID, ticket.Note{})))
 	_, err = servers.Release(ctx, reseller, s.ID, s.Assignment, uuid.Nil, "the provider took it back")
 	require.NoError(t, err)
 	for range 3 {

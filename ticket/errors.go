@@ -9,40 +9,46 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The same four values in every package of the library.
+// The five answers of every package of the library. They are the same values in each.
 var (
-	// ErrNotFound: there is no such record, or none that the actor may know of.
+	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
-	// ErrConflict: the record is not in a state that allows it, or changed meanwhile, or there is one already.
+	// ErrConflict: the status of the ticket does not allow the operation, there is one already, or it changed meanwhile.
 	ErrConflict = fault.ErrConflict
 	// ErrForbidden: the actor may see the record but not do this with it, or a gate refused.
 	ErrForbidden = fault.ErrForbidden
-	// ErrInvalid: what was given is wrong, whatever is stored.
+	// ErrInvalid: a parameter is wrong, whatever is stored.
 	ErrInvalid = fault.ErrInvalid
+	// ErrHost: a part that the host supplies failed, panicked or answered nonsense. The caller did nothing wrong.
+	ErrHost = fault.ErrHost
 )
 
-// Error is what this package's functions return, with what a frontend needs to explain it. errors.Is finds the sentinel,
-// and the cause where a store or a hook gave one. It tells a client nothing that its View does not; what a cause tells, in
-// the words of a store, of Servers or of a gate, is theirs.
+// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is
+// finds exactly one of the five sentinels in it, or the error of the caller's context.
+//
+// Every actor may read the text of an operation's error. It tells a client nothing that its View does not show. What a part
+// of the host said is not in it: Err has that, for the log. The errors of Tick and CloseServer are for the log themselves,
+// and their texts repeat what the host's parts said.
 type Error struct {
-	Op       string       // the method, or the type that was checked: "Open", "KindSpec"
-	TicketID uuid.UUID    // nil where no ticket is concerned
-	ServerID uuid.UUID    // nil where no server is concerned
-	Field    string       // the parameter that is wrong, the first of Wrong: "Fields.count"; "" where none is
-	Wrong    []FieldError // everything that is wrong with a form, a note or a spec, at once
-	Status   Status       // the status of the ticket as the actor sees it, where that is the reason
-	Want     []Status     // the statuses that Op takes, with Status
-	OpenID   uuid.UUID    // the open ticket that a second one of its kind would repeat
-	OpenRef  string       // that ticket's reference
-	Note     Note         // the note that was refused, as it was given: a draft to keep
-	Form     Form         // the form that was refused, as it was given
-	Msg      string       // what was wrong, and what would have been right
-	Err      error        // a sentinel or the cause
+	Op             Op           // the method, or the type that was checked: "Open", "KindSpec"
+	TicketID       uuid.UUID    // nil if the error is not about one ticket
+	ServerID       uuid.UUID    // nil if the error is not about one server
+	Field          string       // the parameter that is wrong, the first of Wrong: "Fields.count"; "" if none is
+	Wrong          []FieldError // everything that is wrong with a form, a note, a spec or a query
+	Status         Status       // the status of the ticket as the actor sees it, if that is the reason
+	Want           []Status     // with Status: the statuses that Op takes, as the actor sees them
+	Existing       *View        // the ticket that is in the way, if the actor may see it; nil if none is
+	Note           Note         // the note that was refused, as it was given, so that no draft is lost
+	Form           Form         // the form that was refused, as it was given, so that no draft is lost
+	OutcomeUnknown bool         // with ErrHost or an ended context: the change may have been stored
+	Msg            string       // what was wrong, and what would have been right
+	Err            error        // a sentinel; with ErrHost also what the host's part said, for the log
 }
 
-// FieldError says what is wrong with one field of a form, a note or a spec.
+// FieldError says what is wrong with one field of a form, a note, a spec or a query.
 type FieldError struct {
 	Field string `json:"field"` // "Subject", "Fields.count"
 	Msg   string `json:"msg"`
@@ -54,15 +60,12 @@ func (e *Error) Error() string { return "ticket: " + e.Msg }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Final says that trying again will not help: the error is a decision.
-func (e *Error) Final() bool { return true }
-
-func invalid(op, field, format string, args ...any) *Error {
-	return wrong(op, []FieldError{{field, fmt.Sprintf(format, args...)}})
+func invalid(op Op, field, format string, args ...any) *Error {
+	return invalidFields(op, []FieldError{{field, fmt.Sprintf(format, args...)}})
 }
 
-// wrong names every wrong field at once; nothing is wrong where there is none.
-func wrong(op string, fields []FieldError) *Error {
+// invalidFields returns an error that names every wrong field, or nil if there is none.
+func invalidFields(op Op, fields []FieldError) *Error {
 	if len(fields) == 0 {
 		return nil
 	}
@@ -73,54 +76,58 @@ func wrong(op string, fields []FieldError) *Error {
 	return &Error{Op: op, Field: fields[0].Field, Wrong: fields, Msg: strings.Join(parts, "; "), Err: ErrInvalid}
 }
 
-func notFound(op string, id uuid.UUID) *Error {
+func notFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, TicketID: id, Msg: fmt.Sprintf("ticket %s not found", id), Err: ErrNotFound}
 }
 
-func noServer(op string, id uuid.UUID) *Error {
+func serverNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
-// nobody refuses who may not do what concerns no single ticket, or one that must not be named.
-func nobody(op string, a dedicated.Actor) *Error {
+// actorError refuses an actor who may not run an operation on any ticket.
+func actorError(op Op, a dedicated.Actor) *Error {
 	if a.IsClient(a.ResellerID, a.ID) {
-		return &Error{Op: op, Err: ErrForbidden, Msg: op + " is the reseller's, not a client's"}
+		return &Error{Op: op, Err: ErrForbidden, Msg: fmt.Sprintf("%s is for the reseller, not for a client", op)}
 	}
-	return &Error{Op: op, Err: ErrNotFound, Msg: op + ": no reseller to act for: Actor needs a Role and a ResellerID"}
+	return &Error{Op: op, Err: ErrNotFound, Msg: fmt.Sprintf("%s: the Actor needs a Role and a ResellerID", op)}
 }
 
-// asError gives an error of a store, a server list or a check its place; an *Error stays as it is.
-func asError(op string, id uuid.UUID, err error) error {
-	if err == nil {
-		return nil
-	}
-	return known(op, id, err)
+// explain makes an *Error of any error of an operation, in words for its actor. An *Error stays as it is.
+func explain(op Op, id, server uuid.UUID, err error) error {
+	return wrapped(op, id, server, err, manage.Explain)
 }
 
-func known(op string, id uuid.UUID, err error) *Error {
+// report is explain with the words of the host's parts: for the log.
+func report(op Op, id, server uuid.UUID, err error) error {
+	return wrapped(op, id, server, err, manage.Report)
+}
+
+func wrapped(op Op, id, server uuid.UUID, err error, failure func(string, error) manage.Failure) error {
+	if err == nil || manage.Explained[*Error](err) {
+		return err
+	}
+	f := failure(string(op), err)
+	return &Error{
+		Op: op, TicketID: id, ServerID: server, Field: f.Field, OutcomeUnknown: f.OutcomeUnknown, Msg: f.Msg, Err: err,
+	}
+}
+
+// withNote puts the note that was refused into an explained error.
+func withNote(err error, draft Note) error {
+	return edited(err, func(e *Error) { e.Note = draft.clone() })
+}
+
+// withForm puts the form that was refused into an explained error.
+func withForm(err error, draft Form) error {
+	return edited(err, func(e *Error) { e.Form = draft.clone() })
+}
+
+func edited(err error, edit func(*Error)) error {
 	var e *Error
-	if errors.As(err, &e) {
-		return e
+	if !errors.As(err, &e) {
+		return err
 	}
-	return &Error{Op: op, TicketID: id, Msg: op + ": " + err.Error(), Err: err}
-}
-
-// withNote puts the draft that was refused into the error.
-func withNote(op string, id uuid.UUID, err error, draft Note) error {
-	if err == nil {
-		return nil
-	}
-	e := *known(op, id, err)
-	e.Note = draft.clone()
-	return &e
-}
-
-// withForm puts the form that was refused into the error.
-func withForm(op string, err error, draft Form) error {
-	if err == nil {
-		return nil
-	}
-	e := *known(op, uuid.Nil, err)
-	e.Form = draft.clone()
-	return &e
+	changed := *e
+	edit(&changed)
+	return &changed
 }

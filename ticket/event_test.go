@@ -10,7 +10,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// TestKinds: every text renders with its sample.
+// TestKinds: every English text renders with the sample of its kind.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	catalog, err := notify.NewCatalog(ticket.Kinds())

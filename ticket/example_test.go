@@ -13,8 +13,8 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// shop is the smallest host: one reseller, one client that uses one server, in a table of the host's own.
-func shop(owner dedicated.Owner) (servers inventory, reseller, client dedicated.Actor, server uuid.UUID) {
+// exampleHost returns a reseller, and a client that uses one server, in a host's own table of servers.
+func exampleHost(owner dedicated.Owner) (servers inventory, reseller, client dedicated.Actor, server uuid.UUID) {
 	tenant := uuid.New()
 	reseller = dedicated.Actor{Role: dedicated.Reseller, ResellerID: tenant}
 	client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
@@ -28,7 +28,7 @@ func shop(owner dedicated.Owner) (servers inventory, reseller, client dedicated.
 
 func Example() {
 	ctx := context.Background()
-	servers, reseller, client, server := shop(dedicated.Owner{})
+	servers, reseller, client, server := exampleHost(dedicated.Owner{})
 	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{}, Servers: servers})
 	if err != nil {
 		fmt.Println(err)
@@ -40,9 +40,9 @@ func Example() {
 		return
 	}
 	fmt.Println(errors.Join(
-		tickets.Comment(ctx, reseller, v.ID, ticket.Note{Text: "Third time this week.", Internal: true}),
-		tickets.Confirm(ctx, reseller, v.ID, ticket.Note{Text: "On our way."}),
-		tickets.Complete(ctx, reseller, v.ID, ticket.Note{Text: "It is back."}),
+		errorOf(tickets.Comment(ctx, reseller, v.ID, ticket.Note{Text: "Third time this week.", Internal: true})),
+		errorOf(tickets.Confirm(ctx, reseller, v.ID, ticket.Note{Text: "On our way."})),
+		errorOf(tickets.Complete(ctx, reseller, v.ID, ticket.Note{Text: "It is back."})),
 	))
 	v, err = tickets.View(ctx, client, v.ID)
 	if err != nil {
@@ -61,11 +61,11 @@ func Example() {
 	// reseller: It is back.
 }
 
-// A request that the provider has to carry out: neither side learns of the other.
+// A provider carries out a request. The client and the provider do not learn of each other.
 func ExampleManager_Forward() {
 	ctx := context.Background()
 	outbox := &notify.MemoryOutbox{}
-	servers, reseller, client, server := shop(dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-42"})
+	servers, reseller, client, server := exampleHost(dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-42"})
 	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{Outbox: outbox}, Servers: servers})
 	if err != nil {
 		fmt.Println(err)
@@ -76,7 +76,7 @@ func ExampleManager_Forward() {
 		fmt.Println(err)
 		return
 	}
-	if err := tickets.Forward(ctx, reseller, v.ID, ticket.Note{Text: "Please press the button."}); err != nil {
+	if err := errorOf(tickets.Forward(ctx, reseller, v.ID, ticket.Note{Text: "Please press the button."})); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -87,17 +87,17 @@ func ExampleManager_Forward() {
 	}
 	fmt.Printf("to %s:\n%s\n", t.Upstream.Provider, t.Upstream.Thread[0].Text)
 
-	// The provider's mail quoted t.Upstream.Ref; the reseller passes on what it likes.
+	// The provider's mail quotes t.Upstream.Ref. The reseller passes the answer on in its own words.
 	fmt.Println(errors.Join(
-		tickets.ProviderReplied(ctx, reseller, t.Upstream.Ref, ticket.Note{Text: "Pressed. Regards, Upstream Ltd"}),
-		tickets.Relay(ctx, reseller, v.ID, ticket.Note{Text: "It was restarted."}),
+		errorOf(tickets.ProviderReplied(ctx, reseller, t.Upstream.Ref, ticket.Note{Text: "Pressed. Regards, Upstream Ltd"})),
+		errorOf(tickets.Relay(ctx, reseller, v.ID, ticket.Note{Text: "It was restarted."})),
 	))
 	v, err = tickets.View(ctx, client, v.ID)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("to the client, who sees it", v.Status)
+	fmt.Println("the client sees it as", v.Status)
 	for _, c := range v.Thread[1:] {
 		fmt.Println(c.Text)
 	}
@@ -109,15 +109,15 @@ func ExampleManager_Forward() {
 	//
 	// Please press the button.
 	// <nil>
-	// to the client, who sees it confirmed
+	// the client sees it as confirmed
 	// We are working on it.
 	// It was restarted.
 }
 
-// A host's own kind: the frontend gets the form as JSON, and every wrong field by name.
+// A host registers its own kind. The frontend gets the form as JSON, and the name of every wrong field.
 func ExampleKindSpec() {
 	ctx := context.Background()
-	servers, _, client, server := shop(dedicated.Owner{})
+	servers, _, client, server := exampleHost(dedicated.Owner{})
 	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{}, Servers: servers, Kinds: []ticket.KindSpec{{
 		Kind: "reverse_dns", Label: "Reverse DNS", Fields: []ticket.Field{
 			{Name: "address", Label: "Address", Type: ticket.TypeText, Required: true, Min: 7, Max: 45},
@@ -148,16 +148,16 @@ func ExampleKindSpec() {
 	// Output:
 	// {"name":"ttl","label":"TTL in seconds","type":"integer","required":false,"min":60,"max":86400} <nil>
 	// Fields.address: missing: Address is required
-	// Fields.ttl: 5: 60 to 86400 are wanted
+	// Fields.ttl: 5, expected 60 to 86400
 }
 
-// A gate switches a kind off; Forms leaves it out, and what is open finishes.
+// A gate switches a kind off for clients. Forms leaves it out. Tickets that are open are not affected.
 func ExampleHooks() {
 	ctx := context.Background()
-	servers, _, client, server := shop(dedicated.Owner{})
+	servers, _, client, server := exampleHost(dedicated.Owner{})
 	noReinstalls := func(_ context.Context, a dedicated.Actor, k ticket.Kind, _ dedicated.Server) error {
 		if k == ticket.Reinstall && a.Role == dedicated.Client {
-			return errors.New("no reinstallations over the holidays")
+			return dedicated.Refuse("no reinstallations over the holidays")
 		}
 		return nil
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// fieldType is how values of a type are checked.
+// fieldType is how values of one type are checked.
 type fieldType struct {
-	bounded bool  // Min and Max mean something
-	limit   int64 // characters that the type takes where Max is 0; 0: not a text
-	// read checks a value and returns it as it is stored; nil where it is blank.
+	bounded bool  // the type takes Min and Max
+	limit   int64 // the most characters if Max is 0; 0: the type is not a text
+	// read checks a value and returns it as it is stored; nil: it is blank.
 	read func(f Field, raw json.RawMessage) (any, error)
 }
 
-var types = map[string]fieldType{
+var fieldTypes = map[string]fieldType{
 	TypeText:     {bounded: true, limit: MaxSubject, read: readText},
 	TypeLongText: {bounded: true, limit: MaxText, read: readText},
 	TypeInteger:  {bounded: true, read: readInteger},
@@ -31,8 +31,8 @@ var types = map[string]fieldType{
 	TypeBool:     {read: readBool},
 }
 
-// check validates the values of a form and returns them as they are stored, with everything that is wrong at once; of the
-// fields that the form lacks, the first ones.
+// check checks the values of a form and returns them as they are stored, together with everything that is wrong. Of values for
+// fields that the form does not have, it names the first MaxFields.
 func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawMessage, []FieldError) {
 	stored := map[string]json.RawMessage{}
 	var found []FieldError
@@ -47,7 +47,7 @@ func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawM
 			stored[f.Name] = value
 		}
 	}
-	for _, name := range unknown(values, names) {
+	for _, name := range unknownNames(values, names) {
 		found = append(found, FieldError{"Fields." + text.Clean(name, 64), fmt.Sprintf("the form of %s has no such field", k.Kind)})
 	}
 	if len(stored) == 0 {
@@ -56,9 +56,9 @@ func (k KindSpec) check(values map[string]json.RawMessage) (map[string]json.RawM
 	return stored, found
 }
 
-// unknown is the names of values that the form lacks, in order, the first MaxFields of them: an answer is not to be many
-// times as long as what was sent.
-func unknown(values map[string]json.RawMessage, form map[string]bool) []string {
+// unknownNames returns the sorted names of values for which the form has no field, at most MaxFields, so that the error stays
+// short.
+func unknownNames(values map[string]json.RawMessage, form map[string]bool) []string {
 	var names []string
 	for name := range values {
 		if !form[name] {
@@ -69,18 +69,18 @@ func unknown(values map[string]json.RawMessage, form map[string]bool) []string {
 	return names[:min(len(names), MaxFields)]
 }
 
-// maxRaw bounds a value before it is parsed: the longest text with every byte escaped.
+// maxRaw is the most bytes of a value before it is parsed: the longest text with every byte escaped.
 const maxRaw = 6*MaxText + 2
 
 func (f Field) check(raw json.RawMessage) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > maxRaw {
-		return nil, fmt.Errorf("%d bytes are too much", len(raw))
+		return nil, fmt.Errorf("%d bytes, at most %d are allowed", len(raw), maxRaw)
 	}
 	var value any
 	if len(raw) > 0 && !bytes.Equal(raw, []byte("null")) {
 		var err error
-		if value, err = types[f.Type].read(f, raw); err != nil {
+		if value, err = fieldTypes[f.Type].read(f, raw); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +96,7 @@ func (f Field) check(raw json.RawMessage) (json.RawMessage, error) {
 func readString(f Field, raw json.RawMessage) (string, error) {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", fmt.Errorf("a JSON string is wanted for a %s", f.Type)
+		return "", fmt.Errorf("expected a JSON string for a %s", f.Type)
 	}
 	return s, nil
 }
@@ -120,7 +120,7 @@ func readText(f Field, raw json.RawMessage) (any, error) {
 		limit = f.Max
 	}
 	if n := int64(utf8.RuneCountInString(s)); n < f.Min || n > limit {
-		return nil, fmt.Errorf("%d characters: %d to %d are wanted", n, f.Min, limit)
+		return nil, fmt.Errorf("%d characters, expected %d to %d", n, f.Min, limit)
 	}
 	return s, nil
 }
@@ -128,10 +128,10 @@ func readText(f Field, raw json.RawMessage) (any, error) {
 func readInteger(f Field, raw json.RawMessage) (any, error) {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil || !json.Valid(raw) {
-		return nil, fmt.Errorf("a JSON number without a fraction is wanted, within 64 bits")
+		return nil, fmt.Errorf("expected a JSON number without a fraction, within 64 bits")
 	}
 	if (f.Min != 0 || f.Max != 0) && (n < f.Min || n > f.Max) {
-		return nil, fmt.Errorf("%d: %d to %d are wanted", n, f.Min, f.Max)
+		return nil, fmt.Errorf("%d, expected %d to %d", n, f.Min, f.Max)
 	}
 	return n, nil
 }
@@ -142,12 +142,12 @@ func readChoice(f Field, raw json.RawMessage) (any, error) {
 		return nil, err
 	}
 	if !slices.Contains(f.Choices, s) {
-		return nil, fmt.Errorf("%.40q is none of %s", s, quoted(f.Choices))
+		return nil, fmt.Errorf("%.40q, expected one of %s", s, quoted(f.Choices))
 	}
 	return s, nil
 }
 
-// quoted lists choices for an error, the first ten.
+// quoted lists the first ten choices for an error.
 func quoted(choices []string) string {
 	shown := make([]string, 0, len(choices))
 	for n, c := range choices {
@@ -167,7 +167,7 @@ func readDateTime(f Field, raw json.RawMessage) (any, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if t = zone.Instant(t); err != nil || t.Year() < 1 || t.Year() > 9999 {
-		return nil, fmt.Errorf("%.40q: a date and time such as 2026-11-24T09:30:00Z is wanted", s)
+		return nil, fmt.Errorf("%.40q, expected a date and time such as 2026-11-24T09:30:00Z", s)
 	}
 	return t.Format(time.RFC3339Nano), nil
 }
@@ -175,7 +175,7 @@ func readDateTime(f Field, raw json.RawMessage) (any, error) {
 func readBool(_ Field, raw json.RawMessage) (any, error) {
 	var b bool
 	if err := json.Unmarshal(raw, &b); err != nil {
-		return nil, fmt.Errorf("true or false is wanted")
+		return nil, fmt.Errorf("expected true or false")
 	}
 	return b, nil
 }

@@ -11,205 +11,194 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// Forward passes the request to the provider that owns the server: the words of the note, put into Config.ForwardText with
-// the server's name and the provider's reference for it. Nothing of the client is in it but what the note repeats. The
-// first time starts the upstream thread, under a reference of its own that the provider's answers quote; later ones add to
-// it. A ticket that was not confirmed is by this, in the words of Config.Working; the client is told no more. The reseller's
-// own server is ErrForbidden: there is nobody to forward to. The note may be empty; Draft shows what would be sent.
-func (m *Manager) Forward(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) error {
-	return m.do(ctx, a, "Forward", id, n, m.forwardIt)
+// Forward passes the request on to the provider that owns the server. The provider gets the text of Config.ForwardText with the
+// server's name, the provider's reference for it and the note's text. Nothing of the client is in it but what the note repeats.
+// The first Forward starts the upstream thread, under a reference of its own that the provider's answers quote; later ones add
+// to the thread. A ticket that was not confirmed becomes confirmed by it, and the client reads Config.Working; the client learns
+// nothing else. ErrForbidden is a server of the reseller's own: it has no provider. The note may be empty. Draft shows the text
+// without sending it.
+func (m *Manager) Forward(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpForward, by: a, id: id, note: n}, (*move).forward)
 }
 
-func (m *Manager) forwardIt(ctx context.Context, s *step) error {
-	if err := m.openUpstream(ctx, s); err != nil {
-		return err
+func (v *move) forward() (changed bool, err error) {
+	if err := v.startUpstream(); err != nil {
+		return false, err
 	}
-	said, err := m.upstreamComment(s)
+	sent, err := v.upstreamComment()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := s.appendUpstream(said); err != nil {
-		return err
+	if err := v.appendUpstream(sent); err != nil {
+		return false, err
 	}
-	s.facts = append(s.facts, fact{KindForwarded, m.errand(s.after, said)})
-	// What the note says is the provider's to read. The client reads that the ticket is confirmed, if it was not.
-	s.note = Note{}
-	if s.before.Status.public() != Confirmed {
-		s.note.Text = m.working
-		s.fresh, err = uuid.NewRandom() // an ID like any other comment's
+	v.facts = append(v.facts, v.after.providerFact(v.providerRequest(sent)))
+	// The provider reads the note. The client reads that the ticket is confirmed, if it was not confirmed before.
+	v.note = Note{}
+	if v.before.Status.public() != Confirmed {
+		v.note = Note{ID: v.ids.working, Text: v.working}
 	}
-	return err
+	return true, nil
 }
 
-// openUpstream starts the upstream thread where there is none.
-func (m *Manager) openUpstream(ctx context.Context, s *step) error {
-	server, err := m.provided(ctx, s.op, s.before)
-	if err != nil || s.after.Upstream != nil {
+// startUpstream starts the upstream thread if there is none yet.
+func (v *move) startUpstream() error {
+	if err := v.checkProvider(); err != nil || v.after.Upstream != nil {
 		return err
 	}
-	ref, err := newUpstreamRef()
-	if err != nil {
-		return err
-	}
-	s.after.Upstream = &Upstream{
-		Ref: ref, Provider: text.Clean(server.Owner.Provider, dedicated.MaxName),
-		Reference: text.Clean(server.Owner.Reference, dedicated.MaxName),
+	v.after.Upstream = &Upstream{
+		Ref: v.ids.upstream, Provider: text.Clean(v.server.Owner.Provider, dedicated.MaxName),
+		Reference: text.Clean(v.server.Owner.Reference, dedicated.MaxName),
 	}
 	return nil
 }
 
-// provided returns the ticket's server if a provider owns it.
-func (m *Manager) provided(ctx context.Context, op string, t Ticket) (dedicated.Server, error) {
-	s, found, err := m.server(ctx, t.ResellerID, t.ServerID)
+// checkProvider refuses a server that no provider owns.
+func (v *move) checkProvider() error {
+	t := v.before
 	switch {
-	case err != nil:
-		return s, err
-	case !found:
-		return s, &Error{Op: op, TicketID: t.ID, ServerID: t.ServerID, Err: ErrConflict,
-			Msg: fmt.Sprintf("server %s (%s) is not there any more", t.ServerName, t.ServerID)}
-	case s.Owner.Own():
-		return s, &Error{Op: op, TicketID: t.ID, ServerID: t.ServerID, Err: ErrForbidden,
-			Msg: fmt.Sprintf("server %s (%s) is the reseller's own: there is nobody to forward to", t.ServerName, t.ServerID)}
+	case !v.found:
+		return &Error{Op: v.op, TicketID: t.ID, ServerID: t.ServerID, Err: ErrConflict,
+			Msg: fmt.Sprintf("server %s (%s) no longer exists", t.ServerName, t.ServerID)}
+	case v.server.Owner.Own():
+		return &Error{Op: v.op, TicketID: t.ID, ServerID: t.ServerID, Err: ErrForbidden,
+			Msg: fmt.Sprintf("server %s (%s) is the reseller's own: it has no provider", t.ServerName, t.ServerID)}
 	}
-	return s, nil
+	return nil
 }
 
-// upstreamComment is the note as an entry of the upstream thread: forwarded, in the words of the template; a provider's
-// answer, as it came.
-func (m *Manager) upstreamComment(s *step) (Comment, error) {
-	c := s.comment()
+// upstreamComment returns the note as an entry of the upstream thread: a forwarded note with the text of the template, a
+// provider's answer as it came.
+func (v *move) upstreamComment() (Comment, error) {
+	c := v.comment()
 	c.Internal = true
-	if s.op == "Forward" && s.after.Upstream != nil {
-		words, err := m.forwardText(s.after, s.note.Text)
-		c.Text = words
-		return c, err
+	var err error
+	switch {
+	case v.op == OpForward && v.after.Upstream != nil:
+		c.Text, err = v.forwardText(v.note.Text)
+	case v.op == OpProviderReplied:
+		c.By = dedicated.Actor{}
 	}
-	if s.op == "ProviderReplied" {
-		c.By, c.Text = dedicated.Actor{}, text.CleanBlock(c.Text)
-	}
-	return c, nil
+	return c, err
 }
 
-func (s *step) appendUpstream(c Comment) error {
-	u := s.after.Upstream
+func (v *move) appendUpstream(c Comment) error {
+	u := v.after.Upstream
 	if len(u.Thread) >= MaxThread {
-		return &Error{Op: s.op, TicketID: s.before.ID, Field: "Text", Err: ErrConflict,
-			Msg: fmt.Sprintf("the upstream thread of ticket %s has %d comments, the most there may be", s.before.Ref, MaxThread)}
+		return &Error{Op: v.op, TicketID: v.before.ID, Field: "Text", Err: ErrConflict,
+			Msg: fmt.Sprintf("the upstream thread of ticket %s is full: it has %d comments", v.before.Ref, MaxThread)}
 	}
 	u.Thread = append(u.Thread, c)
 	return nil
 }
 
-// ProviderReplied adds a provider's answer to the ticket that was forwarded under upstreamRef, in whatever status it is,
-// and tells the reseller; the client learns nothing of it before Relay. The note must say something; its text is kept as it
-// came, with control characters blanked, and Internal is not looked at. What is over a bound, such as a text of more than
-// MaxText bytes, and attachments with such characters are ErrInvalid, with the note in the error: cut a mail that quotes all
-// before it. An unknown reference is ErrNotFound; upstreamRef is the reference alone, in any case of letters, in brackets or
-// not.
-func (m *Manager) ProviderReplied(ctx context.Context, a dedicated.Actor, upstreamRef string, n Note) error {
-	const op = "ProviderReplied"
-	id, err := m.byUpstreamRef(ctx, a, op, upstreamRef)
-	if err != nil {
-		return withNote(op, uuid.Nil, err, n)
-	}
-	draft := n
-	n.Internal = true
-	n.Text = text.CleanBlock(n.Text)
-	err = m.do(ctx, a, op, id, n, func(_ context.Context, s *step) error {
-		said, err := m.upstreamComment(s)
-		if err != nil {
-			return err
-		}
-		if err := s.appendUpstream(said); err != nil {
-			return err
-		}
-		s.facts = append(s.facts, fact{KindProviderReplied, m.report(s.after, &said, "")})
-		s.note = Note{}
-		return nil
-	})
-	return withNote(op, id, err, draft)
+// ProviderReplied adds a provider's answer to the ticket that was forwarded under upstreamRef, in any status. The reseller is
+// told. The client learns nothing before Relay. upstreamRef is the reference alone, in any case of letters, with or without
+// brackets; an unknown one is ErrNotFound.
+//
+// The note must not be empty; its Internal is ignored. Each control character in the text becomes a space. ErrInvalid is a text
+// of more than MaxText bytes, and an attachment with control characters. Of a mail that quotes all earlier mails, pass only the
+// new part.
+func (m *Manager) ProviderReplied(ctx context.Context, a dedicated.Actor, upstreamRef string, n Note) (Ticket, error) {
+	cleaned := n
+	cleaned.Internal, cleaned.Text = true, text.CleanBlock(n.Text)
+	t, err := m.change(ctx, call{op: OpProviderReplied, by: a, upstreamRef: upstreamRef, note: cleaned}, (*move).providerReplied)
+	return t, withNote(err, n)
 }
 
-// byUpstreamRef finds the one ticket that was forwarded under a reference.
-func (m *Manager) byUpstreamRef(ctx context.Context, a dedicated.Actor, op, quoted string) (uuid.UUID, error) {
+func (v *move) providerReplied() (changed bool, err error) {
+	answer, err := v.upstreamComment()
+	if err != nil {
+		return false, err
+	}
+	if err := v.appendUpstream(answer); err != nil {
+		return false, err
+	}
+	v.facts = append(v.facts, v.after.fact(KindProviderReplied, v.report(&answer, "")))
+	v.note = Note{}
+	return true, nil
+}
+
+// readByUpstreamRef reads the ticket that was forwarded under a reference.
+func (m *Manager) readByUpstreamRef(ctx context.Context, a dedicated.Actor, op Op, quoted string) (Ticket, error) {
 	if !a.Manages(a.ResellerID) {
-		return uuid.Nil, nobody(op, a)
+		return Ticket{}, actorError(op, a)
 	}
-	ref, id := parseUpstreamRef(quoted), uuid.Nil
-	if ref != "" {
-		err := m.each(ctx, a.ResellerID, Query{Text: ref, Sort: "age"}, func(t Ticket) error {
-			if t.Upstream == nil || t.Upstream.Ref != ref {
-				return nil
+	if reference := parseUpstreamReference(quoted); reference != "" {
+		for t, err := range m.tickets(ctx, a.ResellerID, Query{Text: reference, Sort: "age"}) {
+			if err != nil || t.Upstream != nil && t.Upstream.Ref == reference {
+				return t, err
 			}
-			id = t.ID
-			return errStop
-		})
-		if err != nil {
-			return uuid.Nil, err
 		}
 	}
-	if id == uuid.Nil {
-		return uuid.Nil, &Error{Op: op, Field: "upstreamRef", Err: ErrNotFound,
-			Msg: fmt.Sprintf("nothing was forwarded under the reference %.40q", quoted)}
-	}
-	return id, nil
+	return Ticket{}, &Error{Op: op, Field: "upstreamRef", Err: ErrNotFound,
+		Msg: fmt.Sprintf("upstreamRef: no ticket was forwarded under the reference %.40q", quoted)}
 }
 
-// Relay passes a provider's answer on to the client, in the reseller's words: the note, which must say something. For the
-// client it is a comment of the reseller. A ticket that was never forwarded is ErrConflict, the reseller's own server
+// Relay passes a provider's answer on to the client, in the reseller's words: the note must not be empty. The client sees it as
+// a comment of the reseller. ErrConflict is a ticket that was never forwarded; on a server of the reseller's own that is
 // ErrForbidden.
-func (m *Manager) Relay(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) error {
-	return m.do(ctx, a, "Relay", id, n, func(ctx context.Context, s *step) error {
-		if s.before.Upstream != nil {
-			return nil
-		}
-		if _, err := m.provided(ctx, s.op, s.before); err != nil {
-			return err
-		}
-		return &Error{Op: s.op, TicketID: id, Err: ErrConflict,
-			Msg: fmt.Sprintf("ticket %s (%s) was never forwarded: there is no answer to pass on", s.before.Ref, id)}
-	})
+func (m *Manager) Relay(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpRelay, by: a, id: id, note: n}, (*move).relay)
 }
 
-// Draft is the text that Forward would send to the provider with these words. Nothing is sent or stored; before the first
-// Forward the reference is a sample.
+func (v *move) relay() (changed bool, err error) {
+	t := v.before
+	if t.Upstream != nil {
+		return true, nil
+	}
+	if err := v.checkProvider(); err != nil {
+		return false, err
+	}
+	return false, &Error{Op: v.op, TicketID: t.ID, Err: ErrConflict,
+		Msg: fmt.Sprintf("ticket %s (%s) was never forwarded: there is no answer to pass on", t.Ref, t.ID)}
+}
+
+// Draft returns the text that Forward would send to the provider with these words. It sends and stores nothing. Before the first
+// Forward the upstream reference in it is a sample.
 func (m *Manager) Draft(ctx context.Context, a dedicated.Actor, id uuid.UUID, words string) (string, error) {
-	const op = "Draft"
-	t, err := m.seen(ctx, a, op, id)
+	draft, err := m.draft(ctx, a, id, words)
+	return draft, explain(opDraft, id, uuid.Nil, err)
+}
+
+func (m *Manager) draft(ctx context.Context, a dedicated.Actor, id uuid.UUID, words string) (string, error) {
+	t, err := m.readManaged(ctx, a, opDraft, id)
 	if err != nil {
-		return "", asError(op, id, err)
+		return "", err
 	}
-	if !a.Manages(t.ResellerID) {
-		return "", nobody(op, a)
+	v := &move{rules: m.rules, reading: reading{before: t}, op: opDraft, by: a, after: t.clone()}
+	if v.ids.upstream, err = newUpstreamReference(); err != nil {
+		return "", err
 	}
-	s := step{op: op, by: a, before: t, after: t.clone()}
-	if err := m.openUpstream(ctx, &s); err != nil {
-		return "", asError(op, id, err)
+	if v.server, v.found, err = inventory.Server(ctx, m.servers, t.ResellerID, t.ServerID); err != nil {
+		return "", err
 	}
-	draft, err := m.forwardText(s.after, words)
-	return draft, asError(op, id, err)
+	if err := v.startUpstream(); err != nil {
+		return "", err
+	}
+	return v.forwardText(words)
 }
 
 // forwardText puts the reseller's words into the template.
-func (m *Manager) forwardText(t Ticket, words string) (string, error) {
-	e := m.blankErrand(t)
-	e.Text = words
-	out, err := render(m.forward, e)
+func (v *move) forwardText(words string) (string, error) {
+	request := v.providerRequest(Comment{Text: words})
+	out, err := render(v.template, request)
 	if err != nil {
-		return "", fmt.Errorf("Config.ForwardText: %w", err)
+		return "", fault.Nonsense("Config.ForwardText", err)
 	}
 	if err := text.Block("the forwarded text", out, 2*MaxText); err != nil {
-		return "", invalid("Forward", "Text", "%v", err)
+		return "", invalid(v.op, "Text", "%v", err)
 	}
 	return out, nil
 }
 
-// render executes the template with the errand's JSON names as its variables.
-func render(tmpl *template.Template, e ProviderRequest) (string, error) {
-	data, err := json.Marshal(e)
+// render executes the template. Its variables are the JSON names of a ProviderRequest.
+func render(tmpl *template.Template, request ProviderRequest) (string, error) {
+	data, err := json.Marshal(request)
 	if err != nil {
 		return "", err
 	}
@@ -222,6 +211,7 @@ func render(tmpl *template.Template, e ProviderRequest) (string, error) {
 	return strings.TrimRight(out.String(), " \r\n\t"), err
 }
 
+// parseForwardText parses Config.ForwardText and tries it with a sample.
 func parseForwardText(source string) (*template.Template, error) {
 	if strings.TrimSpace(source) == "" {
 		source = DefaultForwardText
@@ -231,7 +221,7 @@ func parseForwardText(source string) (*template.Template, error) {
 		_, err = render(tmpl, ProviderRequest{Provider: "p", Ref: "r", Reference: "x", ServerName: "s", Kind: "k", Text: "t", Attachments: []Attachment{}})
 	}
 	if err != nil {
-		return nil, invalid("New", "Config.ForwardText", "%v", err)
+		return nil, invalid(opNew, "Config.ForwardText", "%v", err)
 	}
 	return tmpl, nil
 }

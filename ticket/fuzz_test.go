@@ -17,7 +17,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// within fails where a call takes longer than anybody would wait.
+// within fails if a call takes more than two seconds.
 func within(t *testing.T, what string, f func()) {
 	t.Helper()
 	start := time.Now()
@@ -27,7 +27,7 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
-// FuzzSpec: a spec from elsewhere is valid or refused with names, and what is valid can be used.
+// FuzzSpec: a spec is valid, and New takes it, or the error names the wrong fields.
 func FuzzSpec(f *testing.F) {
 	for _, k := range append(ticket.BuiltInKinds(), rackSpec(), ticket.KindSpec{}) {
 		data, err := json.Marshal(k)
@@ -50,13 +50,13 @@ func FuzzSpec(f *testing.F) {
 			}
 			var e *ticket.Error
 			if err != nil && (!errors.Is(err, ticket.ErrInvalid) || !errors.As(err, &e) || len(e.Wrong) == 0 || e.Field == "") {
-				t.Fatalf("a refusal names what is wrong: %v", err)
+				t.Fatalf("the error does not name the wrong fields: %v", err)
 			}
 		})
 	})
 }
 
-// FuzzFields: any JSON in any field is stored in its one form or refused by name.
+// FuzzFields: any JSON in any field is stored in a normal form, or the error names the field.
 func FuzzFields(f *testing.F) {
 	for _, seed := range []string{
 		`"B7"`, `"a\nb"`, `7`, `-0`, `1e400`, `99999999999999999999`, `true`, `null`, `""`, `"2026-11-24T09:30:00.1234567+23:59"`,
@@ -70,7 +70,7 @@ func FuzzFields(f *testing.F) {
 		spec.Fields[i].Required = false
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, extra string) {
-		d := setup(t, func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{spec} })
+		d := newFixture(t, func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{spec} })
 		for _, field := range spec.Fields {
 			form := ticket.Form{ServerID: d.own, Kind: spec.Kind, Fields: map[string]json.RawMessage{field.Name: raw}}
 			within(t, "Open", func() { opens(t, d, form) })
@@ -82,19 +82,19 @@ func FuzzFields(f *testing.F) {
 		if !known[extra] {
 			_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: spec.Kind, Fields: map[string]json.RawMessage{extra: raw}})
 			if !errors.Is(err, ticket.ErrInvalid) || strings.ContainsAny(err.Error(), "\r\n\x00") {
-				t.Fatalf("a field that the form lacks gave %q", err)
+				t.Fatalf("a field that the form does not have: %q", err)
 			}
 		}
 	})
 }
 
-// opens checks that a form is refused by name or stored so that storing what is stored changes nothing.
-func opens(t *testing.T, d *desk, form ticket.Form) {
+// opens checks that the error of a form names the field, or that a form of the stored values stores the same values.
+func opens(t *testing.T, d *fixture, form ticket.Form) {
 	v, err := d.Open(t.Context(), d.client, form)
 	var e *ticket.Error
 	if err != nil {
 		if !errors.Is(err, ticket.ErrInvalid) || !errors.As(err, &e) || len(e.Wrong) != 1 {
-			t.Fatalf("refused without a name: %v", err)
+			t.Fatalf("the error does not name the field: %v", err)
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func opens(t *testing.T, d *desk, form ticket.Form) {
 	form.Fields = v.Fields
 	again, err := d.Open(t.Context(), d.client, form)
 	if err != nil {
-		t.Fatalf("what was stored is refused: %v", err)
+		t.Fatalf("the stored values are refused: %v", err)
 	}
 	for name, value := range v.Fields {
 		if string(again.Fields[name]) != string(value) {
@@ -119,29 +119,29 @@ func opens(t *testing.T, d *desk, form ticket.Form) {
 	}
 }
 
-// FuzzUpstreamRef: what a provider's mail quotes finds its ticket or nothing.
+// FuzzUpstreamRef: only the whole upstream reference finds a ticket.
 func FuzzUpstreamRef(f *testing.F) {
 	for _, seed := range []string{"", "U-", "[U-7F3K9QXM2RTVWYZ4]", "u-7f3k9qxm2rtvwyz4", "U-0000000000000000", "U-7F3K9QXM2RTVWYZ4\r\n", "ſ", "\xff"} {
 		f.Add(seed, uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, quoted string, cut uint8) {
-		d := setup(t)
+		d := newFixture(t)
 		id := d.opened(t, d.rented, ticket.Other)
-		if err := d.Forward(t.Context(), d.reseller, id, ticket.Note{}); err != nil {
+		if err := errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})); err != nil {
 			t.Fatal(err)
 		}
 		ref := d.get(t, id).Upstream.Ref
 		within(t, "ProviderReplied", func() {
-			if err := d.ProviderReplied(t.Context(), d.reseller, quoted, say("x")); !errors.Is(err, ticket.ErrNotFound) {
+			if err := errorOf(d.ProviderReplied(t.Context(), d.reseller, quoted, say("x"))); !errors.Is(err, ticket.ErrNotFound) {
 				t.Fatalf("%q found something: %v", quoted, err)
 			}
 			if n := int(cut) % len(ref); n > 0 {
-				if err := d.ProviderReplied(t.Context(), d.reseller, ref[:n], say("x")); !errors.Is(err, ticket.ErrNotFound) {
+				if err := errorOf(d.ProviderReplied(t.Context(), d.reseller, ref[:n], say("x"))); !errors.Is(err, ticket.ErrNotFound) {
 					t.Fatalf("a part of the reference found something: %v", err)
 				}
 			}
 		})
-		if err := d.ProviderReplied(t.Context(), d.reseller, ref, say("x")); err != nil {
+		if err := errorOf(d.ProviderReplied(t.Context(), d.reseller, ref, say("x"))); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -149,7 +149,7 @@ func FuzzUpstreamRef(f *testing.F) {
 
 var shortRef = regexp.MustCompile(`^T-[2-9A-HJKMNP-TV-Z]{6}$`)
 
-// FuzzRef: every ID has a reference, always the same, which a search accepts in any case of letters.
+// FuzzRef: every ID has a short reference. A search finds it in any case of letters.
 func FuzzRef(f *testing.F) {
 	f.Add(make([]byte, 16))
 	f.Add([]byte("0123456789abcdef"))
@@ -158,10 +158,10 @@ func FuzzRef(f *testing.F) {
 		if err != nil || id == uuid.Nil {
 			return
 		}
-		d := setup(t)
+		d := newFixture(t)
 		v, err := d.Open(t.Context(), d.client, ticket.Form{ID: id, ServerID: d.own, Kind: ticket.Other})
 		if err != nil || !shortRef.MatchString(v.Ref) {
-			t.Fatalf("%s is called %q, %v", id, v.Ref, err)
+			t.Fatalf("%s has the reference %q, %v", id, v.Ref, err)
 		}
 		for _, text := range []string{v.Ref, strings.ToLower(v.Ref), v.Ref[2:]} {
 			found, _, err := d.Tickets(t.Context(), d.reseller, ticket.Query{Text: text})
@@ -172,16 +172,15 @@ func FuzzRef(f *testing.F) {
 	})
 }
 
-// FuzzSearch: any text finds what holds its words, or is refused, without a panic and soon; never what is internal for a
-// client.
+// FuzzSearch: a text finds the tickets that contain all its words, or is refused. A client finds nothing by internal words.
 func FuzzSearch(f *testing.F) {
 	for _, seed := range []string{"", "please", "PLEASE now", "%", "_", "\\", "'; drop table", "ß", "İ", "a\x00", "\xff", strings.Repeat("a ", 100), "hidden"} {
 		f.Add(seed, "hidden words")
 	}
 	f.Fuzz(func(t *testing.T, text, hidden string) {
-		d := setup(t)
+		d := newFixture(t)
 		id := d.opened(t, d.rented, ticket.Other)
-		secret := d.Comment(t.Context(), d.reseller, id, ticket.Note{Text: hidden, Internal: true}) == nil
+		secret := errorOf(d.Comment(t.Context(), d.reseller, id, ticket.Note{Text: hidden, Internal: true})) == nil
 		public := strings.ToLower("please\nnow\n" + d.get(t, id).Ref + "\ndb-01\n" + d.rented.String())
 		within(t, "a search", func() {
 			items, _, err := d.Tickets(t.Context(), d.reseller, ticket.Query{Text: text})
@@ -204,8 +203,7 @@ func FuzzSearch(f *testing.F) {
 	})
 }
 
-// FuzzHostileText: whatever names and subjects hold, no mail's header gets a second line, and nothing is stored that turns
-// what is shown around.
+// FuzzHostileText: no name or subject adds a line to the header of a mail, or changes the writing direction.
 func FuzzHostileText(f *testing.F) {
 	for _, seed := range []string{
 		"a\r\nBcc: victim@example.com", "a\nb", "\u2028", "\u202eabc", "\x00", "\xff\xfe", "{{.client_id}}", "<script>", "a\u0085b", "\u2066x",
@@ -221,7 +219,7 @@ func FuzzHostileText(f *testing.F) {
 		audience[spec.Kind] = spec.Audience
 	}
 	f.Fuzz(func(t *testing.T, subject, name, words string) {
-		d := setup(t)
+		d := newFixture(t)
 		server := d.add(dedicated.Owner{Provider: "Up " + name, Reference: name}, name)
 		v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: server, Kind: ticket.Other, Subject: subject, Text: words})
 		if err != nil {
@@ -230,7 +228,7 @@ func FuzzHostileText(f *testing.F) {
 			}
 			return
 		}
-		if err := d.Forward(t.Context(), d.reseller, v.ID, say(words)); err != nil && !errors.Is(err, ticket.ErrInvalid) {
+		if err := errorOf(d.Forward(t.Context(), d.reseller, v.ID, say(words))); err != nil && !errors.Is(err, ticket.ErrInvalid) {
 			t.Fatal(err)
 		}
 		_, events := d.events(t)

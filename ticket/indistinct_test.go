@@ -20,21 +20,21 @@ func decodeCursor(cursor string) (string, error) {
 	return string(raw), err
 }
 
-// TestForwardedLooksConfirmed plays a request twice, once by the reseller alone, once with a provider behind it: the client
-// gets the same views, events and lists.
+// TestForwardedLooksConfirmed handles a request twice, once by the reseller alone, and once with a provider. The client gets the same
+// views, events and lists.
 func TestForwardedLooksConfirmed(t *testing.T) {
 	t.Parallel()
-	type seen struct {
+	type result struct {
 		Views  []ticket.View
 		Kinds  []notify.Kind
 		Told   []ticket.Notice
 		Counts []int
-		IDs    []uuid.Version // how the IDs of comments were made
+		IDs    []uuid.Version // the versions of the IDs of comments
 	}
-	play := func(t *testing.T, provider bool) seen {
-		d, ctx := setup(t), t.Context()
+	play := func(t *testing.T, provider bool) result {
+		d, ctx := newFixture(t), t.Context()
 		id := d.opened(t, d.server(provider), ticket.Other)
-		var got seen
+		var got result
 		look := func() {
 			v, err := d.View(ctx, d.client, id)
 			require.NoError(t, err)
@@ -56,23 +56,23 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 		}
 		look()
 		if provider {
-			require.NoError(t, d.Forward(ctx, d.reseller, id, say("secret")))
+			require.NoError(t, errorOf(d.Forward(ctx, d.reseller, id, say("secret"))))
 			look()
-			require.NoError(t, d.ProviderReplied(ctx, d.reseller, d.get(t, id).Upstream.Ref, say("secret")))
+			require.NoError(t, errorOf(d.ProviderReplied(ctx, d.reseller, d.get(t, id).Upstream.Ref, say("secret"))))
 			look()
-			require.NoError(t, d.Relay(ctx, d.reseller, id, say("an hour more")))
+			require.NoError(t, errorOf(d.Relay(ctx, d.reseller, id, say("an hour more"))))
 			look()
-			require.NoError(t, d.Confirm(ctx, d.reseller, id, say("nearly there")))
+			require.NoError(t, errorOf(d.Confirm(ctx, d.reseller, id, say("nearly there"))))
 		} else {
-			require.NoError(t, d.Confirm(ctx, d.reseller, id, say(ticket.DefaultWorking)))
+			require.NoError(t, errorOf(d.Confirm(ctx, d.reseller, id, say(ticket.DefaultWorking))))
 			look()
 			look()
-			require.NoError(t, d.Comment(ctx, d.reseller, id, say("an hour more")))
+			require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("an hour more"))))
 			look()
-			require.NoError(t, d.Comment(ctx, d.reseller, id, say("nearly there")))
+			require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("nearly there"))))
 		}
 		look()
-		require.NoError(t, d.Complete(ctx, d.reseller, id, say("up")))
+		require.NoError(t, errorOf(d.Complete(ctx, d.reseller, id, say("up"))))
 		look()
 		d.clock.Add(30 * 24 * time.Hour)
 		_, err := d.Tick(ctx)
@@ -92,17 +92,17 @@ func TestForwardedLooksConfirmed(t *testing.T) {
 	assert.Equal(t, play(t, false), play(t, true))
 }
 
-// TestRefusalsDoNotTell: the errors that a client gets name the statuses that it sees.
-func TestRefusalsDoNotTell(t *testing.T) {
+// TestErrorsHideForwarded: the errors for a client name the statuses that a client sees.
+func TestErrorsHideForwarded(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	id := d.opened(t, d.rented, ticket.Other)
 	d.bring(t, id, ticket.Forwarded)
-	e := refusal(t, d.Reopen(t.Context(), d.client, id, ticket.Note{}))
+	e := refusal(t, errorOf(d.Reopen(t.Context(), d.client, id, ticket.Note{})))
 	assert.Equal(t, ticket.Confirmed, e.Status)
 	assert.Contains(t, e.Error(), "is confirmed")
 	d.bring(t, id, ticket.Closed)
-	e = refusal(t, d.Close(t.Context(), d.client, id, ticket.Note{}))
+	e = refusal(t, errorOf(d.Close(t.Context(), d.client, id, ticket.Note{})))
 	assert.Equal(t, []ticket.Status{ticket.Open, ticket.NeedsDetails, ticket.Confirmed, ticket.Done, ticket.Rejected}, e.Want)
 	assert.NotContains(t, e.Error(), ticket.Forwarded)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// secrets hands out unique strings for what a client must never read, and looks for them in what it gets.
+// secrets makes unique strings that a client must never read, and looks for them in values that a client gets.
 type secrets struct {
 	list []string
 	ids  map[string]bool
@@ -34,7 +34,7 @@ func (s *secrets) next() string {
 	return secret
 }
 
-// hide keeps an ID from the client.
+// hide makes an ID that a client must never read.
 func (s *secrets) hide() uuid.UUID {
 	id := uuid.New()
 	s.ids[id.String()] = true
@@ -46,8 +46,7 @@ var (
 	upstreamRef = regexp.MustCompile(`u-[2-9a-z]{16}`)
 )
 
-// absent fails where a value holds a secret, an ID of staff or of a hidden comment, an upstream reference or the word
-// forwarded.
+// absent fails if a value contains a secret, a hidden ID, an upstream reference or the word forwarded.
 func (s *secrets) absent(t *testing.T, what string, value any) {
 	t.Helper()
 	data, err := json.Marshal(value)
@@ -61,39 +60,38 @@ func (s *secrets) absent(t *testing.T, what string, value any) {
 	}
 }
 
-// rumour is a desk on which people do what they like, with secrets in everything that is not for clients.
-type rumour struct {
-	*desk
+// leakFixture is a fixture for random operations, with secrets in everything that is not for clients.
+type leakFixture struct {
+	*fixture
 	*secrets
 	rnd *rand.Rand
 	ids []uuid.UUID
 }
 
-func (r *rumour) internal() ticket.Note {
+func (r *leakFixture) internal() ticket.Note {
 	return ticket.Note{ID: r.maybeHidden(), Text: r.next(), Internal: true, Attachments: r.files()}
 }
 
-func (r *rumour) upstream() ticket.Note {
+func (r *leakFixture) upstream() ticket.Note {
 	return ticket.Note{ID: r.maybeHidden(), Text: r.next(), Attachments: r.files()}
 }
 
-func (r *rumour) maybeHidden() uuid.UUID {
+func (r *leakFixture) maybeHidden() uuid.UUID {
 	if r.rnd.IntN(2) == 0 {
 		return uuid.Nil
 	}
 	return r.hide()
 }
 
-func (r *rumour) files() []ticket.Attachment {
+func (r *leakFixture) files() []ticket.Attachment {
 	if r.rnd.IntN(2) == 0 {
 		return nil
 	}
 	return []ticket.Attachment{{Name: r.next(), MediaType: "text/" + r.next(), Key: r.next(), Bytes: 1}}
 }
 
-// act does one thing at random; what the status does not take is refused, and the refusal is looked at where a client gets
-// it.
-func (r *rumour) act(t *testing.T) {
+// act runs one random operation. The status may not allow it. It checks the errors that a client gets.
+func (r *leakFixture) act(t *testing.T) {
 	ctx, id := t.Context(), r.ids[r.rnd.IntN(len(r.ids))]
 	staff := dedicated.Actor{Role: dedicated.Reseller, ID: r.hide(), ResellerID: r.reseller.ResellerID}
 	public := ticket.Note{Text: "public words"}
@@ -101,33 +99,33 @@ func (r *rumour) act(t *testing.T) {
 	require.NoError(t, err)
 	switch r.rnd.IntN(17) {
 	case 0, 1:
-		_ = r.Comment(ctx, staff, id, r.internal())
+		_ = errorOf(r.Comment(ctx, staff, id, r.internal()))
 	case 2, 3:
-		_ = r.Forward(ctx, staff, id, r.upstream())
+		_ = errorOf(r.Forward(ctx, staff, id, r.upstream()))
 	case 4, 5:
 		if stored.Upstream != nil {
-			require.NoError(t, r.ProviderReplied(ctx, staff, stored.Upstream.Ref, r.upstream()))
+			require.NoError(t, errorOf(r.ProviderReplied(ctx, staff, stored.Upstream.Ref, r.upstream())))
 		}
 	case 6:
-		_ = r.Relay(ctx, staff, id, public)
+		_ = errorOf(r.Relay(ctx, staff, id, public))
 	case 7:
-		_ = r.Confirm(ctx, staff, id, public)
+		_ = errorOf(r.Confirm(ctx, staff, id, public))
 	case 8:
-		_ = r.AskDetails(ctx, staff, id, public)
+		_ = errorOf(r.AskDetails(ctx, staff, id, public))
 	case 9:
-		_ = r.Reject(ctx, staff, id, public)
+		_ = errorOf(r.Reject(ctx, staff, id, public))
 	case 10:
-		_ = r.Complete(ctx, staff, id, r.internal())
+		_ = errorOf(r.Complete(ctx, staff, id, r.internal()))
 	case 11:
-		_ = r.Close(ctx, staff, id, r.internal())
+		_ = errorOf(r.Close(ctx, staff, id, r.internal()))
 	case 12:
-		_ = r.Reopen(ctx, staff, id, r.internal())
+		_ = errorOf(r.Reopen(ctx, staff, id, r.internal()))
 	case 13:
-		require.NoError(t, r.Assign(ctx, staff, id, r.hide()))
+		require.NoError(t, errorOf(r.Assign(ctx, staff, id, r.hide())))
 	case 14:
-		require.NoError(t, r.SetPriority(ctx, staff, id, 1+r.rnd.IntN(99)))
+		require.NoError(t, errorOf(r.SetPriority(ctx, staff, id, 1+r.rnd.IntN(99))))
 	case 15:
-		if r.Forward(ctx, staff, id, r.upstream()) == nil {
+		if errorOf(r.Forward(ctx, staff, id, r.upstream())) == nil {
 			stored, err = r.store.Ticket(ctx, id)
 			require.NoError(t, err)
 		}
@@ -139,8 +137,8 @@ func (r *rumour) act(t *testing.T) {
 	}
 }
 
-// clientActs tries everything as the client and returns what was answered.
-func (r *rumour) clientActs(ctx context.Context, id uuid.UUID, stored ticket.Ticket) []string {
+// clientActs tries all operations as the client, and returns the errors.
+func (r *leakFixture) clientActs(ctx context.Context, id uuid.UUID, stored ticket.Ticket) []string {
 	var answers []string
 	answer := func(err error) {
 		var e *ticket.Error
@@ -148,31 +146,29 @@ func (r *rumour) clientActs(ctx context.Context, id uuid.UUID, stored ticket.Tic
 			answers = append(answers, fmt.Sprintf("%s %+v", e, *e))
 		}
 	}
-	for _, call := range []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error{
-		r.Reopen, r.Comment, r.Confirm, r.Reject, r.AskDetails, r.Forward, r.Relay, r.Complete,
-	} {
-		answer(call(ctx, r.client, id, say("client's words")))
+	for _, name := range []string{"Reopen", "Comment", "Confirm", "Reject", "AskDetails", "Forward", "Relay", "Complete"} {
+		answer(r.moves()[name](ctx, r.client, id, say("client's words")))
 	}
 	if r.rnd.IntN(4) == 0 {
-		answer(r.Close(ctx, r.client, id, say("client's words")))
+		answer(errorOf(r.Close(ctx, r.client, id, say("client's words"))))
 	}
 	_, err := r.Ticket(ctx, r.client, id)
 	answer(err)
 	if stored.Upstream != nil {
-		err := r.ProviderReplied(ctx, r.client, stored.Upstream.Ref, say("guessed"))
+		err := errorOf(r.ProviderReplied(ctx, r.client, stored.Upstream.Ref, say("guessed")))
 		answer(err)
 	}
 	return answers
 }
 
-// TestLeak: whatever happens, nothing that a client gets holds a secret, or tells a forwarded ticket from a confirmed one.
+// TestLeak: nothing that a client gets contains a secret, or shows whether a ticket was forwarded.
 func TestLeak(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			r := &rumour{secrets: &secrets{ids: map[string]bool{}}, rnd: rand.New(rand.NewPCG(seed, 6))}
-			r.desk = setup(t)
+			r := &leakFixture{secrets: &secrets{ids: map[string]bool{}}, rnd: rand.New(rand.NewPCG(seed, 6))}
+			r.fixture = newFixture(t)
 			provider := dedicated.Owner{Provider: "Up " + r.next(), Reference: "ref-" + r.next()}
 			for n := range 4 {
 				server := r.add(provider, fmt.Sprint("node-", n))
@@ -188,8 +184,8 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// look reads as the client whatever it can.
-func (r *rumour) look(t *testing.T) {
+// look reads everything that the client may read.
+func (r *leakFixture) look(t *testing.T) {
 	ctx := t.Context()
 	for _, id := range r.ids {
 		v, err := r.View(ctx, r.client, id)
@@ -226,12 +222,12 @@ func (r *rumour) look(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrForbidden)
 	items, next, err := r.Views(ctx, r.client, ticket.Query{States: []ticket.Status{ticket.Forwarded}})
 	require.NoError(t, err)
-	require.Empty(t, items, "what is forwarded, for a client, is confirmed")
+	require.Empty(t, items, "a client sees a forwarded ticket as confirmed")
 	require.Empty(t, next)
 }
 
-// mails renders everything that was recorded: a client's mail holds no secret, a provider's nothing of the client.
-func (r *rumour) mails(t *testing.T) {
+// mails renders all events. A client's mail contains no secret, and a provider's mail contains nothing of the client.
+func (r *leakFixture) mails(t *testing.T) {
 	catalog, err := notify.NewCatalog(ticket.Kinds())
 	require.NoError(t, err)
 	audiences := map[notify.Kind]notify.Audience{}

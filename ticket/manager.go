@@ -2,100 +2,95 @@ package ticket
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// What the fields of Config are where they are zero.
-const (
-	DefaultAutoClose     = 7 * day
-	DefaultFirstResponse = day
-	DefaultReopenWithin  = 14 * day
-	DefaultAgingPerDay   = 5
-	DefaultWorking       = "We are working on it."
-	DefaultForwardText   = "Server: {{.server_name}}\n{{with .reference}}Your reference: {{.}}\n{{end}}Request: {{.kind}}\n" +
-		"{{with .text}}\n{{.}}\n{{end}}"
-)
-
-// Servers is all that this package needs of the host's inventory; *dedicated.Manager fits. A Manager always asks as
-// Actor{Role: System, ResellerID: …} and checks ClientID and Owner itself: what a Client gets has a blank Owner, never to be
-// read as "own". An unknown server is ErrNotFound. It may be called by many goroutines at once.
+// Servers is the part of the host's inventory that this package needs. *dedicated.Manager fits, and so does a host's own table.
+// The Manager always asks as dedicated.System of one reseller, and checks the client and the owner itself. The answer must have
+// the server's Name, ResellerID, ClientID, Assignment, State and Owner. Many goroutines call it at once. A Servers that is also a
+// dedicated.BulkInventory is asked for many servers at once.
 type Servers interface {
+	// Server returns one server, or an error that is ErrNotFound.
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 }
 
 var _ Servers = (*dedicated.Manager)(nil)
 
+// The defaults of Config.
+const (
+	DefaultAutoClose     = 7 * day                 // of Config.AutoClose
+	DefaultFirstResponse = day                     // of Config.FirstResponse
+	DefaultReopenWithin  = 14 * day                // of Config.ReopenWithin
+	DefaultAgingPerDay   = 5                       // of Config.AgingPerDay
+	DefaultWorking       = "We are working on it." // of Config.Working
+	// DefaultForwardText is the default of Config.ForwardText.
+	DefaultForwardText = "Server: {{.server_name}}\n{{with .reference}}Your reference: {{.}}\n{{end}}Request: {{.kind}}\n" +
+		"{{with .text}}\n{{.}}\n{{end}}"
+)
+
 // Config is what a Manager works with.
 type Config struct {
 	Store   Store       // required
 	Servers Servers     // required
-	Kinds   []KindSpec  // beside the built-in ones; one of a built-in Kind takes its place
-	Hooks   Hooks       // zero: nobody is asked
+	Kinds   []KindSpec  // beside the built-in ones; a spec of a built-in Kind replaces it
+	Hooks   Hooks       // zero: no gates
 	Clock   clock.Clock // nil: real time
 
-	// AutoClose is how long after the reseller's answer a ticket closes that is done, rejected or waits for details. 0:
-	// DefaultAutoClose; negative: never; below a microsecond: at once, in the same step, but a question to the client waits
+	// AutoClose is the time after the reseller's answer at which a ticket closes that is done, rejected or waits for details. 0:
+	// DefaultAutoClose; negative: never; less than a microsecond: at once, in the same step, but a question to the client waits
 	// for DefaultAutoClose.
 	AutoClose time.Duration
-	// FirstResponse is after how long without an answer the reseller is reminded, once. 0: DefaultFirstResponse; negative:
+	// FirstResponse is the time without an answer after which the reseller is reminded, once. 0: DefaultFirstResponse; negative:
 	// never.
 	FirstResponse time.Duration
-	// ReopenWithin is how long a client may reopen what is closed. 0: DefaultReopenWithin; negative: never. The reseller
-	// always may.
+	// ReopenWithin is how long a client may reopen a closed ticket. 0: DefaultReopenWithin; negative: never. The reseller may
+	// always reopen it.
 	ReopenWithin time.Duration
-	// AgingPerDay is the priority gained in 24 hours of waiting. 0: DefaultAgingPerDay; negative: none.
+	// AgingPerDay is the priority that a ticket gains in 24 hours of waiting. 0: DefaultAgingPerDay; negative: none.
 	AgingPerDay int
-	// Working is the comment that a client reads when a ticket is forwarded that was not confirmed before, so that nothing
-	// tells a forwarded ticket from a confirmed one. Blank: DefaultWorking.
+	// Working is the comment that the client reads when a ticket is forwarded that was not confirmed before, so that a forwarded
+	// ticket looks like a confirmed one. Blank: DefaultWorking.
 	Working string
-	// ForwardText is a text/template for what a provider is written, over the variables of ProviderRequest, text being the reseller's
-	// words. Blank: DefaultForwardText.
+	// ForwardText is a text/template for the text that a provider gets. Its variables are those of ProviderRequest; .text holds
+	// the reseller's words. Blank: DefaultForwardText.
 	ForwardText string
 }
 
-// Manager keeps tickets: all rules, permissions and changes of status are here. It holds no state of its own and is safe
-// for concurrent use, in any number of processes over one Store.
+// Manager keeps tickets. It enforces all rules, permissions and changes of status. It holds no state of its own and is safe for
+// concurrent use, in any number of processes over one Store.
 //
-// A ticket that the actor may not know of is ErrNotFound; so is everything for Role 0 and for an actor without a
-// ResellerID. What a client may see but not do is ErrForbidden, as is what a gate refuses and what is not offered on the
-// server. A ticket in the wrong status is ErrConflict, as is one that kept changing meanwhile. All errors are *Error; those
-// of ctx, the Store and Servers are wrapped in one. What was refused is in Error.Note or Error.Form.
-type Manager struct{ *core }
-
-// core keeps a Manager comparable.
-type core struct {
-	store    Store
-	servers  Servers
-	kinds    *catalog
-	hooks    Hooks
-	clock    clock.Clock
-	closing  time.Duration // negative: never; 0: at once
-	response time.Duration // negative: never
-	reopen   time.Duration // negative: never
-	aging    aging
-	working  string
-	forward  *template.Template
+// A ticket that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
+// ResellerID. ErrForbidden is what a client may see but not do, and what a gate refuses. ErrConflict is a ticket in the wrong
+// status, or one that changed five times while an operation decided. ErrHost is a Store, an inventory, a gate or a
+// Config.ForwardText that failed. If ctx ends, errors.Is finds its error. All errors are *Error; Error.Note or Error.Form has the
+// draft that was refused.
+//
+// Operations that only the reseller may call return the Ticket, with its Priority as it stands now. Operations that a client may
+// call return the View. A repeat by Note.ID returns what is stored.
+type Manager struct {
+	store   Store
+	servers Servers
+	hooks   *Hooks
+	clock   clock.Clock
+	rules   *rules
 }
 
 // New returns a Manager, or an ErrInvalid that names what is missing or wrong in the Config.
 func New(c Config) (*Manager, error) {
-	const op = "New"
 	switch {
 	case c.Store == nil:
-		return nil, invalid(op, "Config.Store", "missing: a MemoryStore will do for a start")
+		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
 	case c.Servers == nil:
-		return nil, invalid(op, "Config.Servers", "missing: a *dedicated.Manager fits")
+		return nil, invalid(opNew, "Config.Servers", "missing: *dedicated.Manager fits")
 	}
 	kinds, err := newCatalog(c.Kinds)
 	if err != nil {
@@ -108,22 +103,24 @@ func New(c Config) (*Manager, error) {
 		c.Working = DefaultWorking
 	}
 	if err := text.Block("Working", c.Working, MaxText); err != nil {
-		return nil, invalid(op, "Config.Working", "%v", err)
+		return nil, invalid(opNew, "Config.Working", "%v", err)
 	}
 	forward, err := parseForwardText(c.ForwardText)
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{&core{
-		store: c.Store, servers: c.Servers, kinds: kinds, hooks: c.Hooks, clock: c.Clock,
+	return &Manager{store: guardedStore{c.Store}, servers: c.Servers, hooks: &c.Hooks, clock: c.Clock, rules: &rules{
+		kinds:    kinds,
 		closing:  orDefault(c.AutoClose, DefaultAutoClose),
 		response: orDefault(c.FirstResponse, DefaultFirstResponse),
 		reopen:   orDefault(c.ReopenWithin, DefaultReopenWithin),
-		aging:    newAging(c.AgingPerDay), working: c.Working, forward: forward,
+		aging:    newAging(c.AgingPerDay),
+		working:  c.Working,
+		template: forward,
 	}}, nil
 }
 
-// orDefault is in whole microseconds, as times are stored; -1 means never.
+// orDefault returns a duration in whole microseconds, as times are stored; -1 means never.
 func orDefault(d, otherwise time.Duration) time.Duration {
 	switch {
 	case d == 0:
@@ -134,148 +131,207 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d.Truncate(time.Microsecond)
 }
 
-// step is one operation on one ticket, decided on but not yet committed.
-type step struct {
-	op     string
-	by     dedicated.Actor
-	now    time.Time
-	note   Note
-	fresh  uuid.UUID // of what is said without an ID
-	before Ticket
-	after  Ticket
-	facts  []fact
+func (m *Manager) now() time.Time { return zone.Instant(m.clock.Now()) }
+
+// Forms returns the kinds of ticket that the actor may open on the server, for a frontend to draw: the built-in ones, then the
+// host's. It leaves out the kinds that a gate refuses. CancelAtProvider is only for a server that a provider owns. A server that
+// the actor may not know of is ErrNotFound. For a server that no client uses the result is empty.
+func (m *Manager) Forms(ctx context.Context, a dedicated.Actor, server uuid.UUID) ([]KindSpec, error) {
+	s, err := m.readServer(ctx, a, opForms, server)
+	if err != nil {
+		return nil, explain(opForms, uuid.Nil, server, err)
+	}
+	forms := []KindSpec{}
+	for _, kind := range m.rules.kinds.sequence {
+		if !s.Used() || checkOffered(opForms, kind, s) != nil {
+			continue
+		}
+		err := m.hooks.ask(ctx, opForms, a, kind, s)
+		switch {
+		case err == nil:
+			forms = append(forms, m.rules.kinds.specs[kind].clone())
+		case manage.Refusal(err) == nil:
+			return nil, explain(opForms, uuid.Nil, server, err)
+		}
+	}
+	return forms, nil
 }
 
-// errUnchanged ends a step that has nothing to write.
-var errUnchanged = errors.New("unchanged")
+// Open opens a ticket on a server that a client uses. The client and the reseller are told, the reseller only of what a client
+// opens. A repeat with the same ID and content returns the stored ticket.
+//
+// ErrInvalid names everything that is wrong with the form, an unknown kind among it. ErrForbidden is a kind that Forms does not
+// return. ErrConflict is a server that no client uses, a second open ticket of a Unique kind, and an ID that another ticket has;
+// Error.Existing is the ticket that is in the way.
+func (m *Manager) Open(ctx context.Context, a dedicated.Actor, f Form) (View, error) {
+	v, err := m.open(ctx, a, f)
+	return v, withForm(explain(OpOpen, uuid.Nil, f.ServerID, err), f)
+}
 
-// work is what an operation does beside what all of them do. It may change after, the note and the facts.
-type work func(ctx context.Context, s *step) error
-
-// do runs an operation on a ticket: it reads, decides and commits, and after a conflict reads and decides again. The draft
-// comes back in the error.
-func (m *Manager) do(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID, n Note, w work) error {
+func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, error) {
+	f = f.clone()
+	if f.ID == uuid.Nil {
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return View{}, err
+		}
+		f.ID = id
+	}
 	now := m.now()
-	fresh, err := uuid.NewRandom()
-	if err == nil {
-		err = fault.Retry(ctx, func() error {
-			s := step{op: op, by: a, now: now, note: n.clone(), fresh: fresh}
-			if err := m.decide(ctx, &s, id, w); err != nil {
-				return err
-			}
-			return m.commit(ctx, s)
-		})
-	}
-	if errors.Is(err, errUnchanged) {
-		return nil
-	}
-	return withNote(op, id, err, n)
-}
-
-// decide fills in the step: who may, whether it was said before, what becomes of the ticket.
-func (m *Manager) decide(ctx context.Context, s *step, id uuid.UUID, w work) error {
-	rule := operations[s.op]
-	t, err := m.seen(ctx, s.by, s.op, id)
+	v, err := manage.Operation[reading, *move]{
+		Read: func(ctx context.Context) (reading, error) { return m.readForOpen(ctx, a, f) },
+		Decide: func(r reading) (*move, bool, error) {
+			v := &move{rules: m.rules, reading: r, op: OpOpen, by: a, now: now}
+			write, err := v.open(f)
+			return v, write, err
+		},
+		Gate:   func(ctx context.Context, v *move) error { return m.hooks.ask(ctx, OpOpen, a, f.Kind, v.server) },
+		Commit: m.commit,
+	}.Run(ctx)
 	if err != nil {
-		return err
+		return View{}, err
 	}
-	if !s.by.Manages(t.ResellerID) && !rule.client {
-		return &Error{Op: s.op, TicketID: id, Err: ErrForbidden,
-			Msg: fmt.Sprintf("a client may see ticket %s (%s), %s is the reseller's", t.Ref, id, s.op)}
-	}
-	s.before, s.after = t, t.clone()
-	if err := m.repeated(s); err != nil {
-		return err
-	}
-	if rule.service || s.by.Role == dedicated.Client {
-		if err := m.stillUsed(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := s.checkNote(rule); err != nil {
-		return err
-	}
-	to, err := t.to(s.op, s.by)
+	return v.after.view(), nil
+}
+
+// Comment adds to the thread. A public comment of the client also answers a question of the reseller (needs_details), and reopens
+// a closed ticket within Config.ReopenWithin; later it is ErrConflict. Only the reseller may write internal comments.
+func (m *Manager) Comment(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
+	return m.changeView(ctx, call{op: OpComment, by: a, id: id, note: n})
+}
+
+// Confirm decides to do what the ticket asks for. The client is told in the words of the note, which must not be empty.
+func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpConfirm, by: a, id: id, note: n}, nil)
+}
+
+// Reject decides not to do it, also after a confirmation. The client is told in the words of the note, which must not be empty.
+func (m *Manager) Reject(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpReject, by: a, id: id, note: n}, nil)
+}
+
+// AskDetails asks the client a question in the words of the note, which must not be empty. It takes a decision back. The client's
+// answer makes the ticket open again.
+func (m *Manager) AskDetails(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpAskDetails, by: a, id: id, note: n}, nil)
+}
+
+// Complete records that a confirmed request was carried out. The client is told. The note may be empty.
+func (m *Manager) Complete(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
+	return m.change(ctx, call{op: OpComplete, by: a, id: id, note: n}, nil)
+}
+
+// Close ends a ticket in any status but closed. The other side is told. The note may be empty.
+func (m *Manager) Close(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
+	return m.changeView(ctx, call{op: OpClose, by: a, id: id, note: n})
+}
+
+// Reopen makes a ticket open again that is done, rejected or closed. It takes the decision back. A client may reopen a closed
+// ticket within Config.ReopenWithin. If another ticket of the same Unique kind is open, it is ErrConflict, and Error.Existing is
+// that ticket. The note may be empty.
+func (m *Manager) Reopen(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
+	return m.changeView(ctx, call{op: OpReopen, by: a, id: id, note: n})
+}
+
+// changeView is change for an operation that a client may call.
+func (m *Manager) changeView(ctx context.Context, c call) (View, error) {
+	t, err := m.change(ctx, c, nil)
 	if err != nil {
-		return err
+		return View{}, err
 	}
-	if err := m.mayReopen(s, to); err != nil {
-		return err
-	}
-	s.after.Status, s.after.Decision = to, t.decided(to)
-	if w != nil {
-		if err := w(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := s.append(); err != nil {
-		return err
-	}
-	return m.settle(ctx, s)
+	return t.view(), nil
 }
 
-// commit writes what was decided, with what is to be told.
-func (m *Manager) commit(ctx context.Context, s step) error {
-	events, err := s.after.events(s.now, s.facts)
-	if err != nil {
-		return err
-	}
-	return m.store.Commit(ctx, Change{Tickets: []Ticket{s.after}, Events: events})
-}
-
-// seen reads a ticket that the actor may know of.
-func (m *Manager) seen(ctx context.Context, a dedicated.Actor, op string, id uuid.UUID) (Ticket, error) {
-	if id == uuid.Nil {
-		return Ticket{}, notFound(op, id)
-	}
-	t, err := m.store.Ticket(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !a.Manages(t.ResellerID) && !a.IsClient(t.ResellerID, t.ClientID) {
-		return Ticket{}, notFound(op, id)
-	}
-	return t, err
-}
-
-// server asks the inventory as System; found is false where it has no such server.
-func (m *Manager) server(ctx context.Context, reseller, id uuid.UUID) (s dedicated.Server, found bool, err error) {
-	err = fault.Guard("Config.Servers", func() (err error) {
-		s, err = m.servers.Server(ctx, dedicated.Actor{Role: dedicated.System, ResellerID: reseller}, id)
-		return err
+// Assign assigns the ticket to a member of the reseller's staff; nil: to nobody. No event is recorded.
+func (m *Manager) Assign(ctx context.Context, a dedicated.Actor, id, assignee uuid.UUID) (Ticket, error) {
+	return m.change(ctx, call{op: OpAssign, by: a, id: id}, func(v *move) (bool, error) {
+		v.after.Assignee = assignee
+		return assignee != v.before.Assignee, nil
 	})
-	if errors.Is(err, ErrNotFound) {
-		return dedicated.Server{}, false, nil
-	}
-	return s, err == nil && s.ResellerID == reseller && s.ID == id, err
 }
 
-// holds says whether the server is still in the use that the ticket belongs to.
-func (t Ticket) holds(s dedicated.Server) bool {
-	return s.Used() && s.ClientID == t.ClientID && s.Assignment == t.Assignment
+// SetPriority sets the priority, LowestPriority to HighestPriority. It rises from there with waiting. No event is recorded.
+func (m *Manager) SetPriority(ctx context.Context, a dedicated.Actor, id uuid.UUID, priority int) (Ticket, error) {
+	return m.change(ctx, call{op: OpSetPriority, by: a, id: id}, func(v *move) (bool, error) {
+		return true, v.setPriority(priority)
+	})
 }
 
-// stillUsed refuses what serves a client that has the server no longer.
-func (m *Manager) stillUsed(ctx context.Context, s *step) error {
-	t := s.before
-	server, found, err := m.server(ctx, t.ResellerID, t.ServerID)
-	if err != nil || found && t.holds(server) {
-		return err
+// View returns what the ticket's client sees of it, to that client and to the reseller. The client may read it also after the
+// server has left.
+func (m *Manager) View(ctx context.Context, a dedicated.Actor, id uuid.UUID) (View, error) {
+	t, err := m.readVisible(ctx, a, opView, id)
+	if err != nil {
+		return View{}, explain(opView, id, uuid.Nil, err)
 	}
-	sentinel := ErrConflict
-	if s.by.Role == dedicated.Client {
-		sentinel = ErrForbidden
-	}
-	return &Error{Op: s.op, TicketID: t.ID, ServerID: t.ServerID, Err: sentinel,
-		Msg: fmt.Sprintf("server %s (%s) has left the client of ticket %s: its thread can only be read", t.ServerName, t.ServerID, t.Ref)}
+	return t.view(), nil
 }
 
-// mayReopen refuses a client that comes back too late.
-func (m *Manager) mayReopen(s *step, to Status) error {
-	t := s.before
-	if t.Status != Closed || to == Closed || s.by.Role != dedicated.Client {
-		return nil
+// Views lists tickets as their clients see them. next is the cursor for Query.After, "" at the end. A client gets its own
+// tickets, the oldest first. For a client, the status confirmed includes forwarded tickets, and the status forwarded finds
+// nothing. To search by Assignee, MinPriority or UrgentBy, or to sort by urgency, is ErrForbidden for a client, because the
+// result would show what a View does not. The reseller searches as in Tickets.
+func (m *Manager) Views(ctx context.Context, a dedicated.Actor, q Query) (items []View, next string, err error) {
+	tickets, next, err := m.list(ctx, a, opViews, q, m.now())
+	for _, t := range tickets {
+		items = append(items, t.view())
 	}
-	if m.reopen >= 0 && !s.now.After(t.ClosedAt.Add(m.reopen)) {
-		return nil
+	return items, next, explain(opViews, uuid.Nil, uuid.Nil, err)
+}
+
+// Ticket returns a ticket with everything that the reseller knows of it, to the reseller alone. Priority is as waiting has
+// raised it until now.
+func (m *Manager) Ticket(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Ticket, error) {
+	t, err := m.readManaged(ctx, a, opTicket, id)
+	if err != nil {
+		return Ticket{}, explain(opTicket, id, uuid.Nil, err)
 	}
-	return &Error{Op: s.op, TicketID: t.ID, Status: t.Status, Err: ErrConflict,
-		Msg: fmt.Sprintf("ticket %s (%s) is closed for too long to be opened again: open a new one", t.Ref, t.ID)}
+	return m.rules.aging.risen(t, m.now()), nil
+}
+
+// Tickets lists the tickets of the actor's reseller by urgency or by age, ties by ID, to the reseller alone. next is the cursor for
+// Query.After, "" at the end. Priority and MinPriority are as waiting has raised them until now. A cursor that is not one of this
+// list, and everything else that is wrong with the Query, is ErrInvalid.
+func (m *Manager) Tickets(ctx context.Context, a dedicated.Actor, q Query) (items []Ticket, next string, err error) {
+	if !a.Manages(a.ResellerID) {
+		return nil, "", actorError(opTickets, a)
+	}
+	now := m.now()
+	items, next, err = m.list(ctx, a, opTickets, q, now)
+	for i, t := range items {
+		items[i] = m.rules.aging.risen(t, now)
+	}
+	return items, next, explain(opTickets, uuid.Nil, uuid.Nil, err)
+}
+
+// Counts counts the tickets that Tickets lists, on all pages together, by status, to the reseller alone. Limit and After of the
+// query are ignored. A status without tickets has no entry.
+func (m *Manager) Counts(ctx context.Context, a dedicated.Actor, q Query) (map[Status]int, error) {
+	if !a.Manages(a.ResellerID) {
+		return nil, actorError(opCounts, a)
+	}
+	if err := q.check(opCounts); err != nil {
+		return nil, err
+	}
+	counts, err := m.store.Counts(ctx, a.ResellerID, q.asOf(m.rules.aging, m.now()))
+	return counts, explain(opCounts, uuid.Nil, uuid.Nil, err)
+}
+
+// list returns a page of the tickets that the actor may list.
+func (m *Manager) list(ctx context.Context, a dedicated.Actor, op Op, q Query, now time.Time) ([]Ticket, string, error) {
+	client := a.IsClient(a.ResellerID, a.ID)
+	if !client && !a.Manages(a.ResellerID) {
+		return nil, "", actorError(op, a)
+	}
+	if err := q.check(op); err != nil {
+		return nil, "", err
+	}
+	if !client {
+		return m.store.Tickets(ctx, a.ResellerID, q.asOf(m.rules.aging, now))
+	}
+	q, possible, err := q.forClient(op, a.ID)
+	if err != nil || !possible {
+		return nil, "", err
+	}
+	return m.store.Tickets(ctx, a.ResellerID, q)
 }

@@ -2,8 +2,6 @@ package ticket
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +12,11 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// MemoryStore keeps tickets in memory: for tests, and for trying the library. The zero value is empty and ready to use; it
-// is safe for concurrent use and must not be copied afterwards. A list's page and a count cost as much as the reseller has
-// tickets; claiming costs what is due.
+// MemoryStore keeps tickets in memory: for tests and small hosts. The zero value is empty and ready to use. It is safe for
+// concurrent use and must not be copied after its first use. A page holds 100 tickets by default and 1000 at most. A page and a
+// count cost as much as the reseller has tickets; the cost of a claim follows what is due.
 type MemoryStore struct {
-	// Outbox gets the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
+	// Outbox receives the events of every Commit, in the same step. nil: they are dropped, and nobody is told.
 	Outbox *notify.MemoryOutbox
 
 	mu      sync.Mutex
@@ -50,42 +48,28 @@ func (m *MemoryStore) table() *memory.Table[Ticket] {
 
 // Ticket implements Store.
 func (m *MemoryStore) Ticket(ctx context.Context, id uuid.UUID) (Ticket, error) {
-	if err := ctx.Err(); err != nil {
-		return Ticket{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.table().Get(id)
+	return memory.Locked(ctx, &m.mu, func() (Ticket, error) { return m.table().Get(id) })
 }
 
 // Tickets implements Store.
 func (m *MemoryStore) Tickets(ctx context.Context, reseller uuid.UUID, q Query) (items []Ticket, next string, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, "", err
-	}
-	list, at, err := q.order()
-	if err != nil {
-		return nil, "", err
-	}
-	key := func(t *Ticket) page.Key { return page.Key{Sort: page.SortTime(at(t)), ID: t.ID} }
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	rows, next, err := page.Of(list, m.table().Select(reseller, q.matcher()), key, q.Limit, q.After)
-	return m.table().Copy(rows), next, err
+	list, sortTime := q.sort()
+	key := func(t *Ticket) page.Key { return page.Key{Sort: page.SortTime(sortTime(t)), ID: t.ID} }
+	return memory.LockedPage(ctx, &m.mu, func() ([]Ticket, string, error) {
+		rows, next, err := page.Of(list, m.table().Select(reseller, q.matcher()), key, q.Limit, q.After)
+		return m.table().Copy(rows), next, err
+	})
 }
 
 // Counts implements Store.
 func (m *MemoryStore) Counts(ctx context.Context, reseller uuid.UUID, q Query) (map[Status]int, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	counts := map[Status]int{}
-	for _, t := range m.table().Select(reseller, q.matcher()) {
-		counts[t.Status]++
-	}
-	return counts, nil
+	return memory.Locked(ctx, &m.mu, func() (map[Status]int, error) {
+		counts := map[Status]int{}
+		for _, t := range m.table().Select(reseller, q.matcher()) {
+			counts[t.Status]++
+		}
+		return counts, nil
+	})
 }
 
 // ClaimDue implements Store.
@@ -116,40 +100,4 @@ func (m *MemoryStore) Commit(ctx context.Context, changes ...Change) error {
 	}
 	tx.Apply()
 	return nil
-}
-
-// order says in which list the query's pages lie, and by which time it is sorted.
-func (q Query) order() (list string, at func(*Ticket) time.Time, err error) {
-	switch q.Sort {
-	case "", "urgency":
-		return "tickets by urgency", func(t *Ticket) time.Time { return t.UrgentAt }, nil
-	case "age":
-		return "tickets by age", func(t *Ticket) time.Time { return t.OpenedAt }, nil
-	}
-	return "", nil, invalid("Tickets", "Sort", `%.20q is none of "", "urgency", "age"`, q.Sort)
-}
-
-// matcher says which tickets the query wants; the text, which costs most, is looked for last.
-func (q Query) matcher() func(*Ticket) bool {
-	words := q.Words()
-	return func(t *Ticket) bool {
-		return (len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.Kind)) &&
-			(len(q.States) == 0 || slices.Contains(q.States, t.Status)) &&
-			(q.ClientID == uuid.Nil || q.ClientID == t.ClientID) &&
-			(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
-			(q.Assignee == uuid.Nil || q.Assignee == t.Assignee) &&
-			t.Priority >= q.MinPriority &&
-			(q.UrgentBy.IsZero() || !t.UrgentAt.After(q.UrgentBy)) &&
-			(q.WaitingOn == 0 || q.WaitingOn == t.WaitingOn()) &&
-			(len(words) == 0 || holdsAll(t.SearchText(q.Public), words))
-	}
-}
-
-func holdsAll(s string, words []string) bool {
-	for _, word := range words {
-		if !strings.Contains(s, word) {
-			return false
-		}
-	}
-	return true
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// model is what a ticket must be, told a second time and in another way than the package does.
+// model is the expected state of a ticket, computed in another way than in the package.
 type model struct {
 	status, decision ticket.Status
 	said, upstream   int
@@ -33,14 +33,14 @@ const (
 	modelReopen   = 240 * time.Hour
 )
 
-// move is what an operation does to the model: false where it is refused.
+// move is the effect of an operation on the model; false: it is refused.
 type move func(m *model, now time.Time) bool
 
 func undecided(s ticket.Status) bool { return s == ticket.Open || s == ticket.NeedsDetails }
 
 func underway(s ticket.Status) bool { return s == ticket.Confirmed || s == ticket.Forwarded }
 
-// decide is a move of the reseller to a status, with words for the client.
+// decide returns a move of the reseller to a status, with a public comment.
 func decide(to, decision ticket.Status, from func(ticket.Status) bool) move {
 	return func(m *model, now time.Time) bool {
 		if !from(m.status) {
@@ -64,7 +64,7 @@ func (m *model) reopen() {
 	m.status, m.decision, m.closes = ticket.Open, "", time.Time{}
 }
 
-// moves are the operations by name, each for both roles: the first letter of the key is c for the client, r for the reseller.
+// moves returns the operations by name. The first letter of the name is the role: c for the client, r for the reseller.
 func moves() map[string]move {
 	working := func(s ticket.Status) bool { return undecided(s) || underway(s) }
 	return map[string]move{
@@ -143,7 +143,7 @@ func moves() map[string]move {
 	}
 }
 
-// tick is what time alone does.
+// tick is the effect of a Tick.
 func (m *model) tick(now time.Time) (closed, reminded bool) {
 	if !m.closes.IsZero() && !m.closes.After(now) {
 		m.close(now)
@@ -156,19 +156,15 @@ func (m *model) tick(now time.Time) (closed, reminded bool) {
 	return false, false
 }
 
-func (d *desk) calls() map[string]func(context.Context, uuid.UUID, ticket.Note) error {
+func (d *fixture) calls() map[string]func(context.Context, uuid.UUID, ticket.Note) error {
 	calls := map[string]func(context.Context, uuid.UUID, ticket.Note) error{}
-	type call = func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error
-	for name, f := range map[string]call{
-		"Comment": d.Comment, "Confirm": d.Confirm, "AskDetails": d.AskDetails, "Reject": d.Reject, "Complete": d.Complete,
-		"Forward": d.Forward, "Relay": d.Relay, "Close": d.Close, "Reopen": d.Reopen,
-	} {
+	for name, f := range d.moves() {
 		calls["r "+name] = func(ctx context.Context, id uuid.UUID, n ticket.Note) error { return f(ctx, d.reseller, id, n) }
 		calls["c "+name] = func(ctx context.Context, id uuid.UUID, n ticket.Note) error { return f(ctx, d.client, id, n) }
 	}
 	calls["r Internal"] = func(ctx context.Context, id uuid.UUID, n ticket.Note) error {
 		n.Internal = true
-		return d.Comment(ctx, d.reseller, id, n)
+		return errorOf(d.Comment(ctx, d.reseller, id, n))
 	}
 	return calls
 }
@@ -178,7 +174,7 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		d := setup(t, func(c *ticket.Config) {
+		d := newFixture(t, func(c *ticket.Config) {
 			c.AutoClose, c.FirstResponse, c.ReopenWithin = modelClosing, modelResponse, modelReopen
 		})
 		id := d.opened(t, d.rented, ticket.Reboot)
@@ -220,11 +216,11 @@ func TestModel(t *testing.T) {
 	}
 }
 
-func (d *desk) tick(t *testing.T, m *model, at string) {
+func (d *fixture) tick(t *testing.T, m *model, at string) {
 	t.Helper()
 	d.events(t)
 	closed, reminded := m.tick(d.clock.Now())
-	for range 2 { // the second does nothing
+	for range 2 { // the second one changes nothing
 		next, err := d.Tick(t.Context())
 		require.NoError(t, err, at)
 		if !next.IsZero() {
@@ -242,7 +238,7 @@ func (d *desk) tick(t *testing.T, m *model, at string) {
 	}
 }
 
-func (d *desk) compare(t *testing.T, id uuid.UUID, m model, internal int, at string) {
+func (d *fixture) compare(t *testing.T, id uuid.UUID, m model, internal int, at string) {
 	t.Helper()
 	got, err := d.store.Ticket(t.Context(), id)
 	require.NoError(t, err)
@@ -262,20 +258,20 @@ func (d *desk) compare(t *testing.T, id uuid.UUID, m model, internal int, at str
 	require.Equal(t, m.upstream, sent, at)
 }
 
-// TestTable drives every operation in every status, as the table says and no other way.
+// TestTable runs every operation in every status, and compares the result with the status table.
 func TestTable(t *testing.T) {
 	t.Parallel()
-	for _, status := range allStatuses() {
-		for name, call := range setup(t).calls() {
+	for _, status := range ticket.Statuses() {
+		for name, call := range newFixture(t).calls() {
 			_ = call
 			t.Run(fmt.Sprintf("%s/%s", status, name), func(t *testing.T) {
 				t.Parallel()
-				d := setup(t)
+				d := newFixture(t)
 				id := d.opened(t, d.rented, ticket.Other)
-				d.bring(t, id, ticket.Forwarded) // so that there is something to relay
+				d.bring(t, id, ticket.Forwarded) // a ticket that was never forwarded cannot be relayed
 				if status != ticket.Forwarded {
-					require.NoError(t, d.Close(t.Context(), d.reseller, id, ticket.Note{}))
-					require.NoError(t, d.Reopen(t.Context(), d.reseller, id, ticket.Note{}))
+					require.NoError(t, errorOf(d.Close(t.Context(), d.reseller, id, ticket.Note{})))
+					require.NoError(t, errorOf(d.Reopen(t.Context(), d.reseller, id, ticket.Note{})))
 					d.bring(t, id, status)
 				}
 				to, ok := tableSays(name, status)
@@ -294,7 +290,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// tableSays reads the published table.
+// tableSays returns what the status table says.
 func tableSays(name string, from ticket.Status) (to ticket.Status, ok bool) {
 	by := map[byte]dedicated.Role{'c': dedicated.Client, 'r': dedicated.Reseller}[name[0]]
 	op := name[2:]
@@ -302,7 +298,7 @@ func tableSays(name string, from ticket.Status) (to ticket.Status, ok bool) {
 		op = "Comment"
 	}
 	for _, row := range ticket.Transitions() {
-		if row.Op != op || row.By != 0 && row.By != by {
+		if string(row.Op) != op || row.By != 0 && row.By != by {
 			continue
 		}
 		for _, s := range row.From {

@@ -3,7 +3,6 @@ package ticket_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// refusal is the typed error in err.
+// refusal returns the typed error in err.
 func refusal(t *testing.T, err error) *ticket.Error {
 	t.Helper()
 	var e *ticket.Error
@@ -24,7 +23,7 @@ func refusal(t *testing.T, err error) *ticket.Error {
 	return e
 }
 
-// rackSpec is a kind with a field of each type.
+// rackSpec returns a kind with a field of each type.
 func rackSpec() ticket.KindSpec {
 	return ticket.KindSpec{Kind: "move_rack", Label: "Move to another rack", Fields: []ticket.Field{
 		{Name: "row", Label: "Row", Type: ticket.TypeText, Required: true, Min: 2, Max: 4},
@@ -38,7 +37,7 @@ func rackSpec() ticket.KindSpec {
 
 func TestOpenChecksFields(t *testing.T) {
 	t.Parallel()
-	d := setup(t, func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{rackSpec()} })
+	d := newFixture(t, func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{rackSpec()} })
 	raw := func(s string) map[string]json.RawMessage {
 		var m map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal([]byte(s), &m))
@@ -83,14 +82,14 @@ func TestOpenChecksFields(t *testing.T) {
 				assert.Contains(t, err.Error(), w.Field)
 			}
 			assert.Equal(t, tt.wrong, named)
-			assert.Equal(t, f, e.Form, "the draft comes back")
+			assert.Equal(t, f, e.Form, "the error has the draft")
 		})
 	}
 }
 
 func TestOpenNamesEverythingWrong(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	_, err := d.Open(t.Context(), d.client, ticket.Form{
 		ServerID: d.own, Kind: ticket.ExtraIPs, Subject: "a\nBcc: b", Text: "\x1b[31m",
 		Fields: map[string]json.RawMessage{"count": []byte(`0`), "version": []byte(`{`)},
@@ -106,10 +105,10 @@ func TestOpenNamesEverythingWrong(t *testing.T) {
 	assert.Equal(t, "Kind", refusal(t, err).Field)
 }
 
-// TestOpenManyUnknownFields: what is sent in bulk is not answered in bulk.
+// TestOpenManyUnknownFields: the error of a form with very many wrong fields stays short.
 func TestOpenManyUnknownFields(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	fields := map[string]json.RawMessage{"method": []byte(`"kick"`)}
 	for n := range 10_000 {
 		fields[fmt.Sprintf("f%05d", n)] = []byte(`1`)
@@ -118,14 +117,14 @@ func TestOpenManyUnknownFields(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	wrong := refusal(t, err).Wrong
 	require.Len(t, wrong, 1+ticket.MaxFields)
-	assert.Equal(t, "Fields.method", wrong[0].Field, "fields of the form are all named")
+	assert.Equal(t, "Fields.method", wrong[0].Field, "all fields of the form are named")
 	assert.Equal(t, "Fields.f00000", wrong[1].Field)
 	assert.Less(t, len(err.Error()), 10_000)
 }
 
 func TestOpenAgain(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	f := ticket.Form{
 		ID: uuid.New(), ServerID: d.own, Kind: ticket.ExtraIPs, Text: "soon",
 		Fields: map[string]json.RawMessage{"count": []byte(`2`)},
@@ -133,14 +132,14 @@ func TestOpenAgain(t *testing.T) {
 	first, err := d.Open(ctx, d.client, f)
 	require.NoError(t, err)
 	assert.Equal(t, "Additional IP addresses", first.Subject, "a blank subject is the kind's label")
-	require.NoError(t, d.Comment(ctx, d.reseller, first.ID, say("seen")))
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, first.ID, say("seen"))))
 	d.events(t)
 	again, err := d.Open(ctx, d.client, f)
 	require.NoError(t, err)
 	assert.Equal(t, first.ID, again.ID)
 	assert.Len(t, again.Thread, 2, "as it is stored")
 	kinds, _ := d.events(t)
-	assert.Empty(t, kinds, "nobody is told twice")
+	assert.Empty(t, kinds, "no event is recorded twice")
 
 	for name, other := range map[string]func(*ticket.Form){
 		"text":    func(f *ticket.Form) { f.Text = "later" },
@@ -159,62 +158,60 @@ func TestOpenAgain(t *testing.T) {
 
 func TestUniqueKinds(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	id := d.opened(t, d.own, ticket.Reboot)
 	d.opened(t, d.rented, ticket.Reboot)
 	_, err := d.Open(ctx, d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Text: "please"})
 	require.ErrorIs(t, err, ticket.ErrConflict)
 	e := refusal(t, err)
-	assert.Equal(t, id, e.OpenID)
-	assert.Equal(t, d.get(t, id).Ref, e.OpenRef)
-	assert.Contains(t, err.Error(), e.OpenRef)
+	require.NotNil(t, e.Existing)
+	assert.Equal(t, d.view(t, id), *e.Existing)
+	assert.Contains(t, err.Error(), e.Existing.Ref)
 	assert.Equal(t, "please", e.Form.Text)
 	d.opened(t, d.own, ticket.Other)
 	d.opened(t, d.own, ticket.Other)
 
 	d.bring(t, id, ticket.Done)
 	second := d.opened(t, d.own, ticket.Reboot)
-	err = d.Reopen(ctx, d.client, id, say("not yet"))
+	err = errorOf(d.Reopen(ctx, d.client, id, say("not yet")))
 	require.ErrorIs(t, err, ticket.ErrConflict)
 	e = refusal(t, err)
-	assert.Equal(t, second, e.OpenID)
+	require.NotNil(t, e.Existing)
+	assert.Equal(t, d.view(t, second), *e.Existing)
 	assert.Equal(t, say("not yet"), e.Note)
 
-	require.NoError(t, d.Close(ctx, d.client, id, ticket.Note{}))
-	require.ErrorIs(t, d.Comment(ctx, d.client, id, say("again")), ticket.ErrConflict, "a reply that reopens obeys it too")
-	require.NoError(t, d.Close(ctx, d.client, second, ticket.Note{}))
-	require.NoError(t, d.Comment(ctx, d.client, id, say("again")))
+	require.NoError(t, errorOf(d.Close(ctx, d.client, id, ticket.Note{})))
+	require.ErrorIs(t, errorOf(d.Comment(ctx, d.client, id, say("again"))), ticket.ErrConflict, "a comment that reopens is refused as well")
+	require.NoError(t, errorOf(d.Close(ctx, d.client, second, ticket.Note{})))
+	require.NoError(t, errorOf(d.Comment(ctx, d.client, id, say("again"))))
 	assert.NotEmpty(t, d.get(t, id).UniqueKey)
 }
 
-// TestKindBecomesUnique: tickets that were opened before hold no key, and go on.
+// TestKindBecomesUnique: tickets that were opened before have no key, and are not affected.
 func TestKindBecomesUnique(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	a, b := d.opened(t, d.own, ticket.Other), d.opened(t, d.own, ticket.Other)
 	m, err := ticket.New(ticket.Config{Store: d.store, Servers: d.servers, Clock: d.clock, Kinds: []ticket.KindSpec{
 		{Kind: ticket.Other, Label: "Other", Unique: true},
 	}})
 	require.NoError(t, err)
 	for _, id := range []uuid.UUID{a, b} {
-		require.NoError(t, m.Comment(t.Context(), d.client, id, say("go on")))
-		require.NoError(t, m.Confirm(t.Context(), d.reseller, id, say("yes")))
+		require.NoError(t, errorOf(m.Comment(t.Context(), d.client, id, say("go on"))))
+		require.NoError(t, errorOf(m.Confirm(t.Context(), d.reseller, id, say("yes"))))
 	}
 }
 
 func TestForms(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	off := errors.New("no reinstallations in December")
-	d := setup(t, func(c *ticket.Config) {
+	off := dedicated.Refuse("no reinstallations in December")
+	d := newFixture(t, func(c *ticket.Config) {
 		c.Kinds = []ticket.KindSpec{rackSpec(), {Kind: ticket.Reboot, Label: "Restart"}}
-		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, a dedicated.Actor, k ticket.Kind, s dedicated.Server) error {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, a dedicated.Actor, k ticket.Kind, _ dedicated.Server) error {
 			asked++
-			switch {
-			case k == ticket.Reinstall && a.Role == dedicated.Client:
+			if k == ticket.Reinstall && a.Role == dedicated.Client {
 				return off
-			case k == ticket.Upgrade && s.Owner.Provider == "Upstream Ltd":
-				panic("no table of " + s.Owner.Provider)
 			}
 			return nil
 		})
@@ -229,7 +226,7 @@ func TestForms(t *testing.T) {
 	}
 	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.Upgrade, ticket.Other, "move_rack"}, kinds(d.client, d.own))
 	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.Upgrade, ticket.Reinstall, ticket.Other, "move_rack"}, kinds(d.reseller, d.own))
-	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.CancelAtProvider, ticket.Other, "move_rack"}, kinds(d.client, d.rented))
+	assert.Equal(t, []ticket.Kind{ticket.Reboot, ticket.ExtraIPs, ticket.Upgrade, ticket.CancelAtProvider, ticket.Other, "move_rack"}, kinds(d.client, d.rented))
 
 	open := func(server uuid.UUID, k ticket.Kind) error {
 		_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: server, Kind: k})
@@ -239,10 +236,7 @@ func TestForms(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrForbidden)
 	require.ErrorIs(t, err, off)
 	require.ErrorContains(t, err, off.Error())
-	err = open(d.rented, ticket.Upgrade)
-	require.ErrorIs(t, err, ticket.ErrForbidden)
-	require.ErrorContains(t, err, "gate 1 panicked")
-	require.NotContains(t, err.Error(), "Upstream Ltd", "the owner that the gate was shown")
+	require.NotErrorIs(t, err, ticket.ErrHost)
 	require.ErrorIs(t, open(d.own, ticket.CancelAtProvider), ticket.ErrForbidden)
 	require.NoError(t, open(d.rented, ticket.CancelAtProvider))
 	asked = 0
@@ -283,13 +277,13 @@ func TestNew(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
-// TestGateShuts: a kind that is switched off takes no new requests; open ones finish, and a repeat finds what is stored.
-func TestGateShuts(t *testing.T) {
+// TestGateSwitchesAKindOff: a gate refuses new tickets of a kind. Open ones are not affected, and a repeat returns the stored one.
+func TestGateSwitchesAKindOff(t *testing.T) {
 	t.Parallel()
-	shut, off := false, errors.New("no reboots this week")
-	d := setup(t, func(c *ticket.Config) {
+	closed, off := false, dedicated.Refuse("no reboots this week")
+	d := newFixture(t, func(c *ticket.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, ticket.Kind, dedicated.Server) error {
-			if shut {
+			if closed {
 				return off
 			}
 			return nil
@@ -298,26 +292,26 @@ func TestGateShuts(t *testing.T) {
 	ctx, f := t.Context(), ticket.Form{ID: uuid.New(), ServerID: d.own, Kind: ticket.Reboot}
 	v, err := d.Open(ctx, d.client, f)
 	require.NoError(t, err)
-	shut = true
+	closed = true
 	again, err := d.Open(ctx, d.client, f)
 	require.NoError(t, err)
 	assert.Equal(t, v, again)
-	require.NoError(t, d.Confirm(ctx, d.reseller, v.ID, say("yes")))
-	require.NoError(t, d.Complete(ctx, d.reseller, v.ID, ticket.Note{}))
-	require.NoError(t, d.Reopen(ctx, d.client, v.ID, say("not yet")))
-	require.NoError(t, d.Close(ctx, d.client, v.ID, ticket.Note{}))
+	require.NoError(t, errorOf(d.Confirm(ctx, d.reseller, v.ID, say("yes"))))
+	require.NoError(t, errorOf(d.Complete(ctx, d.reseller, v.ID, ticket.Note{})))
+	require.NoError(t, errorOf(d.Reopen(ctx, d.client, v.ID, say("not yet"))))
+	require.NoError(t, errorOf(d.Close(ctx, d.client, v.ID, ticket.Note{})))
 	_, err = d.Open(ctx, d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Text: "please"})
 	require.ErrorIs(t, err, off)
 	assert.Equal(t, "please", refusal(t, err).Form.Text)
 }
 
-// TestHostileNames: a host's own table of servers may hold anything; what is refused elsewhere is neutralised here.
+// TestHostileNames: a host's table of servers may contain any text. Unsafe characters are replaced.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	server := d.add(dedicated.Owner{Provider: "Up\r\nBcc: x", Reference: "a\u2028b" + strings.Repeat("ß", 500)}, "web\r\nBcc: victim@example.com\u202e")
 	id := d.opened(t, server, ticket.Other)
-	require.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
+	require.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
 	got := d.get(t, id)
 	for _, line := range []string{got.ServerName, got.Upstream.Provider, got.Upstream.Reference} {
 		assert.NotContains(t, line, "\n")

@@ -2,21 +2,21 @@ package ticket
 
 import "time"
 
-// The range of priorities, and what a ticket is opened with.
+// The range of priorities, and the priority of a new ticket.
 const (
 	LowestPriority  = 1
 	DefaultPriority = 50
 	HighestPriority = 99
 )
 
-// aging is how long a ticket waits until its priority has risen by one. It is whole microseconds, so that all sums below
+// aging is how long a ticket waits until its priority has risen by one. It is in whole microseconds, so that all sums below
 // are exact.
 type aging time.Duration
 
 const day = 24 * time.Hour
 
-// newAging: 0 is DefaultAgingPerDay. A negative rate, or priorities would tie for ever, is one in ten years: the order is by
-// priority, then by age.
+// newAging returns the aging for a number of points a day; 0 is DefaultAgingPerDay. A negative number stands for one point in
+// ten years instead of none, so that tickets are still sorted by priority and then by age.
 func newAging(perDay int) aging {
 	switch {
 	case perDay == 0:
@@ -27,15 +27,15 @@ func newAging(perDay int) aging {
 	return aging(max((day / time.Duration(perDay)).Truncate(time.Microsecond), time.Microsecond))
 }
 
-// urgentAt is when waiting will have raised a priority that was set at since to the highest.
+// urgentAt returns the instant at which a priority that was set at since will have risen to the highest.
 func (g aging) urgentAt(priority int, since time.Time) time.Time {
 	for ; priority < HighestPriority; priority++ {
-		since = since.Add(time.Duration(g)) // the sum may be longer than a Duration holds
+		since = since.Add(time.Duration(g)) // the sum may be longer than a Duration can be
 	}
 	return since
 }
 
-// at is what the priority has risen to by now.
+// at returns the priority at now of a ticket that was given a priority and has this UrgentAt.
 func (g aging) at(priority int, urgentAt, now time.Time) int {
 	risen := HighestPriority
 	for ; risen > priority && now.Before(urgentAt); risen-- {
@@ -44,7 +44,8 @@ func (g aging) at(priority int, urgentAt, now time.Time) int {
 	return risen
 }
 
-// reaches is the latest UrgentAt of a ticket whose priority is at least this by now.
-func (g aging) reaches(priority int, now time.Time) time.Time {
-	return g.urgentAt(priority, now)
+// risen returns the ticket with its priority as it stands at now.
+func (g aging) risen(t Ticket, now time.Time) Ticket {
+	t.Priority = g.at(t.Priority, t.UrgentAt, now)
+	return t
 }

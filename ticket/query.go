@@ -1,116 +1,134 @@
 package ticket
 
 import (
-	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/text"
-	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// View returns what the ticket's client sees of it, to that client, also when the server has left it, and to the reseller.
-func (m *Manager) View(ctx context.Context, a dedicated.Actor, id uuid.UUID) (View, error) {
-	t, err := m.seen(ctx, a, "View", id)
-	if err != nil {
-		return View{}, asError("View", id, err)
-	}
-	return t.view(), nil
+// Query selects the tickets of one reseller to list or count. The zero value selects all of them, the most urgent first. All
+// criteria must match.
+type Query struct {
+	Text        string         // words that must all be found: see Query.Words and Ticket.SearchText; "": any
+	Kinds       []Kind         // one of these; empty: any
+	States      []Status       // one of these; empty: any
+	ClientID    uuid.UUID      // nil: any
+	ServerID    uuid.UUID      // nil: any
+	Assignee    uuid.UUID      // nil: any
+	MinPriority int            // for a Manager: as waiting has raised it until now; for a Store: as it was set. 0: any
+	UrgentBy    time.Time      // UrgentAt not after this; zero: any. A Manager expresses MinPriority by it
+	WaitingOn   dedicated.Role // what Ticket.WaitingOn returns: Client or Reseller; 0: any
+	Sort        string         // "urgency" or "": by UrgentAt; "age": by OpenedAt; ties by ID
+	Public      bool           // search only subject, public comments, server name and ID, and Ref; Views sets it for clients
+	Limit       int            // the most tickets on a page; 0: the Store's default; above the Store's maximum: that maximum
+	After       string         // the cursor that the page before returned; "": the first page
 }
 
-// Views lists tickets as their clients see them; next is the cursor for Query.After, "" at the end. A client gets its own,
-// oldest first: Public is set, a Status of Confirmed finds what is forwarded too and Forwarded nothing, and Assignee,
-// MinPriority, UrgentBy and sorting by urgency are ErrForbidden, so that neither criteria nor order tell what a View does
-// not. The reseller may search as in Tickets.
-func (m *Manager) Views(ctx context.Context, a dedicated.Actor, q Query) (items []View, next string, err error) {
-	const op = "Views"
-	tickets, next, err := m.list(ctx, a, op, q)
-	if err != nil {
-		return nil, "", asError(op, uuid.Nil, err)
+// Words returns the words of the query's Text, in lower case. A ticket matches if its SearchText contains each of them.
+func (q Query) Words() []string { return strings.Fields(strings.ToLower(q.Text)) }
+
+// SearchText returns the text in which a search looks for words, in lower case: the subject, the reference, the name and the ID of
+// the server, and the public comments. If public is false, it also has the internal comments, and of the upstream thread the
+// comments, the provider and both references. A Store may keep both texts beside the ticket.
+func (t Ticket) SearchText(public bool) string {
+	parts := []string{t.Subject, t.Ref, t.ServerName, t.ServerID.String()}
+	add := func(thread []Comment) {
+		for _, c := range thread {
+			if !public || !c.Internal {
+				parts = append(parts, c.Text)
+			}
+		}
 	}
-	for _, t := range tickets {
-		items = append(items, t.view())
+	add(t.Thread)
+	if t.Upstream != nil && !public {
+		parts = append(parts, t.Upstream.Ref, t.Upstream.Provider, t.Upstream.Reference)
+		add(t.Upstream.Thread)
 	}
-	return items, next, nil
+	return strings.ToLower(strings.Join(parts, "\n"))
 }
 
-func (m *Manager) list(ctx context.Context, a dedicated.Actor, op string, q Query) ([]Ticket, string, error) {
-	if !a.IsClient(a.ResellerID, a.ID) {
-		return m.search(ctx, a, op, q)
+// check refuses a query that no list takes. Only Managers check queries; a Store checks the cursor.
+func (q Query) check(op Op) error {
+	var found []FieldError
+	add := func(field, format string, args ...any) {
+		found = append(found, FieldError{field, fmt.Sprintf(format, args...)})
 	}
-	if err := q.check(op); err != nil {
-		return nil, "", err
+	if err := text.Block("Text", q.Text, MaxSearch); err != nil {
+		add("Text", "%v", err)
 	}
-	q, possible, err := q.forClient(op, a.ID)
-	if err != nil || !possible {
-		return nil, "", err
+	for _, k := range q.Kinds {
+		if !identifier.MatchString(string(k)) { // a kind that is no longer registered is allowed
+			add("Kinds", "%.64q is not the name of a kind", k)
+		}
 	}
-	return m.store.Tickets(ctx, a.ResellerID, q)
+	for _, s := range q.States {
+		if !slices.Contains(Statuses(), s) {
+			add("States", "%.20q is not a status: want %s", s, text.Or(Statuses()))
+		}
+	}
+	if q.MinPriority < 0 || q.MinPriority > HighestPriority {
+		add("MinPriority", "%d, expected %d to %d, or 0 for any", q.MinPriority, LowestPriority, HighestPriority)
+	}
+	if q.WaitingOn > dedicated.Reseller {
+		add("WaitingOn", "expected Client, Reseller, or 0 for any")
+	}
+	switch q.Sort {
+	case "", "urgency", "age":
+	default:
+		add("Sort", `%.20q: want "", "urgency" or "age"`, q.Sort)
+	}
+	if q.Limit < 0 {
+		add("Limit", "%d is negative", q.Limit)
+	}
+	if e := invalidFields(op, found); e != nil {
+		return e
+	}
+	return nil
 }
 
-// Ticket returns a ticket with everything that the reseller knows of it, to the reseller alone. Priority is as it stands
-// now, waiting included.
-func (m *Manager) Ticket(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Ticket, error) {
-	const op = "Ticket"
-	t, err := m.seen(ctx, a, op, id)
-	if err != nil {
-		return Ticket{}, asError(op, id, err)
+// sort returns the name of the list that the query's pages belong to, and the time that it is sorted by.
+func (q Query) sort() (list string, sortTime func(*Ticket) time.Time) {
+	if q.Sort == "age" {
+		return "tickets by age", func(t *Ticket) time.Time { return t.OpenedAt }
 	}
-	if !a.Manages(t.ResellerID) {
-		return Ticket{}, nobody(op, a)
-	}
-	t.Priority = m.aging.at(t.Priority, t.UrgentAt, m.now())
-	return t, nil
+	return "tickets by urgency", func(t *Ticket) time.Time { return t.UrgentAt }
 }
 
-// Tickets lists the actor's reseller's tickets, to the reseller alone: by urgency or by age, ties by ID; next is the cursor
-// for Query.After, "" at the end. Priority and MinPriority are as they stand now, waiting included. A cursor that is not
-// this list's and whatever else is wrong with the Query are ErrInvalid.
-func (m *Manager) Tickets(ctx context.Context, a dedicated.Actor, q Query) (items []Ticket, next string, err error) {
-	const op = "Tickets"
-	items, next, err = m.search(ctx, a, op, q)
-	return items, next, asError(op, uuid.Nil, err)
+// matcher returns what a Store answers the query by. It compares the text last, because that costs most.
+func (q Query) matcher() func(*Ticket) bool {
+	words := q.Words()
+	return func(t *Ticket) bool {
+		return (len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.Kind)) &&
+			(len(q.States) == 0 || slices.Contains(q.States, t.Status)) &&
+			(q.ClientID == uuid.Nil || q.ClientID == t.ClientID) &&
+			(q.ServerID == uuid.Nil || q.ServerID == t.ServerID) &&
+			(q.Assignee == uuid.Nil || q.Assignee == t.Assignee) &&
+			t.Priority >= q.MinPriority &&
+			(q.UrgentBy.IsZero() || !t.UrgentAt.After(q.UrgentBy)) &&
+			(q.WaitingOn == 0 || q.WaitingOn == t.WaitingOn()) &&
+			(len(words) == 0 || containsAll(t.SearchText(q.Public), words))
+	}
 }
 
-// Counts counts the actor's reseller's tickets that Tickets would list, by status, to the reseller alone. Limit and After
-// are not looked at. A status without tickets has no entry.
-func (m *Manager) Counts(ctx context.Context, a dedicated.Actor, q Query) (map[Status]int, error) {
-	const op = "Counts"
-	if !a.Manages(a.ResellerID) {
-		return nil, nobody(op, a)
+func containsAll(s string, words []string) bool {
+	for _, word := range words {
+		if !strings.Contains(s, word) {
+			return false
+		}
 	}
-	if err := q.check(op); err != nil {
-		return nil, err
-	}
-	counts, err := m.store.Counts(ctx, a.ResellerID, m.asOf(q, m.now()))
-	return counts, asError(op, uuid.Nil, err)
+	return true
 }
 
-func (m *Manager) search(ctx context.Context, a dedicated.Actor, op string, q Query) ([]Ticket, string, error) {
-	if !a.Manages(a.ResellerID) {
-		return nil, "", nobody(op, a)
-	}
-	if err := q.check(op); err != nil {
-		return nil, "", err
-	}
-	now := m.now()
-	items, next, err := m.store.Tickets(ctx, a.ResellerID, m.asOf(q, now))
-	for i, t := range items {
-		items[i].Priority = m.aging.at(t.Priority, t.UrgentAt, now)
-	}
-	return items, next, err
-}
-
-func (m *Manager) now() time.Time { return zone.Instant(m.clock.Now()) }
-
-// asOf makes a priority that waiting raises into the instant that the store compares.
-func (m *Manager) asOf(q Query, now time.Time) Query {
+// asOf expresses MinPriority, which waiting raises, by the instant that a Store compares.
+func (q Query) asOf(g aging, now time.Time) Query {
 	if q.MinPriority > LowestPriority {
-		by := m.aging.reaches(q.MinPriority, now)
+		by := g.urgentAt(q.MinPriority, now)
 		if q.UrgentBy.IsZero() || by.Before(q.UrgentBy) {
 			q.UrgentBy = by
 		}
@@ -119,40 +137,8 @@ func (m *Manager) asOf(q Query, now time.Time) Query {
 	return q
 }
 
-// check refuses a query that no list takes.
-func (q Query) check(op string) error {
-	var found []FieldError
-	if err := text.Block("Text", q.Text, MaxSearch); err != nil {
-		found = append(found, FieldError{"Text", err.Error()})
-	}
-	if q.MinPriority < 0 || q.MinPriority > HighestPriority {
-		msg := fmt.Sprintf("%d: %d to %d, or 0 for any", q.MinPriority, LowestPriority, HighestPriority)
-		found = append(found, FieldError{"MinPriority", msg})
-	}
-	for _, k := range q.Kinds {
-		if !identifier.MatchString(string(k)) { // one that is registered no more is still looked for
-			found = append(found, FieldError{"Kinds", fmt.Sprintf("%.64q is not the name of a kind", k)})
-		}
-	}
-	for _, s := range q.States {
-		if !slices.Contains(statuses(), s) {
-			found = append(found, FieldError{"Statuses", fmt.Sprintf("%.20q is not a status", s)})
-		}
-	}
-	if q.WaitingOn > dedicated.Reseller {
-		found = append(found, FieldError{"WaitingOn", "Client, Reseller, or 0 for any"})
-	}
-	if _, _, err := q.order(); err != nil {
-		found = append(found, FieldError{"Sort", fmt.Sprintf(`%.20q is none of "", "urgency", "age"`, q.Sort)})
-	}
-	if e := wrong(op, found); e != nil {
-		return e
-	}
-	return nil
-}
-
-// forClient narrows a query to what the client may know; false where nothing can match.
-func (q Query) forClient(op string, client uuid.UUID) (Query, bool, error) {
+// forClient narrows a query to what the client may know. possible is false if no ticket can match.
+func (q Query) forClient(op Op, client uuid.UUID) (narrowed Query, possible bool, err error) {
 	secrets := []struct {
 		field string
 		used  bool
@@ -164,25 +150,29 @@ func (q Query) forClient(op string, client uuid.UUID) (Query, bool, error) {
 	}
 	for _, s := range secrets {
 		if s.used {
-			return q, false, &Error{Op: op, Field: s.field, Err: ErrForbidden, Msg: s.field + " is the reseller's to know: a client lists by age"}
+			return q, false, &Error{Op: op, Field: s.field, Err: ErrForbidden,
+				Msg: fmt.Sprintf("%s: only the reseller may search or sort by it; a client lists by age", s.field)}
 		}
 	}
 	if q.ClientID != uuid.Nil && q.ClientID != client {
 		return q, false, nil
 	}
 	q.ClientID, q.Public, q.Sort = client, true, "age"
-	return q.publicStatuses()
+	q, possible = q.forPublicStatuses()
+	return q, possible, nil
 }
 
-// publicStatuses makes the statuses that a client sees into those that are stored, and whom a ticket waits on, which a
-// forwarded one would tell apart, into statuses.
-func (q Query) publicStatuses() (Query, bool, error) {
+// forPublicStatuses replaces the statuses that a client sees by the stored ones. It expresses WaitingOn by statuses as well,
+// because WaitingOn differs between a forwarded and a confirmed ticket.
+func (q Query) forPublicStatuses() (narrowed Query, possible bool) {
+	if len(q.States) == 0 && q.WaitingOn == 0 {
+		return q, true
+	}
 	waiting := map[dedicated.Role][]Status{
 		0:                  {Open, NeedsDetails, Confirmed, Done, Rejected, Closed},
 		dedicated.Client:   {NeedsDetails},
 		dedicated.Reseller: {Open, Confirmed},
 	}[q.WaitingOn]
-	filtered := len(q.States) > 0 || q.WaitingOn != 0
 	var stored []Status
 	for _, s := range waiting {
 		if len(q.States) > 0 && !slices.Contains(q.States, s) {
@@ -194,8 +184,5 @@ func (q Query) publicStatuses() (Query, bool, error) {
 		}
 	}
 	q.WaitingOn, q.States = 0, stored
-	if !filtered {
-		q.States = nil
-	}
-	return q, len(stored) > 0, nil
+	return q, len(stored) > 0
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// TestOpenRace: of many that open a unique kind at once one wins, and the others learn which.
+// TestOpenRace: of several concurrent Opens of a unique kind, one succeeds. The errors of the others have its ticket.
 func TestOpenRace(t *testing.T) {
 	t.Parallel()
 	for range 200 {
-		d := setup(t)
+		d := newFixture(t)
 		start, results := make(chan struct{}), make(chan error, 4)
 		ids := make(chan uuid.UUID, 4)
 		var all sync.WaitGroup
@@ -45,24 +45,24 @@ func TestOpenRace(t *testing.T) {
 				continue
 			}
 			require.ErrorIs(t, err, ticket.ErrConflict)
-			require.Equal(t, winner, refusal(t, err).OpenID)
+			require.Equal(t, winner, refusal(t, err).Existing.ID)
 		}
 		require.Equal(t, 1, won)
 	}
 }
 
-// TestReopenRace: of one that is opened again and one that is opened at once one wins, and the other learns which.
+// TestReopenRace: of a concurrent Reopen and Open of a unique kind, one succeeds. The error of the other has its ticket.
 func TestReopenRace(t *testing.T) {
 	t.Parallel()
 	for range 200 {
-		d := setup(t)
+		d := newFixture(t)
 		old := d.opened(t, d.own, ticket.Reboot)
 		d.bring(t, old, ticket.Closed)
 		form := ticket.Form{ID: uuid.New(), ServerID: d.own, Kind: ticket.Reboot}
 		start, reopened, opened := make(chan struct{}), make(chan error, 1), make(chan error, 1)
 		go func() {
 			<-start
-			reopened <- d.Reopen(t.Context(), d.client, old, ticket.Note{})
+			reopened <- errorOf(d.Reopen(t.Context(), d.client, old, ticket.Note{}))
 		}()
 		go func() {
 			<-start
@@ -70,28 +70,28 @@ func TestReopenRace(t *testing.T) {
 			opened <- err
 		}()
 		close(start)
-		lost, winner := <-reopened, form.ID
+		failure, winner := <-reopened, form.ID
 		if err := <-opened; err != nil {
-			require.NoError(t, lost)
-			lost, winner = err, old
+			require.NoError(t, failure)
+			failure, winner = err, old
 		}
-		require.ErrorIs(t, lost, ticket.ErrConflict)
-		require.Equal(t, winner, refusal(t, lost).OpenID)
+		require.ErrorIs(t, failure, ticket.ErrConflict)
+		require.Equal(t, winner, refusal(t, failure).Existing.ID)
 	}
 }
 
-// TestForwardRace: two that forward at once start one upstream thread, with both entries.
+// TestForwardRace: two concurrent Forwards start one upstream thread with both entries.
 func TestForwardRace(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		d := setup(t)
+		d := newFixture(t)
 		id := d.opened(t, d.rented, ticket.Other)
 		start := make(chan struct{})
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
 				<-start
-				assert.NoError(t, d.Forward(t.Context(), d.reseller, id, ticket.Note{}))
+				assert.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
 			})
 		}
 		close(start)
@@ -105,17 +105,17 @@ func TestForwardRace(t *testing.T) {
 	}
 }
 
-// TestDecisionRace: of a confirmation and a rejection at once, the one that comes second is decided again: a confirmed ticket
-// may still be rejected, a rejected one not confirmed.
+// TestDecisionRace: of a concurrent Confirm and Reject, the second one is decided again. A confirmed ticket may be rejected, but a
+// rejected one may not be confirmed.
 func TestDecisionRace(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		d := setup(t)
+		d := newFixture(t)
 		id := d.opened(t, d.own, ticket.Other)
 		start, results := make(chan struct{}), make(chan error, 2)
 		for _, call := range []func() error{
-			func() error { return d.Confirm(t.Context(), d.reseller, id, say("yes")) },
-			func() error { return d.Reject(t.Context(), d.reseller, id, say("no")) },
+			func() error { return errorOf(d.Confirm(t.Context(), d.reseller, id, say("yes"))) },
+			func() error { return errorOf(d.Reject(t.Context(), d.reseller, id, say("no"))) },
 		} {
 			go func() {
 				<-start

@@ -18,22 +18,22 @@ import (
 
 var vocabulary = []string{"alpha", "Beta", "gamma", "DELTA", "über", "10%", "a_b", "reboot"}
 
-// library is a store full of random tickets, of two resellers.
-type library struct {
-	*desk
+// searchFixture is a fixture with random tickets of several resellers.
+type searchFixture struct {
+	*fixture
 	rnd     *rand.Rand
 	all     []ticket.Ticket
 	clients []dedicated.Actor
 	staff   []uuid.UUID
-	places  []uuid.UUID // servers
+	hosts   []uuid.UUID // servers
 }
 
-func newLibrary(t *testing.T, seed uint64, n int) *library {
-	l := &library{desk: setup(t), rnd: rand.New(rand.NewPCG(seed, 3))}
+func newSearchFixture(t *testing.T, seed uint64, n int) *searchFixture {
+	l := &searchFixture{fixture: newFixture(t), rnd: rand.New(rand.NewPCG(seed, 3))}
 	for range 3 {
 		l.clients = append(l.clients, dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: l.reseller.ResellerID})
 		l.staff = append(l.staff, uuid.New())
-		l.places = append(l.places, uuid.New())
+		l.hosts = append(l.hosts, uuid.New())
 	}
 	for range n {
 		l.put(t)
@@ -43,7 +43,7 @@ func newLibrary(t *testing.T, seed uint64, n int) *library {
 
 func pick[E any](rnd *rand.Rand, from []E) E { return from[rnd.IntN(len(from))] }
 
-func (l *library) text() string {
+func (l *searchFixture) text() string {
 	var words []string
 	for range l.rnd.IntN(4) {
 		words = append(words, pick(l.rnd, vocabulary))
@@ -51,7 +51,7 @@ func (l *library) text() string {
 	return strings.Join(words, " ")
 }
 
-func (l *library) comments(internal func() bool) []ticket.Comment {
+func (l *searchFixture) comments(internal func() bool) []ticket.Comment {
 	var thread []ticket.Comment
 	for range l.rnd.IntN(4) {
 		thread = append(thread, ticket.Comment{
@@ -61,14 +61,14 @@ func (l *library) comments(internal func() bool) []ticket.Comment {
 	return thread
 }
 
-// put stores one more ticket. Times repeat, so that ties are broken by ID.
-func (l *library) put(t *testing.T) {
+// put stores one more ticket. Times repeat, so that the order of ties is tested.
+func (l *searchFixture) put(t *testing.T) {
 	hours := func() time.Time { return l.clock.Now().Add(time.Duration(l.rnd.IntN(20)-10) * time.Hour) }
 	client := pick(l.rnd, l.clients)
 	one := ticket.Ticket{
-		ID: uuid.New(), ResellerID: client.ResellerID, ClientID: client.ID, ServerID: pick(l.rnd, l.places),
+		ID: uuid.New(), ResellerID: client.ResellerID, ClientID: client.ID, ServerID: pick(l.rnd, l.hosts),
 		Ref: fmt.Sprint("T-", l.rnd.IntN(30)), ServerName: "node-" + pick(l.rnd, vocabulary), Subject: l.text(),
-		Kind: pick(l.rnd, []ticket.Kind{ticket.Reboot, ticket.Other, "gone"}), Status: pick(l.rnd, allStatuses()),
+		Kind: pick(l.rnd, []ticket.Kind{ticket.Reboot, ticket.Other, "gone"}), Status: pick(l.rnd, ticket.Statuses()),
 		Thread: l.comments(func() bool { return l.rnd.IntN(2) == 0 }), Assignee: pick(l.rnd, append(l.staff, uuid.Nil)),
 		Priority: 1 + l.rnd.IntN(80), UrgentAt: hours(), OpenedAt: hours(),
 	}
@@ -85,26 +85,26 @@ func (l *library) put(t *testing.T) {
 	l.all = append(l.all, one)
 }
 
-func (l *library) query() ticket.Query {
+func (l *searchFixture) query() ticket.Query {
 	q := ticket.Query{Text: strings.ToUpper(l.text()), Sort: pick(l.rnd, []string{"", "urgency", "age"}), Public: l.rnd.IntN(4) == 0}
 	maybe := func(set func()) {
 		if l.rnd.IntN(4) == 0 {
 			set()
 		}
 	}
-	maybe(func() { q.Text = pick(l.rnd, []string{"t-1", "node", "u-", pick(l.rnd, l.places).String()[:6]}) })
+	maybe(func() { q.Text = pick(l.rnd, []string{"t-1", "node", "u-", pick(l.rnd, l.hosts).String()[:6]}) })
 	maybe(func() { q.Kinds = []ticket.Kind{ticket.Reboot, "gone"} })
-	maybe(func() { q.States = []ticket.Status{pick(l.rnd, allStatuses()), pick(l.rnd, allStatuses())} })
+	maybe(func() { q.States = []ticket.Status{pick(l.rnd, ticket.Statuses()), pick(l.rnd, ticket.Statuses())} })
 	maybe(func() { q.ClientID = pick(l.rnd, l.clients).ID })
-	maybe(func() { q.ServerID = pick(l.rnd, l.places) })
+	maybe(func() { q.ServerID = pick(l.rnd, l.hosts) })
 	maybe(func() { q.Assignee = pick(l.rnd, l.staff) })
 	maybe(func() { q.MinPriority = l.rnd.IntN(100) })
 	maybe(func() { q.WaitingOn = dedicated.Role(1 + l.rnd.IntN(2)) })
 	return q
 }
 
-// risen is the priority by another way: hour by hour, at 24 a day.
-func (l *library) risen(one ticket.Ticket) int {
+// risen computes the priority in another way: hour by hour, at 24 a day.
+func (l *searchFixture) risen(one ticket.Ticket) int {
 	left := one.UrgentAt.Sub(l.clock.Now())
 	p := 99
 	for ; left > 0; left -= time.Hour {
@@ -113,8 +113,8 @@ func (l *library) risen(one ticket.Ticket) int {
 	return max(p, one.Priority)
 }
 
-// matches reads every ticket from end to end.
-func (l *library) matches(one ticket.Ticket, q ticket.Query, hidden bool) bool {
+// matches reports whether a ticket matches a query, by reading all of it.
+func (l *searchFixture) matches(one ticket.Ticket, q ticket.Query, hidden bool) bool {
 	var text []string
 	text = append(text, one.Subject, one.Ref, one.ServerName, one.ServerID.String())
 	for _, c := range one.Thread {
@@ -167,7 +167,7 @@ func waits(one ticket.Ticket) dedicated.Role {
 	return 0
 }
 
-func (l *library) wanted(q ticket.Query, hidden bool) []uuid.UUID {
+func (l *searchFixture) wanted(q ticket.Query, hidden bool) []uuid.UUID {
 	var found []ticket.Ticket
 	for _, one := range l.all {
 		if l.matches(one, q, hidden) {
@@ -191,19 +191,19 @@ func (l *library) wanted(q ticket.Query, hidden bool) []uuid.UUID {
 	return ids
 }
 
-// hourly raises a priority by one each hour, so that ages are easy to work out.
-func hourly(t *testing.T, d *desk) *ticket.Manager {
+// hourly returns a Manager that raises a priority by one each hour.
+func hourly(t *testing.T, d *fixture) *ticket.Manager {
 	m, err := ticket.New(ticket.Config{Store: d.store, Servers: d.servers, Clock: d.clock, AgingPerDay: 24})
 	require.NoError(t, err)
 	return m
 }
 
-// TestSearch compares lists, pages and counts with a walk over everything.
+// TestSearch compares lists, pages and counts with a comparison of every ticket.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
-		l := newLibrary(t, seed, 80)
-		m := hourly(t, l.desk)
+		l := newSearchFixture(t, seed, 80)
+		m := hourly(t, l.fixture)
 		for range 60 {
 			q := l.query()
 			want := l.wanted(q, !q.Public)
@@ -231,11 +231,11 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestClientSearch does the same for a client, to whom what is forwarded is confirmed.
+// TestClientSearch does the same for a client, for whom a forwarded ticket is confirmed.
 func TestClientSearch(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
-		l := newLibrary(t, seed, 80)
+		l := newSearchFixture(t, seed, 80)
 		for range 60 {
 			client, q := pick(l.rnd, l.clients), l.query()
 			q.Assignee, q.MinPriority, q.Sort = uuid.Nil, 0, pick(l.rnd, []string{"", "age"})
@@ -255,30 +255,30 @@ func TestClientSearch(t *testing.T) {
 	}
 }
 
-// wantedBy looks at the tickets as the client does, each with its status changed to what the client sees.
-func (l *library) wantedBy(client dedicated.Actor, q ticket.Query) []uuid.UUID {
+// wantedBy returns the tickets that a client should find. It compares the statuses that the client sees.
+func (l *searchFixture) wantedBy(client dedicated.Actor, q ticket.Query) []uuid.UUID {
 	if q.ClientID != uuid.Nil && q.ClientID != client.ID {
 		return []uuid.UUID{}
 	}
-	seen := &library{desk: l.desk}
+	visible := &searchFixture{fixture: l.fixture}
 	for _, one := range l.all {
 		if one.Status == ticket.Forwarded {
 			one.Status = ticket.Confirmed
 		}
 		if q.WaitingOn == dedicated.Reseller && one.Status != ticket.Open && one.Status != ticket.Confirmed {
-			continue // who has the last word on what is settled is not a client's question
+			continue // a client's WaitingOn does not include tickets that are done or rejected
 		}
-		seen.all = append(seen.all, one)
+		visible.all = append(visible.all, one)
 	}
 	q.ClientID, q.Sort = client.ID, "age"
-	return seen.wanted(q, false)
+	return visible.wanted(q, false)
 }
 
-// TestPagesStandStill: priorities rise and tickets come while somebody pages; each that was there is met once.
-func TestPagesStandStill(t *testing.T) {
+// TestPagesAreStable: priorities rise and tickets are added between pages. Each ticket that was there is returned once.
+func TestPagesAreStable(t *testing.T) {
 	t.Parallel()
-	l := newLibrary(t, 1, 60)
-	m := hourly(t, l.desk)
+	l := newSearchFixture(t, 1, 60)
+	m := hourly(t, l.fixture)
 	want := l.wanted(ticket.Query{}, true)
 	times := map[uuid.UUID]int{}
 	for q := (ticket.Query{Limit: 7}); ; {

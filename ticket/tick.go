@@ -5,97 +5,88 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
+	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 const (
-	batch = 100             // tickets claimed and committed at once
-	lease = 5 * time.Minute // until another process may take over
+	lease     = 5 * time.Minute // how long a claim lasts
+	batchSize = 100             // how many tickets are claimed and committed at once
 )
 
-// retry is when a ticket is looked at again that could not be decided on.
-var retry = backoff.Policy{First: 10 * time.Minute, Max: 10 * time.Minute}
+// retryBackoff is how long a failed ticket waits. Tickets do not count their failures, so it does not grow.
+func retryBackoff() backoff.Policy {
+	return backoff.Policy{First: 10 * time.Minute, Max: 10 * time.Minute}
+}
 
-// Tick closes what was answered long enough ago, reminds the reseller, once, of what waits too long for its first answer,
-// and closes what a departed server left behind. It goes on past a ticket that fails, which is looked at again some minutes
-// later, and joins the errors. next is when the next ticket is due; zero: none is.
+var _ dedicated.Ticker = (*Manager)(nil)
+
+// Tick does everything that is due, the oldest first, a bounded batch at a time. It closes tickets that were answered long enough
+// ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server
+// that has left its client, if neither CloseServer nor the Subscriber did.
+//
+// If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A
+// second Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is
+// planned. Other processes may call Tick at the same time. The errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
-	const op = "Tick"
 	now := m.now()
-	var failures []error
+	var errs []error
 	for {
-		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batch)
+		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batchSize)
 		if err != nil {
-			failures = append(failures, err)
-			break
+			return time.Time{}, errors.Join(append(errs, report(OpTick, uuid.Nil, uuid.Nil, err))...)
 		}
 		if len(due.Tickets) == 0 {
-			next = due.Next
-			break
+			return due.Next, errors.Join(errs...)
 		}
-		failures = append(failures, m.ripen(ctx, due.Tickets, now)...)
+		errs = append(errs, m.processBatch(ctx, due.Tickets, now))
 	}
-	if err := errors.Join(failures...); err != nil {
-		return next, &Error{Op: op, Msg: op + ": " + err.Error(), Err: err}
-	}
-	return next, nil
 }
 
-// ripen does what is due on claimed tickets: all in one Commit, or one by one where that one fails, so that no ticket keeps
-// the others of its batch from being done. Who changed a ticket meanwhile has planned it anew; where the store fails, the
-// lease ends by itself.
-func (m *Manager) ripen(ctx context.Context, due []Ticket, now time.Time) []error {
-	var failures []error
-	var changes []Change
-	for _, t := range due {
-		s, err := m.due(ctx, t, now)
+// processBatch does what is due of claimed tickets, in one commit. A ticket that somebody changed meanwhile was planned anew by
+// that change.
+func (m *Manager) processBatch(ctx context.Context, claimed []Ticket, now time.Time) error {
+	wanted := map[uuid.UUID][]uuid.UUID{}
+	for _, t := range claimed {
+		wanted[t.ResellerID] = append(wanted[t.ResellerID], t.ServerID)
+	}
+	servers := inventory.Prefetch(ctx, m.servers, wanted)
+	var errs []error
+	items := make([]manage.Item[Change], len(claimed))
+	for i, t := range claimed {
+		change, err := m.changeDue(ctx, servers, t, now)
 		if err != nil {
-			failures = append(failures, known("Tick", t.ID, err))
+			errs = append(errs, report(OpTick, t.ID, t.ServerID, err))
+			change = t.givenBack(now)
 		}
-		events, err := s.after.events(now, s.facts)
-		if err != nil {
-			failures = append(failures, known("Tick", t.ID, err))
-			continue
-		}
-		changes = append(changes, Change{Tickets: []Ticket{s.after}, Events: events})
+		items[i] = manage.Item[Change]{Change: change, Refused: func(failure error) (Change, error) {
+			return t.givenBack(now), report(OpTick, t.ID, t.ServerID, failure)
+		}}
 	}
-	err := m.store.Commit(ctx, changes...)
-	if err == nil {
-		return failures
-	}
-	if ctx.Err() != nil {
-		return append(failures, err)
-	}
-	for _, c := range changes {
-		if err := m.store.Commit(ctx, c); err != nil && !errors.Is(err, ErrConflict) {
-			failures = append(failures, known("Tick", c.Tickets[0].ID, err))
-		}
-	}
-	return failures
+	_, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	return errors.Join(append(errs, report(OpTick, uuid.Nil, uuid.Nil, err))...)
 }
 
-// due decides on one claimed ticket. With an error the step only gives it back for later.
-func (m *Manager) due(ctx context.Context, t Ticket, now time.Time) (step, error) {
-	s := step{op: "Tick", by: dedicated.Actor{Role: dedicated.System, ResellerID: t.ResellerID}, now: now, before: t, after: t.clone()}
-	server, found, err := m.server(ctx, t.ResellerID, t.ServerID)
-	switch {
-	case err != nil:
-		s.after.LeaseUntil, s.after.Due = time.Time{}, zone.Instant(now.Add(retry.Delay(1)))
-		return s, err
-	case t.Status == Closed:
-	case !found || !t.holds(server):
-		return m.departed(t, "", now), nil
-	case !t.ClosesAt.IsZero() && !t.ClosesAt.After(now):
-		s = m.closed("Tick", t, now)
-		s.facts = m.tellClient(s.before, s.after)
-		return s, nil
+// changeDue returns the change that is due of a claimed ticket.
+func (m *Manager) changeDue(ctx context.Context, servers Servers, t Ticket, now time.Time) (Change, error) {
+	s, found, err := inventory.Server(ctx, servers, t.ResellerID, t.ServerID)
+	if err != nil {
+		return Change{}, err
 	}
-	if at := m.reminderAt(t); !at.IsZero() && !at.After(now) {
-		s.after.Reminded = now
-		s.facts = []fact{{KindUnanswered, m.report(s.after, nil, "")}}
+	v := m.rules.bySystem(OpTick, reading{before: t, server: s, found: found}, now)
+	if err := v.due(); err != nil {
+		return Change{}, err
 	}
-	m.plan(&s.after, now)
-	return s, nil
+	return v.change()
+}
+
+// givenBack returns the change that ends the lease of a claimed ticket, to be tried again later.
+func (t Ticket) givenBack(now time.Time) Change {
+	t.LeaseUntil, t.Due = time.Time{}, zone.Instant(now.Add(retryBackoff().Delay(1)))
+	return Change{Tickets: []Ticket{t}}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-func (d *desk) ticked(t *testing.T) time.Time {
+func (d *fixture) ticked(t *testing.T) time.Time {
 	t.Helper()
 	next, err := d.Tick(t.Context())
 	require.NoError(t, err)
@@ -45,22 +45,22 @@ func TestAutoClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := setup(t, func(c *ticket.Config) { c.AutoClose, c.FirstResponse = tt.closing, -1 })
+			d := newFixture(t, func(c *ticket.Config) { c.AutoClose, c.FirstResponse = tt.closing, -1 })
 			id := d.opened(t, d.rented, ticket.Reboot)
 			if tt.after == 0 {
 				d.events(t)
-				require.NoError(t, d.Confirm(t.Context(), d.reseller, id, say("a")))
+				require.NoError(t, errorOf(d.Confirm(t.Context(), d.reseller, id, say("a"))))
 				kind, move := ticket.KindDone, d.Complete
 				if tt.status == ticket.Rejected {
 					kind, move = ticket.KindRejected, d.Reject
 				}
-				require.NoError(t, move(t.Context(), d.reseller, id, say("a")))
+				require.NoError(t, errorOf(move(t.Context(), d.reseller, id, say("a"))))
 				got := d.get(t, id)
 				assert.Equal(t, ticket.Closed, got.Status)
 				assert.Equal(t, d.clock.Now(), got.ClosedAt)
 				assert.True(t, got.Due.IsZero())
 				kinds, _ := d.events(t)
-				assert.Equal(t, []notify.Kind{ticket.KindConfirmed, kind}, kinds, "one mail, of what was decided")
+				assert.Equal(t, []notify.Kind{ticket.KindConfirmed, kind}, kinds, "one mail, about the decision")
 				return
 			}
 			d.bring(t, id, tt.status)
@@ -71,7 +71,7 @@ func TestAutoClose(t *testing.T) {
 				assert.Equal(t, tt.status, d.get(t, id).Status)
 				return
 			}
-			assert.Equal(t, d.clock.Now().Add(tt.after), d.ticked(t), "says when")
+			assert.Equal(t, d.clock.Now().Add(tt.after), d.ticked(t), "the time of the next Tick")
 			d.clock.Add(tt.after - time.Microsecond)
 			d.ticked(t)
 			assert.Equal(t, tt.status, d.get(t, id).Status)
@@ -84,20 +84,20 @@ func TestAutoClose(t *testing.T) {
 	}
 }
 
-// TestAutoCloseWaitsForTheReseller: not while the client has the last word.
+// TestAutoCloseWaitsForTheReseller: a ticket does not close while its last public comment is the client's.
 func TestAutoCloseWaitsForTheReseller(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	id := d.opened(t, d.own, ticket.Other)
 	d.bring(t, id, ticket.Done)
-	require.NoError(t, d.Comment(ctx, d.client, id, say("really?")))
+	require.NoError(t, errorOf(d.Comment(ctx, d.client, id, say("really?"))))
 	assert.Equal(t, dedicated.Reseller, d.get(t, id).WaitingOn())
 	d.clock.Add(30 * 24 * time.Hour)
 	d.ticked(t)
 	assert.Equal(t, ticket.Done, d.get(t, id).Status)
-	require.NoError(t, d.Comment(ctx, d.reseller, id, ticket.Note{Text: "hm", Internal: true}))
-	assert.True(t, d.get(t, id).ClosesAt.IsZero(), "an internal comment is no answer")
-	require.NoError(t, d.Comment(ctx, d.reseller, id, say("yes")))
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, ticket.Note{Text: "hm", Internal: true})))
+	assert.True(t, d.get(t, id).ClosesAt.IsZero(), "an internal comment is not an answer")
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("yes"))))
 	d.clock.Add(ticket.DefaultAutoClose)
 	d.ticked(t)
 	assert.Equal(t, ticket.Closed, d.get(t, id).Status)
@@ -105,12 +105,12 @@ func TestAutoCloseWaitsForTheReseller(t *testing.T) {
 
 func TestReminder(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	id := d.opened(t, d.own, ticket.Other)
 	answered := d.opened(t, d.own, ticket.Other)
-	require.NoError(t, d.Comment(ctx, d.reseller, answered, say("seen")))
-	hushed := d.opened(t, d.own, ticket.Other)
-	require.NoError(t, d.Comment(ctx, d.reseller, hushed, ticket.Note{Text: "hm", Internal: true}))
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, answered, say("seen"))))
+	internal := d.opened(t, d.own, ticket.Other)
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, internal, ticket.Note{Text: "hm", Internal: true})))
 	v, err := d.Open(ctx, d.reseller, ticket.Form{ServerID: d.own, Kind: ticket.Other})
 	require.NoError(t, err)
 	d.events(t)
@@ -124,7 +124,7 @@ func TestReminder(t *testing.T) {
 		assert.Equal(t, ticket.KindUnanswered, e.Kind)
 		reminded[e.SubjectID]++
 	}
-	assert.Equal(t, map[uuid.UUID]int{id: 1, hushed: 1}, reminded)
+	assert.Equal(t, map[uuid.UUID]int{id: 1, internal: 1}, reminded)
 	assert.Equal(t, d.clock.Now(), d.get(t, id).Reminded)
 	assert.Zero(t, d.get(t, v.ID).Reminded, "the reseller opened it itself")
 	d.clock.Add(365 * 24 * time.Hour)
@@ -135,7 +135,7 @@ func TestReminder(t *testing.T) {
 
 func TestReminderOff(t *testing.T) {
 	t.Parallel()
-	d := setup(t, func(c *ticket.Config) { c.FirstResponse = -1 })
+	d := newFixture(t, func(c *ticket.Config) { c.FirstResponse = -1 })
 	d.opened(t, d.own, ticket.Other)
 	d.events(t)
 	d.clock.Add(365 * 24 * time.Hour)
@@ -144,24 +144,24 @@ func TestReminderOff(t *testing.T) {
 	assert.Empty(t, kinds)
 }
 
-// stubborn is an inventory that fails for some servers.
-type stubborn struct {
+// failingInventory is an inventory that fails for some servers.
+type failingInventory struct {
 	inventory
 	fails map[uuid.UUID]func() error
 }
 
-func (s *stubborn) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+func (s *failingInventory) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
 	if fail := s.fails[id]; fail != nil {
 		return dedicated.Server{}, fail()
 	}
 	return s.inventory.Server(ctx, a, id)
 }
 
-// TestTickGoesOn past tickets whose server cannot be asked about, and comes back to them later.
+// TestTickGoesOn: if the inventory fails for some servers, their tickets are tried again later, and the others are not affected.
 func TestTickGoesOn(t *testing.T) {
 	t.Parallel()
-	servers := &stubborn{fails: map[uuid.UUID]func() error{}}
-	d := setup(t, func(c *ticket.Config) {
+	servers := &failingInventory{fails: map[uuid.UUID]func() error{}}
+	d := newFixture(t, func(c *ticket.Config) {
 		servers.inventory = c.Servers.(inventory)
 		c.Servers = servers
 	})
@@ -195,44 +195,44 @@ func TestTickGoesOn(t *testing.T) {
 	assert.NotZero(t, d.get(t, panics).Reminded)
 }
 
-// meddler changes a ticket each time that some are claimed, so that a batch conflicts.
-type meddler struct {
+// interferingStore changes a ticket after each claim, so that the commit of the batch is a conflict.
+type interferingStore struct {
 	ticket.Store
-	meddle func()
+	interfere func()
 }
 
-func (m *meddler) ClaimDue(ctx context.Context, now, until time.Time, limit int) (ticket.Due, error) {
+func (m *interferingStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (ticket.Due, error) {
 	due, err := m.Store.ClaimDue(ctx, now, until, limit)
 	if len(due.Tickets) > 0 {
-		m.meddle()
+		m.interfere()
 	}
 	return due, err
 }
 
-// TestTickAfterConflict: one ticket that changed meanwhile does not keep the others of its batch from being done.
+// TestTickAfterConflict: a ticket that changed meanwhile does not hold up the others of its batch.
 func TestTickAfterConflict(t *testing.T) {
 	t.Parallel()
-	var store *meddler
-	d := setup(t, func(c *ticket.Config) {
-		store = &meddler{Store: c.Store, meddle: func() {}}
+	var store *interferingStore
+	d := newFixture(t, func(c *ticket.Config) {
+		store = &interferingStore{Store: c.Store, interfere: func() {}}
 		c.Store = store
 	})
 	changed, other := d.opened(t, d.own, ticket.Other), d.opened(t, d.rented, ticket.Other)
-	store.meddle = func() { require.NoError(t, d.Comment(t.Context(), d.reseller, changed, say("just now"))) }
+	store.interfere = func() { require.NoError(t, errorOf(d.Comment(t.Context(), d.reseller, changed, say("just now")))) }
 	d.clock.Add(ticket.DefaultFirstResponse)
 	d.ticked(t)
 	assert.Zero(t, d.get(t, changed).Reminded, "it was answered in time")
 	assert.NotZero(t, d.get(t, other).Reminded)
 }
 
-// picky is a store that cannot write one ticket.
-type picky struct {
+// refusingStore cannot write one ticket.
+type refusingStore struct {
 	ticket.Store
 	refuses uuid.UUID
 	err     error
 }
 
-func (p *picky) Commit(ctx context.Context, changes ...ticket.Change) error {
+func (p *refusingStore) Commit(ctx context.Context, changes ...ticket.Change) error {
 	for _, c := range changes {
 		for _, one := range c.Tickets {
 			if one.ID == p.refuses {
@@ -243,11 +243,11 @@ func (p *picky) Commit(ctx context.Context, changes ...ticket.Change) error {
 	return p.Store.Commit(ctx, changes...)
 }
 
-// TestTickPastRefusal: one ticket that the store refuses does not keep the others of its batch from being done.
+// TestTickPastRefusal: a ticket that the Store refuses does not hold up the others of its batch.
 func TestTickPastRefusal(t *testing.T) {
 	t.Parallel()
-	store := &picky{err: errors.New("value too long")}
-	d := setup(t, func(c *ticket.Config) {
+	store := &refusingStore{err: errors.New("value too long")}
+	d := newFixture(t, func(c *ticket.Config) {
 		store.Store = c.Store
 		c.Store = store
 	})
@@ -262,13 +262,13 @@ func TestTickPastRefusal(t *testing.T) {
 	store.refuses = uuid.Nil
 	d.clock.Add(10 * time.Minute)
 	d.ticked(t)
-	assert.NotZero(t, d.get(t, refused).Reminded, "when the lease has ended")
+	assert.NotZero(t, d.get(t, refused).Reminded, "after the lease has ended")
 }
 
-// TestTwoTickers over one store remind once each.
+// TestTwoTickers: several Ticks at the same time over one Store remind of each ticket once.
 func TestTwoTickers(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	for range 300 {
 		d.opened(t, d.own, ticket.Other)
 	}
@@ -293,10 +293,10 @@ func TestTwoTickers(t *testing.T) {
 
 func TestTickReportsTheStore(t *testing.T) {
 	t.Parallel()
-	d := setup(t)
+	d := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := d.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, "Tick", refusal(t, err).Op)
+	assert.Equal(t, ticket.OpTick, refusal(t, err).Op)
 }

@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -10,14 +9,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
-	"github.com/metalkeep/metalkeep/internal/text"
 )
 
-// Bounds of what people write.
+// The bounds of what people write.
 const (
-	MaxSubject     = 200       // bytes of UTF-8 in a subject, characters in a field of type text
-	MaxText        = 16 * 1024 // bytes in a comment, characters in a field of type long_text
-	MaxThread      = 500       // public comments of a ticket, internal ones, moves without words, and entries upstream
+	MaxSubject     = 200       // bytes of UTF-8 in a subject; characters in a field of type text
+	MaxText        = 16 * 1024 // bytes of UTF-8 in a comment; characters in a field of type long_text
+	MaxThread      = 500       // of a ticket's public comments, of its internal ones, of its moves without words, and of its upstream thread
 	MaxAttachments = 20        // of one comment
 	MaxSearch      = 200       // bytes in Query.Text
 	MaxFileName    = 255       // bytes in an attachment's name
@@ -25,30 +23,30 @@ const (
 	MaxKey         = 512       // bytes in an attachment's key
 )
 
-// Ticket is a request and everything said about it, as the reseller sees it; View is what a client sees. It belongs to
-// one use of a server, its Assignment. All times are in UTC, to the microsecond.
+// Ticket is a request and its thread, as the reseller sees it; a client sees a View. It belongs to one use of a server, its
+// Assignment. All times are in UTC, to the microsecond.
 type Ticket struct {
 	ID, ResellerID, ClientID, ServerID, Assignment uuid.UUID
 
 	Ref        string // for people: "T-7F3K9Q"; derived from the ID, short, not unique
-	ServerName string // as it was when the ticket was opened
+	ServerName string // the name when the ticket was opened
 	Kind       Kind
-	Fields     map[string]json.RawMessage // by name, as the kind's spec said when the ticket was opened
+	Fields     map[string]json.RawMessage // by name, as the kind's spec declared them when the ticket was opened
 	Subject    string
 	Status     Status
-	Decision   Status    // "", Confirmed or Rejected; kept through done and closed
-	Reminded   time.Time // when the reseller was reminded of its first answer; zero: not
-	AnsweredAt time.Time // the reseller's first answer; zero: none yet
+	Decision   Status    // "", Confirmed or Rejected; done and closed keep it
+	Reminded   time.Time // when the reseller was reminded to answer; zero: not reminded
+	AnsweredAt time.Time // when the reseller first answered; zero: not yet
 	Thread     []Comment
 	Upstream   *Upstream // nil: never forwarded
-	Assignee   uuid.UUID // who of the reseller's staff has it; nil: nobody
-	Priority   int       // 1 to 99. In a Store as it was set; what a Manager returns has risen with waiting since
-	UrgentAt   time.Time // when waiting has raised it to 99: the sort key
-	UniqueKey  string    // what no two tickets may have at a time; "": nothing
+	Assignee   uuid.UUID // the member of the reseller's staff that it is assigned to; nil: nobody
+	Priority   int       // 1 to 99. A Store keeps it as it was set; a Manager returns it as waiting has raised it since
+	UrgentAt   time.Time // when waiting will have raised the priority to 99: the sort key
+	UniqueKey  string    // at most one ticket has it at a time; "": no key
 	OpenedAt   time.Time
 	ClosesAt   time.Time // when it closes by itself; zero: it does not
 	ClosedAt   time.Time // zero: it is not closed
-	Due        time.Time // when Tick next looks at it; zero: never
+	Due        time.Time // when a Tick next looks at it; zero: never
 	LeaseUntil time.Time
 	Version    int64 // 0: not stored yet
 }
@@ -58,32 +56,32 @@ type Comment struct {
 	ID          uuid.UUID
 	By          dedicated.Actor // in an upstream thread Role 0 is the provider
 	At          time.Time
-	Op          string // the Manager's method that it came with: "Comment", "Confirm"; blank in a View
-	Internal    bool   // for the reseller alone
+	Op          Op   // the operation that it came with: OpComment, OpConfirm; "" in a View
+	Internal    bool // for the reseller alone
 	Text        string
 	Attachments []Attachment
 }
 
-// Attachment refers to a file that the host keeps. The library stores and hands out the reference, never the file. Clients
-// send references too: whether a Key is theirs to show is the host's to check, before the note comes here.
+// Attachment refers to a file that the host keeps. The library stores and returns the reference and never touches the file.
+// Clients send references, too: before it passes on a Note, the host must check that the client may use the Key.
 type Attachment struct {
-	Name      string `json:"name"`       // one line
+	Name      string `json:"name"`       // one line, not blank
 	MediaType string `json:"media_type"` // RFC 6838, such as image/png; "": unknown
-	Key       string `json:"key"`        // how the host finds it; opaque, one line
-	Bytes     int64  `json:"bytes"`
+	Key       string `json:"key"`        // by which the host finds the file; opaque, one line, not blank
+	Bytes     int64  `json:"bytes"`      // the size of the file
 }
 
-// Upstream is the linked thread to the provider: never shown to a client, never naming one.
+// Upstream is the linked thread to the provider. A client never sees it, and nothing in it names the client.
 type Upstream struct {
-	Ref       string    // what the provider's answers quote: unique, not to be guessed
+	Ref       string    // the reference that the provider's answers quote: unique, and it cannot be guessed
 	Provider  string    // the provider's name
-	Reference string    // the provider's name for the server
-	Thread    []Comment // all Internal; By with Role 0: the provider's
+	Reference string    // the provider's name for the server; "": unknown
+	Thread    []Comment // all Internal; By has Role 0 in the provider's answers
 }
 
-// WaitingOn says who is to act next: the Client, the Reseller, or 0, nobody here. A forwarded ticket waits for the
-// provider until it has answered, then for the reseller; one that is done or rejected waits for the reseller while the
-// client has the last word.
+// WaitingOn returns the role that has to act next: dedicated.Client, dedicated.Reseller, or 0 for neither. A forwarded ticket
+// waits for the provider until the provider has answered, and then for the reseller. A ticket that is done or rejected waits
+// for the reseller if its last public comment is the client's.
 func (t Ticket) WaitingOn() dedicated.Role {
 	switch t.Status {
 	case NeedsDetails:
@@ -118,6 +116,11 @@ func lastPublic(thread []Comment) *Comment {
 	return nil
 }
 
+// isOf reports whether the server is still in the use that the ticket belongs to.
+func (t Ticket) isOf(s dedicated.Server) bool {
+	return s.Used() && s.ClientID == t.ClientID && s.Assignment == t.Assignment
+}
+
 func (t Ticket) clone() Ticket {
 	t.Fields = cloneFields(t.Fields)
 	t.Thread = cloneThread(t.Thread)
@@ -147,12 +150,12 @@ func cloneThread(thread []Comment) []Comment {
 
 // Form is a ticket to open.
 type Form struct {
-	ID       uuid.UUID // optional; a repeat with the same ID and content returns what is stored
+	ID       uuid.UUID // optional; a repeat with the same ID and content returns the stored ticket
 	ServerID uuid.UUID
 	Kind     Kind
 	Subject  string                     // one line of at most MaxSubject bytes; blank: the kind's label
-	Text     string                     // the first comment, at most MaxText bytes; blank: none
-	Fields   map[string]json.RawMessage // what the kind's spec asks for, by name
+	Text     string                     // the first comment, at most MaxText bytes; blank: no comment
+	Fields   map[string]json.RawMessage // the fields of the kind's spec, by name
 }
 
 func (f Form) clone() Form {
@@ -160,39 +163,15 @@ func (f Form) clone() Form {
 	return f
 }
 
-// Note is what is said along with a move.
+// Note is a comment that comes with an operation.
 type Note struct {
 	ID          uuid.UUID // optional; a repeat with the same ID and content changes nothing
 	Text        string    // at most MaxText bytes
-	Internal    bool      // for the reseller alone; never from a client, nor where the client must hear it
+	Internal    bool      // for the reseller alone. ErrForbidden from a client, ErrInvalid if the operation answers the client
 	Attachments []Attachment
 }
 
 func (n Note) clone() Note {
 	n.Attachments = slices.Clone(n.Attachments)
 	return n
-}
-
-// faults is everything that is wrong with what the note holds.
-func (n Note) faults() []FieldError {
-	var found []FieldError
-	add := func(field string, err error) {
-		if err != nil {
-			found = append(found, FieldError{field, err.Error()})
-		}
-	}
-	add("Text", text.Block("Text", n.Text, MaxText))
-	if len(n.Attachments) > MaxAttachments {
-		return append(found, FieldError{"Attachments", fmt.Sprintf("%d of them, at most %d are allowed", len(n.Attachments), MaxAttachments)})
-	}
-	for i, file := range n.Attachments {
-		at := fmt.Sprintf("Attachments[%d]", i)
-		add(at+".Name", text.Filled("the name", file.Name, MaxFileName))
-		add(at+".MediaType", text.Line("the media type", file.MediaType, MaxMediaType))
-		add(at+".Key", text.Filled("the key", file.Key, MaxKey))
-		if file.Bytes < 0 {
-			found = append(found, FieldError{at + ".Bytes", "a size is not negative"})
-		}
-	}
-	return found
 }

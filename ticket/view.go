@@ -10,9 +10,9 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// View is what a client sees of a ticket. It is made by copying, field by field, what a client may see; a field added to
-// Ticket is hidden until somebody copies it here. It has no internal comments, upstream thread, provider, assignee and
-// priority; staff appears by its role alone, and a forwarded ticket is a confirmed one: it is being worked on.
+// View is what a client sees of a ticket. It is made by copying field by field, so that a field that is added to Ticket stays
+// hidden until it is copied here as well. It has no internal comments, upstream thread, provider, assignee or priority. Of the
+// reseller's staff it shows the role alone. A forwarded ticket is shown as a confirmed one.
 type View struct {
 	ID, ServerID    uuid.UUID
 	Ref, ServerName string
@@ -21,11 +21,10 @@ type View struct {
 	Subject         string
 	Status          Status // never Forwarded
 	Decision        Status
-	Thread          []Comment // the public ones
+	Thread          []Comment // the public comments
 	OpenedAt        time.Time
 }
 
-// view copies.
 func (t Ticket) view() View {
 	return View{
 		ID:         t.ID,
@@ -40,6 +39,20 @@ func (t Ticket) view() View {
 		Thread:     publicThread(t.Thread),
 		OpenedAt:   t.OpenedAt,
 	}
+}
+
+// viewFor returns the view of the ticket, or nil if the actor may not know of the ticket.
+func (t Ticket) viewFor(a dedicated.Actor) *View {
+	if !t.visibleTo(a) {
+		return nil
+	}
+	v := t.view()
+	return &v
+}
+
+// visibleTo reports whether the actor may know of the ticket.
+func (t Ticket) visibleTo(a dedicated.Actor) bool {
+	return a.Manages(t.ResellerID) || a.IsClient(t.ResellerID, t.ClientID)
 }
 
 func publicThread(thread []Comment) []Comment {
@@ -59,7 +72,7 @@ func publicThread(thread []Comment) []Comment {
 	return public
 }
 
-// publicActor names a client, and of everybody else the role.
+// publicActor returns a client as it is, and the role alone of everybody else.
 func publicActor(a dedicated.Actor) dedicated.Actor {
 	if a.Role != dedicated.Client {
 		return dedicated.Actor{Role: dedicated.Reseller, ResellerID: a.ResellerID}
@@ -67,7 +80,7 @@ func publicActor(a dedicated.Actor) dedicated.Actor {
 	return a
 }
 
-// public is the status as a client sees it.
+// public returns the status as a client sees it.
 func (s Status) public() Status {
 	if s == Forwarded {
 		return Confirmed
@@ -75,16 +88,16 @@ func (s Status) public() Status {
 	return s
 }
 
-// seenBy is the statuses as the actor sees them, each once.
-func seenBy(a dedicated.Actor, statuses ...Status) []Status {
-	var seen []Status
+// statusesFor returns the statuses as the actor sees them, each once.
+func statusesFor(a dedicated.Actor, statuses ...Status) []Status {
+	var visible []Status
 	for _, s := range statuses {
 		if a.Role == dedicated.Client {
 			s = s.public()
 		}
-		if !slices.Contains(seen, s) {
-			seen = append(seen, s)
+		if !slices.Contains(visible, s) {
+			visible = append(visible, s)
 		}
 	}
-	return seen
+	return visible
 }

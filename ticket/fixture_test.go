@@ -26,43 +26,47 @@ func (i inventory) Server(_ context.Context, a dedicated.Actor, id uuid.UUID) (d
 	return s, nil
 }
 
-// watch is a clock that is set by hand; the mock's Add sleeps each time.
-type watch struct {
+// fixedClock is a clock that shows the time that it was set to.
+type fixedClock struct {
 	clock.Clock
 	now time.Time
 }
 
-func (w *watch) Now() time.Time      { return w.now }
-func (w *watch) Set(t time.Time)     { w.now = t }
-func (w *watch) Add(d time.Duration) { w.now = w.now.Add(d) }
+func (c *fixedClock) Now() time.Time          { return c.now }
+func (c *fixedClock) Set(now time.Time)       { c.now = now }
+func (c *fixedClock) Add(after time.Duration) { c.now = c.now.Add(after) }
 
-// desk is a reseller with a client, a server of its own and one of a provider.
-type desk struct {
+// start is the time at which a fixture begins.
+var start = time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)
+
+// fixture is a Manager with a reseller, one client, and two servers that the client uses: one of the reseller's own, and one that
+// the reseller rents from a provider.
+type fixture struct {
 	*ticket.Manager
 	store            *ticket.MemoryStore
 	outbox           *notify.MemoryOutbox
-	clock            *watch
+	clock            *fixedClock
 	servers          inventory
 	reseller, client dedicated.Actor
 	own, rented      uuid.UUID
 }
 
-func setup(t *testing.T, change ...func(*ticket.Config)) *desk {
+// newFixture makes a fixture; change may alter the Config.
+func newFixture(t *testing.T, change ...func(*ticket.Config)) *fixture {
 	t.Helper()
 	tenant := uuid.New()
-	d := &desk{
-		outbox: &notify.MemoryOutbox{}, clock: &watch{}, servers: inventory{},
+	d := &fixture{
+		outbox: &notify.MemoryOutbox{}, clock: &fixedClock{now: start}, servers: inventory{},
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant},
 		client:   dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
 	}
 	require.NoError(t, d.outbox.Register(t.Context(), "all", nil))
-	d.clock.Set(time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC))
 	d.store = &ticket.MemoryStore{Outbox: d.outbox}
 	d.own = d.add(dedicated.Owner{}, "web-07")
 	d.rented = d.add(dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-42"}, "db-01")
 	c := ticket.Config{Store: d.store, Servers: d.servers, Clock: d.clock}
-	for _, f := range change {
-		f(&c)
+	for _, apply := range change {
+		apply(&c)
 	}
 	var err error
 	d.Manager, err = ticket.New(c)
@@ -70,7 +74,11 @@ func setup(t *testing.T, change ...func(*ticket.Config)) *desk {
 	return d
 }
 
-func (d *desk) add(owner dedicated.Owner, name string) uuid.UUID {
+// errorOf returns the error of a call.
+func errorOf[T any](_ T, err error) error { return err }
+
+// add adds a server that the client uses to the inventory.
+func (d *fixture) add(owner dedicated.Owner, name string) uuid.UUID {
 	s := dedicated.Server{
 		ID: uuid.New(), ResellerID: d.reseller.ResellerID, ClientID: d.client.ID, Name: name, Owner: owner,
 		State: dedicated.InUse, Assignment: uuid.New(),
@@ -79,8 +87,8 @@ func (d *desk) add(owner dedicated.Owner, name string) uuid.UUID {
 	return s.ID
 }
 
-// events are the kinds recorded since the last call, with their events.
-func (d *desk) events(t *testing.T) (kinds []notify.Kind, events []notify.Event) {
+// events returns the events recorded since the last call, and their kinds.
+func (d *fixture) events(t *testing.T) (kinds []notify.Kind, events []notify.Event) {
 	t.Helper()
 	for {
 		due, err := d.outbox.ClaimDue(t.Context(), "all", d.clock.Now(), d.clock.Now().Add(time.Hour), 100)
@@ -96,37 +104,64 @@ func (d *desk) events(t *testing.T) (kinds []notify.Kind, events []notify.Event)
 	}
 }
 
-func (d *desk) opened(t *testing.T, server uuid.UUID, kind ticket.Kind) uuid.UUID {
+func (d *fixture) opened(t *testing.T, server uuid.UUID, kind ticket.Kind) uuid.UUID {
 	t.Helper()
 	v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: server, Kind: kind, Subject: "please", Text: "now"})
 	require.NoError(t, err)
 	return v.ID
 }
 
-func (d *desk) get(t *testing.T, id uuid.UUID) ticket.Ticket {
+func (d *fixture) get(t *testing.T, id uuid.UUID) ticket.Ticket {
 	t.Helper()
 	got, err := d.Ticket(t.Context(), d.reseller, id)
 	require.NoError(t, err)
 	return got
 }
 
+// view returns what the client sees of a ticket.
+func (d *fixture) view(t *testing.T, id uuid.UUID) ticket.View {
+	t.Helper()
+	v, err := d.View(t.Context(), d.client, id)
+	require.NoError(t, err)
+	return v
+}
+
+// say returns a note with a text.
 func say(text string) ticket.Note { return ticket.Note{Text: text} }
 
-// TestStory plays a request that a provider has to carry out.
+// moveFunc is an operation on a ticket with a note.
+type moveFunc func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error
+
+func adapt[T any](f func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) (T, error)) moveFunc {
+	return func(ctx context.Context, a dedicated.Actor, id uuid.UUID, n ticket.Note) error {
+		return errorOf(f(ctx, a, id, n))
+	}
+}
+
+// moves returns the operations on a ticket with a note, by name.
+func (d *fixture) moves() map[string]moveFunc {
+	return map[string]moveFunc{
+		"Comment": adapt(d.Comment), "Confirm": adapt(d.Confirm), "AskDetails": adapt(d.AskDetails), "Reject": adapt(d.Reject),
+		"Complete": adapt(d.Complete), "Forward": adapt(d.Forward), "Relay": adapt(d.Relay), "Close": adapt(d.Close),
+		"Reopen": adapt(d.Reopen),
+	}
+}
+
+// TestStory follows one request from its opening, through a provider, to its end.
 func TestStory(t *testing.T) {
 	t.Parallel()
-	d, ctx := setup(t), t.Context()
+	d, ctx := newFixture(t), t.Context()
 	id := d.opened(t, d.rented, ticket.Reboot)
 	kinds, _ := d.events(t)
 	assert.ElementsMatch(t, []notify.Kind{ticket.KindOpened, ticket.KindReceived}, kinds)
 
-	require.NoError(t, d.AskDetails(ctx, d.reseller, id, say("which one?")))
-	require.NoError(t, d.Comment(ctx, d.client, id, say("that one")))
-	require.NoError(t, d.Comment(ctx, d.reseller, id, ticket.Note{Text: "the usual", Internal: true}))
+	require.NoError(t, errorOf(d.AskDetails(ctx, d.reseller, id, say("which one?"))))
+	require.NoError(t, errorOf(d.Comment(ctx, d.client, id, say("that one"))))
+	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, ticket.Note{Text: "the usual", Internal: true})))
 	kinds, _ = d.events(t)
 	assert.Equal(t, []notify.Kind{ticket.KindDetailsWanted, ticket.KindReplied}, kinds)
 
-	require.NoError(t, d.Forward(ctx, d.reseller, id, say("press the button")))
+	require.NoError(t, errorOf(d.Forward(ctx, d.reseller, id, say("press the button"))))
 	got := d.get(t, id)
 	require.NotNil(t, got.Upstream)
 	assert.Equal(t, "Server: db-01\nYour reference: srv-42\nRequest: Reboot\n\npress the button", got.Upstream.Thread[0].Text)
@@ -134,9 +169,9 @@ func TestStory(t *testing.T) {
 	kinds, _ = d.events(t)
 	assert.Equal(t, []notify.Kind{ticket.KindForwarded, ticket.KindConfirmed}, kinds)
 
-	require.NoError(t, d.ProviderReplied(ctx, d.reseller, " ["+got.Upstream.Ref+"]", say("pressed")))
-	require.NoError(t, d.Relay(ctx, d.reseller, id, say("it is up again")))
-	require.NoError(t, d.Complete(ctx, d.reseller, id, ticket.Note{}))
+	require.NoError(t, errorOf(d.ProviderReplied(ctx, d.reseller, " ["+got.Upstream.Ref+"]", say("pressed"))))
+	require.NoError(t, errorOf(d.Relay(ctx, d.reseller, id, say("it is up again"))))
+	require.NoError(t, errorOf(d.Complete(ctx, d.reseller, id, ticket.Note{})))
 	kinds, _ = d.events(t)
 	assert.Equal(t, []notify.Kind{ticket.KindProviderReplied, ticket.KindCommented, ticket.KindDone}, kinds)
 

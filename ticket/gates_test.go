@@ -2,7 +2,6 @@ package ticket_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -12,13 +11,13 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// stumbling is a store whose first answer is a conflict.
-type stumbling struct {
+// conflictingStore returns a conflict from its first read.
+type conflictingStore struct {
 	ticket.Store
 	answered bool
 }
 
-func (s *stumbling) Ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, error) {
+func (s *conflictingStore) Ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, error) {
 	if !s.answered {
 		s.answered = true
 		return ticket.Ticket{}, ticket.ErrConflict
@@ -26,12 +25,12 @@ func (s *stumbling) Ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, er
 	return s.Store.Ticket(ctx, id)
 }
 
-// TestConflictsGoRoundNoGate: a conflict before the gate was asked is no way past it.
-func TestConflictsGoRoundNoGate(t *testing.T) {
+// TestConflictOfAReadPassesNoGate: after a conflict of a read, the gate is asked all the same.
+func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	t.Parallel()
-	closed := errors.New("closed")
-	d := setup(t, func(c *ticket.Config) {
-		c.Store = &stumbling{Store: c.Store}
+	closed := dedicated.Refuse("closed")
+	d := newFixture(t, func(c *ticket.Config) {
+		c.Store = &conflictingStore{Store: c.Store}
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, ticket.Kind, dedicated.Server) error { return closed })
 	})
 	_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Subject: "please", Text: "now"})
