@@ -19,12 +19,12 @@ import (
 
 // fuse fails at one point of a run: there is one before and one after each call of a Store, an inventory, a hook and a
 // biller.
-type fuse struct {
-	at    int // the point that fails; negative: none
+type interruption struct {
+	call    int // the point that fails; negative: none
 	mode  string
-	point int
-	blown bool
-	where string
+	calls int
+	happened bool
+	at string
 }
 
 var errCrash = errors.New("crash")
@@ -33,148 +33,148 @@ var errCrash = errors.New("crash")
 // effect either.
 var crashModes = []string{"error", "panic", "death"}
 
-func (f *fuse) burn(where string) error {
-	if f.blown && f.mode == "death" {
+func (stop *interruption) reach(where string) error {
+	if stop.happened && stop.mode == "death" {
 		return errCrash
 	}
-	f.point++
-	if f.blown || f.point-1 != f.at {
+	stop.calls++
+	if stop.happened || stop.calls-1 != stop.call {
 		return nil
 	}
-	f.blown, f.where = true, where
-	if f.mode == "panic" {
+	stop.happened, stop.at = true, where
+	if stop.mode == "panic" {
 		panic(errCrash)
 	}
 	return errCrash
 }
 
 // through makes a call with a point before and one after it.
-func through[R any](f *fuse, what string, call func() (R, error)) (R, error) {
+func around[R any](stop *interruption, what string, call func() (R, error)) (R, error) {
 	var none R
-	if err := f.burn("before " + what); err != nil {
+	if err := stop.reach("before " + what); err != nil {
 		return none, err
 	}
 	r, err := call()
-	if crash := f.burn("after " + what); crash != nil {
+	if crash := stop.reach("after " + what); crash != nil {
 		return none, crash
 	}
 	return r, err
 }
 
-func throughErr(f *fuse, what string, call func() error) error {
-	_, err := through(f, what, func() (struct{}, error) { return struct{}{}, call() })
+func aroundErr(stop *interruption, what string, call func() error) error {
+	_, err := around(stop, what, func() (struct{}, error) { return struct{}{}, call() })
 	return err
 }
 
-type fusedStore struct {
+type interruptedStore struct {
 	cancellation.Store
-	fuse *fuse
+	stop *interruption
 }
 
-func (s fusedStore) Settings(ctx context.Context, reseller uuid.UUID) (cancellation.Settings, error) {
-	return through(s.fuse, "Store.Settings", func() (cancellation.Settings, error) { return s.Store.Settings(ctx, reseller) })
+func (s interruptedStore) Settings(ctx context.Context, reseller uuid.UUID) (cancellation.Settings, error) {
+	return around(s.stop, "Store.Settings", func() (cancellation.Settings, error) { return s.Store.Settings(ctx, reseller) })
 }
 
-func (s fusedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (cancellation.Due, error) {
-	return through(s.fuse, "Store.ClaimDue", func() (cancellation.Due, error) { return s.Store.ClaimDue(ctx, now, until, limit) })
+func (s interruptedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (cancellation.Due, error) {
+	return around(s.stop, "Store.ClaimDue", func() (cancellation.Due, error) { return s.Store.ClaimDue(ctx, now, until, limit) })
 }
 
-func (s fusedStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
-	return throughErr(s.fuse, "Store.Commit", func() error { return s.Store.Commit(ctx, changes...) })
+func (s interruptedStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
+	return aroundErr(s.stop, "Store.Commit", func() error { return s.Store.Commit(ctx, changes...) })
 }
 
-type fusedServers struct {
+type interruptedServers struct {
 	cancellation.Servers
-	fuse *fuse
+	stop *interruption
 }
 
-func (s fusedServers) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	return through(s.fuse, "Servers.Server", func() (dedicated.Server, error) { return s.Servers.Server(ctx, a, id) })
+func (s interruptedServers) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	return around(s.stop, "Servers.Server", func() (dedicated.Server, error) { return s.Servers.Server(ctx, a, id) })
 }
 
-func (s fusedServers) Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error) {
-	return through(s.fuse, "Servers.Release", func() (dedicated.Server, error) {
+func (s interruptedServers) Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error) {
+	return around(s.stop, "Servers.Release", func() (dedicated.Server, error) {
 		return s.Servers.Release(ctx, a, id, assignment, busy, reason)
 	})
 }
 
-func (s fusedServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
-	return through(s.fuse, "Servers.Unlock", func() (dedicated.Server, error) { return s.Servers.Unlock(ctx, a, id, busy) })
+func (s interruptedServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+	return around(s.stop, "Servers.Unlock", func() (dedicated.Server, error) { return s.Servers.Unlock(ctx, a, id, busy) })
 }
 
-type fusedBiller struct {
+type interruptedBiller struct {
 	cancellation.Biller
-	fuse *fuse
+	stop *interruption
 }
 
-func (b fusedBiller) Paid(ctx context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error) {
-	return through(b.fuse, "Biller.Paid", func() ([]refund.Charge, error) { return b.Biller.Paid(ctx, s, p) })
+func (b interruptedBiller) Paid(ctx context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error) {
+	return around(b.stop, "Biller.Paid", func() ([]refund.Charge, error) { return b.Biller.Paid(ctx, s, p) })
 }
 
-func (b fusedBiller) Refund(ctx context.Context, r cancellation.Refund) error {
-	return throughErr(b.fuse, "Biller.Refund", func() error { return b.Biller.Refund(ctx, r) })
+func (b interruptedBiller) Refund(ctx context.Context, r cancellation.Refund) error {
+	return aroundErr(b.stop, "Biller.Refund", func() error { return b.Biller.Refund(ctx, r) })
 }
 
 // fused is a Manager's config with the fuse in everything that it calls.
-func fused(c cancellation.Config, f *fuse) cancellation.Config {
-	c.Store, c.Servers, c.Biller = fusedStore{c.Store, f}, fusedServers{c.Servers, f}, fusedBiller{c.Biller, f}
+func interrupted(c cancellation.Config, stop *interruption) cancellation.Config {
+	c.Store, c.Servers, c.Biller = interruptedStore{c.Store, stop}, interruptedServers{c.Servers, stop}, interruptedBiller{c.Biller, stop}
 	hooks := c.Hooks
 	c.Hooks = cancellation.Hooks{}
 	for _, gate := range hooks.Gate {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(ctx context.Context, c cancellation.Cancellation) error {
-			return throughErr(f, "gate", func() error { return gate(ctx, c) })
+			return aroundErr(stop, "gate", func() error { return gate(ctx, c) })
 		})
 	}
 	for _, hook := range hooks.Deprovision {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, s dedicated.Server) error {
-			return throughErr(f, "deprovision", func() error { return hook(ctx, c, s) })
+			return aroundErr(stop, "deprovision", func() error { return hook(ctx, c, s) })
 		})
 	}
 	for _, hook := range hooks.CloseDown {
 		c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(ctx context.Context, d dedicated.Released) error {
-			return throughErr(f, "close-down", func() error { return hook(ctx, d) })
+			return aroundErr(stop, "close-down", func() error { return hook(ctx, d) })
 		})
 	}
 	return c
 }
 
 // crashing is a fixture with a due execution and an inventory that reports releases.
-type crashing struct {
+type crashFixture struct {
 	*fixture
 	released *notify.MemoryOutbox
-	plugins  *plugins
-	c        cancellation.Cancellation
+	hooks  *recordingHooks
+	cancellation        cancellation.Cancellation
 	quote    refund.Result
 }
 
-func crashWorld(t *testing.T) *crashing {
+func newCrashFixture(t *testing.T) *crashFixture {
 	t.Helper()
-	k := &crashing{plugins: &plugins{}, released: &notify.MemoryOutbox{}}
-	k.fixture = setup(t, k.plugins.hooks)
+	f := &crashFixture{hooks: &recordingHooks{}, released: &notify.MemoryOutbox{}}
+	f.fixture = newFixture(t, f.hooks.install)
 	var err error
-	k.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: k.released}, Clock: k.clock})
+	f.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: f.released}, Clock: f.clock})
 	require.NoError(t, err)
-	require.NoError(t, k.released.Register(t.Context(), "all", []notify.Kind{dedicated.KindReleased}))
-	k.config.Servers = k.servers
-	k.Manager, err = cancellation.New(k.config)
+	require.NoError(t, f.released.Register(t.Context(), "all", []notify.Kind{dedicated.KindReleased}))
+	f.config.Servers = f.servers
+	f.Manager, err = cancellation.New(f.config)
 	require.NoError(t, err)
-	k.save(t, warnings(7))
-	k.tick(t)
-	s := k.server(t)
-	k.c = k.endOfPeriod(t, s.ID)
-	k.c, err = k.Reschedule(t.Context(), k.reseller, k.c.ID, cancellation.When{At: at("2026-11-20 12:00")})
+	f.saveSettings(t, warnings(7))
+	f.tick(t)
+	s := f.server(t)
+	f.cancellation = f.scheduleAsClient(t, s.ID)
+	f.cancellation, err = f.Reschedule(t.Context(), f.reseller, f.cancellation.ID, cancellation.When{At: at("2026-11-20 12:00")})
 	require.NoError(t, err)
-	k.quote, err = k.Quote(t.Context(), k.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
+	f.quote, err = f.Quote(t.Context(), f.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
 	require.NoError(t, err)
-	k.tick(t)
-	k.clock.Set(at("2026-11-20 12:00"))
-	return k
+	f.tick(t)
+	f.clock.Set(at("2026-11-20 12:00"))
+	return f
 }
 
 // tickWith runs one Tick of a process that may die of it.
-func (k *crashing) tickWith(t *testing.T, f *fuse) {
+func (f *crashFixture) tickInterrupted(t *testing.T, stop *interruption) {
 	t.Helper()
-	m, err := cancellation.New(fused(k.config, f))
+	m, err := cancellation.New(interrupted(f.config, stop))
 	require.NoError(t, err)
 	defer func() {
 		if v := recover(); v != nil && v != errCrash { //nolint:errorlint // the panic's value itself
@@ -187,34 +187,34 @@ func (k *crashing) tickWith(t *testing.T, f *fuse) {
 }
 
 // recover lets another process go on until nothing is left to do.
-func (k *crashing) recover(t *testing.T) {
+func (f *crashFixture) tickUntilDone(t *testing.T) {
 	t.Helper()
 	for range 10 {
-		k.clock.Set(k.clock.Now().Add(cancellation.DefaultLease))
-		k.tick(t)
+		f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
+		f.tick(t)
 	}
-	require.Zero(t, k.tick(t), "nothing is left to do")
+	require.Zero(t, f.tick(t), "nothing is left to do")
 }
 
-func (k *crashing) assertOnce(t *testing.T, where string) {
+func (f *crashFixture) assertOnce(t *testing.T, where string) {
 	t.Helper()
-	c := k.get(t, k.c.ID)
+	c := f.get(t, f.cancellation.ID)
 	require.Equal(t, cancellation.Executed, c.State, where)
-	assert.Equal(t, k.c.At, c.At, where)
-	assert.Equal(t, k.quote, c.Refund, where)
-	refunds := k.biller.refunds()
+	assert.Equal(t, f.cancellation.At, c.At, where)
+	assert.Equal(t, f.quote, c.Refund, where)
+	refunds := f.biller.refunds()
 	require.Len(t, refunds, 1, where)
-	assert.Equal(t, k.quote.Total, refunds[0].Amount, where)
-	released, _, err := k.released.Deliveries(t.Context(), notify.DeliveryQuery{})
+	assert.Equal(t, f.quote.Total, refunds[0].Amount, where)
+	released, _, err := f.released.Deliveries(t.Context(), notify.DeliveryQuery{})
 	require.NoError(t, err)
 	assert.Len(t, released, 1, where)
-	s := k.serverNow(t, c.ServerID)
+	s := f.readServer(t, c.ServerID)
 	assert.Equal(t, dedicated.CleanUp, s.State, where)
 	assert.Equal(t, uuid.Nil, s.LockedBy, where)
-	assert.NotEmpty(t, k.plugins.wiped, where)
-	assert.NotEmpty(t, k.plugins.closed, where)
+	assert.NotEmpty(t, f.hooks.deprovisioned, where)
+	assert.NotEmpty(t, f.hooks.closedDown, where)
 	assert.Equal(t, []string{"scheduled", "rescheduled", "executing", "executed"}, history(c), where)
-	kinds := k.kinds(t, c.ID)
+	kinds := f.countEvents(t, c.ID)
 	for _, kind := range []notify.Kind{cancellation.KindExecuted, cancellation.KindCompleted, cancellation.KindClosed} {
 		assert.Equal(t, 1, kinds[kind], "%s: %s", where, kind)
 	}
@@ -223,20 +223,20 @@ func (k *crashing) assertOnce(t *testing.T, where string) {
 // TestCrashAnywhere stops an execution at every single call in turn, before and after it; another process goes on.
 func TestCrashAnywhere(t *testing.T) {
 	t.Parallel()
-	points := &fuse{at: -1}
-	k := crashWorld(t)
-	k.tickWith(t, points)
-	k.assertOnce(t, "undisturbed")
-	require.Equal(t, 38, points.point, "before and after each of 19 calls")
+	calls := &interruption{call: -1}
+	f := newCrashFixture(t)
+	f.tickInterrupted(t, calls)
+	f.assertOnce(t, "undisturbed")
+	require.Equal(t, 38, calls.calls, "before and after each of 19 calls")
 	for _, mode := range crashModes {
-		for at := range points.point {
+		for at := range calls.calls {
 			t.Run(fmt.Sprintf("%s %d", mode, at), func(t *testing.T) {
 				t.Parallel()
-				k, f := crashWorld(t), &fuse{at: at, mode: mode}
-				k.tickWith(t, f)
-				require.True(t, f.blown)
-				k.recover(t)
-				k.assertOnce(t, f.where)
+				f, stop := newCrashFixture(t), &interruption{call: at, mode: mode}
+				f.tickInterrupted(t, stop)
+				require.True(t, stop.happened)
+				f.tickUntilDone(t)
+				f.assertOnce(t, stop.at)
 			})
 		}
 	}
@@ -245,18 +245,18 @@ func TestCrashAnywhere(t *testing.T) {
 // TestCrashTwice stops the one who goes on as well.
 func TestCrashTwice(t *testing.T) {
 	t.Parallel()
-	points := &fuse{at: -1}
-	crashWorld(t).tickWith(t, points)
-	for first := range points.point {
+	calls := &interruption{call: -1}
+	newCrashFixture(t).tickInterrupted(t, calls)
+	for first := range calls.calls {
 		t.Run(fmt.Sprint(first), func(t *testing.T) {
 			t.Parallel()
 			for second := range 12 {
-				k := crashWorld(t)
-				k.tickWith(t, &fuse{at: first, mode: "death"})
-				k.clock.Set(k.clock.Now().Add(cancellation.DefaultLease))
-				k.tickWith(t, &fuse{at: second, mode: "death"})
-				k.recover(t)
-				k.assertOnce(t, fmt.Sprintf("%d, then %d", first, second))
+				f := newCrashFixture(t)
+				f.tickInterrupted(t, &interruption{call: first, mode: "death"})
+				f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
+				f.tickInterrupted(t, &interruption{call: second, mode: "death"})
+				f.tickUntilDone(t)
+				f.assertOnce(t, fmt.Sprintf("%d, then %d", first, second))
 			}
 		})
 	}

@@ -36,33 +36,33 @@ func (l *ledger) Refund(_ context.Context, r cancellation.Refund) error {
 // A Biller says what was paid and pays back, once per key.
 func ExampleBiller() {
 	ctx := context.Background()
-	shop, err := newShop(ctx)
+	panel, err := newPanel(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	books := &ledger{
-		paid: map[uuid.UUID][]refund.Charge{shop.server.ID: {{
+		paid: map[uuid.UUID][]refund.Charge{panel.server.ID: {{
 			Label: "web-07, November", Paid: decimal.New(6000, -2),
 			Start: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
 		}}},
 		back: map[uuid.UUID]decimal.Decimal{},
 	}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{}, Servers: shop.servers, Biller: books, Clock: shop.clock,
+		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: books, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	date := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	if _, err = cancellations.Schedule(ctx, shop.reseller, cancellation.Order{
-		ServerID: shop.server.ID, When: cancellation.When{At: date}, Reason: "end of contract",
+	if _, err = cancellations.Schedule(ctx, panel.reseller, cancellation.Order{
+		ServerID: panel.server.ID, When: cancellation.When{At: date}, Reason: "end of contract",
 	}); err != nil {
 		fmt.Println(err)
 		return
 	}
-	shop.clock.Set(date.AddDate(0, 0, 3)) // late by three days: the refund is as of the date all the same
+	panel.clock.Set(date.AddDate(0, 0, 3)) // late by three days: the refund is as of the date all the same
 	if _, err = cancellations.Tick(ctx); err != nil {
 		fmt.Println(err)
 	}

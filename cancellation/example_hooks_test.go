@@ -11,7 +11,7 @@ import (
 // A gate holds an execution up while a backup is running. The record says why, and it is tried again.
 func ExampleHooks() {
 	ctx := context.Background()
-	shop, err := newShop(ctx)
+	panel, err := newPanel(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -24,15 +24,15 @@ func ExampleHooks() {
 		return nil
 	}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{}, Servers: shop.servers, Clock: shop.clock,
+		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Clock: panel.clock,
 		Hooks: cancellation.Hooks{Gate: []func(context.Context, cancellation.Cancellation) error{whileBackupRuns}},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	c, err := cancellations.Schedule(ctx, shop.reseller, cancellation.Order{
-		ServerID: shop.server.ID, When: cancellation.When{At: shop.clock.Now()},
+	c, err := cancellations.Schedule(ctx, panel.reseller, cancellation.Order{
+		ServerID: panel.server.ID, When: cancellation.When{At: panel.clock.Now()},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -44,13 +44,13 @@ func ExampleHooks() {
 			fmt.Println(err)
 			return
 		}
-		if c, err = cancellations.Cancellation(ctx, shop.reseller, c.ID); err != nil {
+		if c, err = cancellations.Cancellation(ctx, panel.reseller, c.ID); err != nil {
 			fmt.Println(err)
 			return
 		}
 		fmt.Println(c.State, c.LastError)
 		running = false
-		shop.clock.Set(next)
+		panel.clock.Set(next)
 	}
 	// Output:
 	// scheduled cancellation: Execution of the cancellation of server web-07 was refused: a backup is running

@@ -15,24 +15,24 @@ import (
 // A quote is what the execution would pay back, line by line.
 func ExampleManager_Quote() {
 	ctx := context.Background()
-	shop, err := newShop(ctx)
+	panel, err := newPanel(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	start, end := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	books := &ledger{paid: map[uuid.UUID][]refund.Charge{shop.server.ID: {
+	books := &ledger{paid: map[uuid.UUID][]refund.Charge{panel.server.ID: {
 		{Label: "server", Paid: decimal.New(6000, -2), Start: start, End: end},
 		{Label: "set-up", Kind: refund.Setup, Paid: decimal.New(2500, -2)},
 	}}}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{}, Servers: shop.servers, Biller: books, Clock: shop.clock,
+		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: books, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	quote, err := cancellations.Quote(ctx, shop.reseller, shop.server.ID, cancellation.When{At: start.AddDate(0, 0, 9)})
+	quote, err := cancellations.Quote(ctx, panel.reseller, panel.server.ID, cancellation.When{At: start.AddDate(0, 0, 9)})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -14,7 +14,7 @@ import (
 )
 
 // shop is a reseller's panel with one server, rented to a client since 1 November 2026.
-type shop struct {
+type examplePanel struct {
 	clock    *clock.Mock
 	servers  *dedicated.Manager
 	reseller dedicated.Actor
@@ -22,41 +22,41 @@ type shop struct {
 	server   dedicated.Server
 }
 
-func newShop(ctx context.Context) (*shop, error) {
+func newPanel(ctx context.Context) (*examplePanel, error) {
 	tenant := uuid.New()
-	s := &shop{
+	p := &examplePanel{
 		clock:    clock.NewMock(),
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ResellerID: tenant},
 		client:   dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
 	}
 	november := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	s.clock.Set(november)
+	p.clock.Set(november)
 	var err error
-	s.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: s.clock})
+	p.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: p.clock})
 	if err != nil {
 		return nil, err
 	}
-	added, err := s.servers.Add(ctx, s.reseller, dedicated.NewServer{Name: "web-07"})
+	added, err := p.servers.Add(ctx, p.reseller, dedicated.NewServer{Name: "web-07"})
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = s.servers.Assign(ctx, s.reseller, added.ID, dedicated.NewAssignment{ClientID: s.client.ID, Billing: dedicated.Billing{
+	p.server, err = p.servers.Assign(ctx, p.reseller, added.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: dedicated.Billing{
 		Anchor: november, Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,
 	}})
-	return s, err
+	return p, err
 }
 
 // A client orders the cancellation, is warned seven days ahead, and the server is taken back at the end of the period.
 func Example() {
 	ctx := context.Background()
-	shop, err := newShop(ctx)
+	panel, err := newPanel(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	outbox := &notify.MemoryOutbox{}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{Outbox: outbox}, Servers: shop.servers, Clock: shop.clock,
+		Store: &cancellation.MemoryStore{Outbox: outbox}, Servers: panel.servers, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -67,9 +67,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	mail, err := notify.New(notify.Config{Outbox: outbox, Clock: shop.clock},
+	mail, err := notify.New(notify.Config{Outbox: outbox, Clock: panel.clock},
 		catalog.Mail("mail to clients", notify.ToClient, notify.NotifierFunc(func(_ context.Context, m notify.Message) error {
-			fmt.Println(shop.clock.Now().Format(time.DateOnly), m.Subject)
+			fmt.Println(panel.clock.Now().Format(time.DateOnly), m.Subject)
 			return nil
 		})))
 	if err != nil {
@@ -84,12 +84,12 @@ func Example() {
 		}
 	}
 	tick()
-	if _, err := cancellations.SaveSettings(ctx, shop.reseller, cancellation.Settings{Warn: true, DaysAhead: []int{7}}); err != nil {
+	if _, err := cancellations.SaveSettings(ctx, panel.reseller, cancellation.Settings{Warn: true, DaysAhead: []int{7}}); err != nil {
 		fmt.Println(err)
 		return
 	}
-	c, err := cancellations.Schedule(ctx, shop.client, cancellation.Order{
-		ServerID: shop.server.ID, When: cancellation.When{EndOfPeriod: true},
+	c, err := cancellations.Schedule(ctx, panel.client, cancellation.Order{
+		ServerID: panel.server.ID, When: cancellation.When{EndOfPeriod: true},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -97,9 +97,9 @@ func Example() {
 	}
 	for range 31 { // a Runner does this in a host
 		tick()
-		shop.clock.Set(shop.clock.Now().AddDate(0, 0, 1))
+		panel.clock.Set(panel.clock.Now().AddDate(0, 0, 1))
 	}
-	if c, err = cancellations.Cancellation(ctx, shop.reseller, c.ID); err != nil {
+	if c, err = cancellations.Cancellation(ctx, panel.reseller, c.ID); err != nil {
 		fmt.Println(err)
 		return
 	}

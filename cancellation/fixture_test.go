@@ -52,25 +52,25 @@ func (h *fixedClock) Set(now time.Time) {
 }
 
 // setup makes a fixture at 9 in the morning of 10 November 2026, in UTC.
-func setup(t testing.TB, change ...func(*cancellation.Config)) *fixture {
+func newFixture(t testing.TB, change ...func(*cancellation.Config)) *fixture {
 	t.Helper()
-	w := &fixture{outbox: &notify.MemoryOutbox{}, clock: &fixedClock{}, biller: &biller{}}
-	w.clock.Set(at("2026-11-10 09:00"))
-	w.store = &cancellation.MemoryStore{Outbox: w.outbox}
+	f := &fixture{outbox: &notify.MemoryOutbox{}, clock: &fixedClock{}, biller: &biller{}}
+	f.clock.Set(at("2026-11-10 09:00"))
+	f.store = &cancellation.MemoryStore{Outbox: f.outbox}
 	var err error
-	w.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: w.clock})
+	f.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: f.clock})
 	require.NoError(t, err)
-	w.config = cancellation.Config{Store: w.store, Servers: w.servers, Biller: w.biller, Clock: w.clock}
+	f.config = cancellation.Config{Store: f.store, Servers: f.servers, Biller: f.biller, Clock: f.clock}
 	for _, do := range change {
-		do(&w.config)
+		do(&f.config)
 	}
-	w.Manager, err = cancellation.New(w.config)
+	f.Manager, err = cancellation.New(f.config)
 	require.NoError(t, err)
 	tenant := uuid.New()
-	w.reseller = dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant}
-	w.client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
-	require.NoError(t, w.outbox.Register(t.Context(), "all", nil))
-	return w
+	f.reseller = dedicated.Actor{Role: dedicated.Reseller, ID: uuid.New(), ResellerID: tenant}
+	f.client = dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant}
+	require.NoError(t, f.outbox.Register(t.Context(), "all", nil))
+	return f
 }
 
 // at reads a time in UTC.
@@ -94,79 +94,79 @@ func monthly() dedicated.Billing {
 func endOfNovember() time.Time { return at("2026-11-30 23:00") }
 
 // server adds a server and gives it to the client.
-func (w *fixture) server(t testing.TB) dedicated.Server {
+func (f *fixture) server(t testing.TB) dedicated.Server {
 	t.Helper()
-	return w.serverOf(t, dedicated.Owner{})
+	return f.serverOf(t, dedicated.Owner{})
 }
 
-func (w *fixture) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
+func (f *fixture) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server {
 	t.Helper()
-	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "web-01", Owner: owner})
+	s, err := f.servers.Add(t.Context(), f.reseller, dedicated.NewServer{Name: "web-01", Owner: owner})
 	require.NoError(t, err)
-	s, err = w.servers.Assign(t.Context(), w.reseller, s.ID, dedicated.NewAssignment{ClientID: w.client.ID, Billing: monthly()})
+	s, err = f.servers.Assign(t.Context(), f.reseller, s.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }
 
 // at orders a cancellation as the reseller.
-func (w *fixture) schedule(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
+func (f *fixture) scheduleAt(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
 	t.Helper()
-	c, err := w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: server, When: cancellation.When{At: when}})
+	c, err := f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: server, When: cancellation.When{At: when}})
 	require.NoError(t, err)
 	return c
 }
 
 // endOfPeriod orders a cancellation as the client.
-func (w *fixture) endOfPeriod(t testing.TB, server uuid.UUID) cancellation.Cancellation {
+func (f *fixture) scheduleAsClient(t testing.TB, server uuid.UUID) cancellation.Cancellation {
 	t.Helper()
-	c, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: server, When: endOfPeriod()})
+	c, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: server, When: endOfPeriod()})
 	require.NoError(t, err)
 	return c
 }
 
 func endOfPeriod() cancellation.When { return cancellation.When{EndOfPeriod: true} }
 
-func (w *fixture) save(t testing.TB, s cancellation.Settings) cancellation.Settings {
+func (f *fixture) saveSettings(t testing.TB, s cancellation.Settings) cancellation.Settings {
 	t.Helper()
-	s, err := w.SaveSettings(t.Context(), w.reseller, s)
+	s, err := f.SaveSettings(t.Context(), f.reseller, s)
 	require.NoError(t, err)
 	return s
 }
 
-func (w *fixture) tick(t testing.TB) time.Time {
+func (f *fixture) tick(t testing.TB) time.Time {
 	t.Helper()
-	next, err := w.Tick(t.Context())
+	next, err := f.Tick(t.Context())
 	require.NoError(t, err)
 	return next
 }
 
 // tickAt sets the clock and ticks.
-func (w *fixture) tickAt(t testing.TB, when time.Time) time.Time {
+func (f *fixture) tickAt(t testing.TB, when time.Time) time.Time {
 	t.Helper()
-	w.clock.Set(when)
-	return w.tick(t)
+	f.clock.Set(when)
+	return f.tick(t)
 }
 
-func (w *fixture) get(t testing.TB, id uuid.UUID) cancellation.Cancellation {
+func (f *fixture) get(t testing.TB, id uuid.UUID) cancellation.Cancellation {
 	t.Helper()
-	c, err := w.Cancellation(t.Context(), w.reseller, id)
+	c, err := f.Cancellation(t.Context(), f.reseller, id)
 	require.NoError(t, err)
 	return c
 }
 
-func (w *fixture) serverNow(t testing.TB, id uuid.UUID) dedicated.Server {
+func (f *fixture) readServer(t testing.TB, id uuid.UUID) dedicated.Server {
 	t.Helper()
-	s, err := w.servers.Server(t.Context(), w.reseller, id)
+	s, err := f.servers.Server(t.Context(), f.reseller, id)
 	require.NoError(t, err)
 	return s
 }
 
 // told are the events so far, in the order in which they were recorded.
-func (w *fixture) told(t testing.TB) []notify.Event {
+func (f *fixture) events(t testing.TB) []notify.Event {
 	t.Helper()
 	var all []notify.Event
 	for after := ""; ; {
-		page, next, err := w.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Subscriber: "all", Limit: 1000, After: after})
+		page, next, err := f.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Subscriber: "all", Limit: 1000, After: after})
 		require.NoError(t, err)
 		for _, d := range page {
 			all = append(all, d.Event)
@@ -178,10 +178,10 @@ func (w *fixture) told(t testing.TB) []notify.Event {
 }
 
 // kinds counts what was told of a cancellation.
-func (w *fixture) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
+func (f *fixture) countEvents(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 	t.Helper()
 	count := map[notify.Kind]int{}
-	for _, e := range w.told(t) {
+	for _, e := range f.events(t) {
 		if e.SubjectID == id {
 			count[e.Kind]++
 		}
@@ -190,10 +190,10 @@ func (w *fixture) kinds(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 }
 
 // payloads are the payloads of a kind, oldest first.
-func payloads[P any](t testing.TB, w *fixture, kind notify.Kind) []P {
+func payloads[P any](t testing.TB, f *fixture, kind notify.Kind) []P {
 	t.Helper()
 	var all []P
-	for _, e := range w.told(t) {
+	for _, e := range f.events(t) {
 		if e.Kind == kind {
 			var p P
 			require.NoError(t, json.Unmarshal(e.Data, &p))

@@ -16,7 +16,7 @@ import (
 )
 
 // mails are the messages that were sent, in order: subject and text.
-func (w *fixture) mails(t *testing.T, to notify.Audience) []notify.Message {
+func (f *fixture) mails(t *testing.T, to notify.Audience) []notify.Message {
 	t.Helper()
 	catalog, err := notify.NewCatalog(cancellation.Kinds())
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func (w *fixture) mails(t *testing.T, to notify.Audience) []notify.Message {
 		sent = append(sent, m)
 		return nil
 	}))
-	for _, e := range w.told(t) {
+	for _, e := range f.events(t) {
 		if e.Kind == cancellation.KindClosed {
 			continue
 		}
@@ -53,25 +53,25 @@ func TestKindsMakeACatalog(t *testing.T) {
 	}
 }
 
-func TestMailsOfAStory(t *testing.T) {
+func TestMailsFromOrderToRefund(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.biller.charges = []refund.Charge{
+	f := newFixture(t)
+	f.biller.charges = []refund.Charge{
 		november(),
 		{Label: "set-up", Kind: refund.Setup, Paid: decimal.New(500, -2)},
 	}
-	w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7, 1}})
-	s := w.server(t)
-	c := w.endOfPeriod(t, s.ID)
-	w.tickAt(t, at("2026-11-26 08:00"))
-	w.clock.Set(at("2026-11-26 09:00"))
-	_, err := w.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-28 11:00")})
+	f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7, 1}})
+	s := f.server(t)
+	c := f.scheduleAsClient(t, s.ID)
+	f.tickAt(t, at("2026-11-26 08:00"))
+	f.clock.Set(at("2026-11-26 09:00"))
+	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-28 11:00")})
 	require.NoError(t, err)
-	w.tickAt(t, at("2026-11-27 11:00"))
-	w.tickAt(t, at("2026-11-28 11:00"))
+	f.tickAt(t, at("2026-11-27 11:00"))
+	f.tickAt(t, at("2026-11-28 11:00"))
 	id := s.ID.String()
 	var got []string
-	for _, m := range w.mails(t, notify.ToClient) {
+	for _, m := range f.mails(t, notify.ToClient) {
 		got = append(got, m.Subject+"\n\n"+m.Text)
 	}
 	assert.Equal(t, []string{
@@ -89,9 +89,9 @@ func TestMailsOfAStory(t *testing.T) {
 			"Your dedicated server web-01 (" + id + ") was cancelled as of 2026-11-28 12:00 CET.\n\n" +
 			"Refund: 2.00 EUR\n  web-01, November: 2.00 of 30.00\n  set-up: 0.00 of 5.00 (set-up is not given back)\n",
 	}, got)
-	toReseller := w.mails(t, notify.ToReseller)
+	toReseller := f.mails(t, notify.ToReseller)
 	require.Len(t, toReseller, 2)
 	assert.Equal(t, "The client cancels web-01 on 2026-12-01 00:00 CET", toReseller[0].Subject)
 	assert.Equal(t, "web-01 was cancelled and waits in clean-up", toReseller[1].Subject)
-	assert.Equal(t, time.UTC, w.get(t, c.ID).At.Location())
+	assert.Equal(t, time.UTC, f.get(t, c.ID).At.Location())
 }

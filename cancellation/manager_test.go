@@ -13,47 +13,47 @@ import (
 )
 
 // TestStory is the main job once: a client orders, is warned, and the server is taken back with the refund that was quoted.
-func TestStory(t *testing.T) {
+func TestFromOrderToRefund(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}})
-	s := w.server(t)
+	f, ctx := newFixture(t), t.Context()
+	f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}})
+	s := f.server(t)
 
-	quote, err := w.Quote(ctx, w.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
+	quote, err := f.Quote(ctx, f.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
 	require.NoError(t, err)
 	assertMoney(t, "10.00", quote.Total)
 
-	c := w.endOfPeriod(t, s.ID)
+	c := f.scheduleAsClient(t, s.ID)
 	assert.Equal(t, endOfNovember(), c.At)
-	assert.Equal(t, w.client, c.By)
+	assert.Equal(t, f.client, c.By)
 
-	next := w.tick(t)
+	next := f.tick(t)
 	assert.Equal(t, at("2026-11-23 23:00"), next, "the warning, seven local days ahead")
-	next = w.tickAt(t, next)
+	next = f.tickAt(t, next)
 	assert.Equal(t, endOfNovember(), next)
-	w.tick(t)
-	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindWarning])
+	f.tick(t)
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindWarning])
 
-	moved, err := w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: at("2026-11-24 12:00")})
+	moved, err := f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: at("2026-11-24 12:00")})
 	require.NoError(t, err)
 	assert.Equal(t, at("2026-11-24 12:00"), moved.At)
-	w.tickAt(t, at("2026-11-25 12:00"))
-	done := w.get(t, c.ID)
+	f.tickAt(t, at("2026-11-25 12:00"))
+	done := f.get(t, c.ID)
 	assert.Equal(t, cancellation.Executed, done.State)
 	assert.Equal(t, []string{"scheduled", "rescheduled", "executing", "executed"}, history(done))
 	for _, step := range done.Steps {
 		assert.Equal(t, at("2026-11-25 12:00"), step.Done, step.Name)
 	}
-	got := w.serverNow(t, s.ID)
+	got := f.readServer(t, s.ID)
 	assert.Equal(t, dedicated.CleanUp, got.State)
 	assert.Equal(t, uuid.Nil, got.LockedBy)
-	require.Len(t, w.biller.refunds(), 1)
-	r := w.biller.refunds()[0]
+	require.Len(t, f.biller.refunds(), 1)
+	r := f.biller.refunds()[0]
 	assertMoney(t, "6.00", r.Amount)
 	assert.Equal(t, at("2026-11-24 12:00"), r.At, "as of the planned date")
 	assert.Equal(t, uuid.NewSHA1(c.ID, []byte("refund")), r.Key)
 	assert.Equal(t, map[notify.Kind]int{
 		cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindWarning: 1, cancellation.KindRescheduled: 1,
 		cancellation.KindExecuted: 1, cancellation.KindCompleted: 1, cancellation.KindClosed: 1,
-	}, w.kinds(t, c.ID))
+	}, f.countEvents(t, c.ID))
 }

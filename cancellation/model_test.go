@@ -17,7 +17,7 @@ type model struct {
 	berlin   *time.Location
 	now      time.Time
 	settings cancellation.Settings
-	closed   bool // the gate refuses
+	gateClosed   bool // the gate refuses
 	last     map[uuid.UUID]cancellation.State
 }
 
@@ -25,24 +25,24 @@ type model struct {
 func (m *model) addDays(t time.Time, n int) time.Time { return t.In(m.berlin).AddDate(0, 0, n) }
 
 // order is what Schedule must answer; nil: it succeeds.
-func (m *model) order(client bool, s dedicated.Server, active bool, w cancellation.When, end time.Time) error {
+func (m *model) wantSchedule(client bool, s dedicated.Server, active bool, w cancellation.When, end time.Time) error {
 	switch {
 	case !s.Used():
 		return map[bool]error{true: cancellation.ErrNotFound, false: cancellation.ErrConflict}[client]
 	case active:
 		return cancellation.ErrConflict
 	}
-	return m.choice(client, w, end)
+	return m.wantWhen(client, w, end)
 }
 
 // choice is what is said to a When by itself. end is the end of the current period.
-func (m *model) choice(client bool, w cancellation.When, end time.Time) error {
+func (m *model) wantWhen(client bool, w cancellation.When, end time.Time) error {
 	switch {
 	case !w.EndOfPeriod && w.At.Before(m.now):
 		return cancellation.ErrInvalid
 	case client && m.now.After(m.addDays(end, -m.settings.NoticeDays)):
 		return cancellation.ErrForbidden
-	case client && m.locked(end), m.closed:
+	case client && m.locked(end), m.gateClosed:
 		return cancellation.ErrForbidden
 	}
 	return nil
@@ -53,7 +53,7 @@ func (m *model) locked(at time.Time) bool {
 }
 
 // change is what Reschedule and Discard must answer before they look at a date. client is nil for the reseller.
-func (m *model) change(client uuid.UUID, c cancellation.Cancellation) error {
+func (m *model) wantChange(client uuid.UUID, c cancellation.Cancellation) error {
 	byClient := client != uuid.Nil
 	switch {
 	case byClient && c.ClientID != client:
@@ -69,10 +69,10 @@ func (m *model) change(client uuid.UUID, c cancellation.Cancellation) error {
 }
 
 // always is what must be true of all records after every step.
-func (m *model) always(all []cancellation.Cancellation) error {
+func (m *model) checkInvariants(all []cancellation.Cancellation) error {
 	active := map[uuid.UUID]bool{}
 	for _, c := range all {
-		if was := m.last[c.ID]; was != "" && was != c.State && !possible(was, c.State) {
+		if was := m.last[c.ID]; was != "" && was != c.State && !isPossible(was, c.State) {
 			return fmt.Errorf("%s became %s", was, c.State)
 		}
 		m.last[c.ID] = c.State
@@ -83,14 +83,14 @@ func (m *model) always(all []cancellation.Cancellation) error {
 		if !c.When.EndOfPeriod && !c.At.Equal(c.When.At) {
 			return fmt.Errorf("the date %s has moved to %s", c.When.At, c.At)
 		}
-		if err := m.warned(c); err != nil {
+		if err := m.checkWarnings(c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func possible(from, to cancellation.State) bool {
+func isPossible(from, to cancellation.State) bool {
 	for _, row := range cancellation.Transitions() {
 		if row.To == to && slices.Contains(row.From, from) || to == cancellation.Executed && from == cancellation.Scheduled {
 			return true
@@ -100,7 +100,7 @@ func possible(from, to cancellation.State) bool {
 }
 
 // warned: at most once for each date and lead, never after the end, after the date only where that was postponed.
-func (m *model) warned(c cancellation.Cancellation) error {
+func (m *model) checkWarnings(c cancellation.Cancellation) error {
 	seen := map[[2]int64]bool{}
 	for _, w := range c.Warned {
 		key := [2]int64{w.For.UnixMicro(), int64(w.Days)}
@@ -121,7 +121,7 @@ func (m *model) warned(c cancellation.Cancellation) error {
 }
 
 // settled is what must be true of a record once everything that is due has been done.
-func (m *model) settled(c cancellation.Cancellation, s dedicated.Server) error {
+func (m *model) checkFinal(c cancellation.Cancellation, s dedicated.Server) error {
 	if c.State == cancellation.Executing {
 		return fmt.Errorf("still executing")
 	}
@@ -131,7 +131,7 @@ func (m *model) settled(c cancellation.Cancellation, s dedicated.Server) error {
 	if s.Assignment != c.Assignment && !m.now.Before(c.At) {
 		return fmt.Errorf("still scheduled for a server that has left")
 	}
-	if at := m.executes(c); !at.After(m.now) {
+	if at := m.executionTime(c); !at.After(m.now) {
 		return fmt.Errorf("still scheduled, was to be executed at %s", at)
 	}
 	lead := 0 // the nearest that is due
@@ -147,7 +147,7 @@ func (m *model) settled(c cancellation.Cancellation, s dedicated.Server) error {
 }
 
 // executes is when a scheduled one is to be executed: postponed at most once, until it was warned of long enough.
-func (m *model) executes(c cancellation.Cancellation) time.Time {
+func (m *model) executionTime(c cancellation.Cancellation) time.Time {
 	for _, e := range c.History {
 		if e.What == "postponed" && e.From.Equal(c.At) && !c.Postponed.IsZero() {
 			return e.To
@@ -157,7 +157,7 @@ func (m *model) executes(c cancellation.Cancellation) time.Time {
 }
 
 // owed is what is paid back, in cents: 100.00 were paid for the 90 days from the assignment on.
-func (m *model) owed(s time.Time, at time.Time) int64 {
+func (m *model) wantCents(s time.Time, at time.Time) int64 {
 	end := s.Add(90 * 24 * time.Hour)
 	day := func(t time.Time) int64 {
 		y, month, d := t.In(m.berlin).Date()

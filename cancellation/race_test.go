@@ -15,7 +15,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-const rounds = 200
+const raceRounds = 200
 
 // race starts functions at the same moment and returns their errors.
 func race(run ...func() error) []error {
@@ -33,7 +33,7 @@ func race(run ...func() error) []error {
 }
 
 // ticker ticks and answers with the error alone.
-func ticker(ctx context.Context, m *cancellation.Manager) func() error {
+func tickFunc(ctx context.Context, m *cancellation.Manager) func() error {
 	return func() error {
 		_, err := m.Tick(ctx)
 		return err
@@ -43,49 +43,49 @@ func ticker(ctx context.Context, m *cancellation.Manager) func() error {
 func TestDiscardAgainstExecution(t *testing.T) {
 	t.Parallel()
 	discarded := 0
-	for range rounds {
-		p := &plugins{}
-		w, ctx := setup(t, p.hooks), t.Context()
-		s := w.server(t)
-		c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
-		w.clock.Set(c.At)
+	for range raceRounds {
+		hooks := &recordingHooks{}
+		f, ctx := newFixture(t, hooks.install), t.Context()
+		s := f.server(t)
+		c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
+		f.clock.Set(c.At)
 		errs := race(
-			func() error { _, err := w.Discard(ctx, w.reseller, c.ID, ""); return err },
-			ticker(ctx, w.Manager),
+			func() error { _, err := f.Discard(ctx, f.reseller, c.ID, ""); return err },
+			tickFunc(ctx, f.Manager),
 		)
 		require.NoError(t, errs[1])
-		w.tick(t)
-		got := w.get(t, c.ID)
+		f.tick(t)
+		got := f.get(t, c.ID)
 		if errs[0] == nil {
 			discarded++
 			require.Equal(t, cancellation.Discarded, got.State)
-			require.Empty(t, p.wiped)
-			require.Empty(t, w.biller.refunds())
-			require.Equal(t, dedicated.InUse, w.serverNow(t, s.ID).State)
+			require.Empty(t, hooks.deprovisioned)
+			require.Empty(t, f.biller.refunds())
+			require.Equal(t, dedicated.InUse, f.readServer(t, s.ID).State)
 			continue
 		}
-		e := problem(t, errs[0], cancellation.ErrConflict)
+		e := requireError(t, errs[0], cancellation.ErrConflict)
 		require.NotEmpty(t, e.State, "a clear error: %v", e)
 		require.Equal(t, cancellation.Executed, got.State)
-		require.Len(t, w.biller.refunds(), 1)
+		require.Len(t, f.biller.refunds(), 1)
 	}
-	t.Logf("the discard won %d of %d rounds", discarded, rounds)
+	t.Logf("the discard won %d of %d rounds", discarded, raceRounds)
 }
 
 func TestRescheduleAgainstWarning(t *testing.T) {
 	t.Parallel()
-	for range rounds {
-		w, ctx := setup(t), t.Context()
-		w.save(t, warnings(7))
-		c := w.schedule(t, w.server(t).ID, at("2026-11-17 09:00"))
+	for range raceRounds {
+		f, ctx := newFixture(t), t.Context()
+		f.saveSettings(t, warnings(7))
+		c := f.scheduleAt(t, f.server(t).ID, at("2026-11-17 09:00"))
 		to := at("2026-12-24 09:00")
 		errs := race(
-			func() error { _, err := w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: to}); return err },
-			ticker(ctx, w.Manager),
+			func() error { _, err := f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: to}); return err },
+			tickFunc(ctx, f.Manager),
 		)
 		require.NoError(t, errors.Join(errs...))
-		w.drain(t, to)
-		got := w.get(t, c.ID)
+		f.tickUntil(t, to)
+		got := f.get(t, c.ID)
 		require.Equal(t, cancellation.Executed, got.State)
 		seen := map[time.Time]int{}
 		for _, warning := range got.Warned {
@@ -93,7 +93,7 @@ func TestRescheduleAgainstWarning(t *testing.T) {
 		}
 		require.Equal(t, 1, seen[to])
 		require.LessOrEqual(t, seen[c.At], 1)
-		kinds := w.kinds(t, c.ID)
+		kinds := f.countEvents(t, c.ID)
 		require.Equal(t, len(got.Warned), kinds[cancellation.KindWarning])
 		require.Equal(t, seen[c.At], kinds[cancellation.KindRescheduled], "corrected if and only if it was warned before")
 	}
@@ -101,36 +101,36 @@ func TestRescheduleAgainstWarning(t *testing.T) {
 
 func TestScheduleAgainstSchedule(t *testing.T) {
 	t.Parallel()
-	for range rounds {
-		w, ctx := setup(t), t.Context()
-		s := w.server(t)
+	for range raceRounds {
+		f, ctx := newFixture(t), t.Context()
+		s := f.server(t)
 		errs := race(
 			func() error {
-				_, err := w.Schedule(ctx, w.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
+				_, err := f.Schedule(ctx, f.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
 				return err
 			},
 			func() error {
-				_, err := w.Schedule(ctx, w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+				_, err := f.Schedule(ctx, f.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 				return err
 			},
 		)
 		require.True(t, (errs[0] == nil) != (errs[1] == nil), "one wins: %v", errs)
-		e := problem(t, errors.Join(errs...), cancellation.ErrConflict)
+		e := requireError(t, errors.Join(errs...), cancellation.ErrConflict)
 		require.Equal(t, endOfNovember(), e.Existing.At, "the other is shown the date there is")
-		all, _, err := w.Cancellations(ctx, w.reseller, cancellation.Query{})
+		all, _, err := f.Cancellations(ctx, f.reseller, cancellation.Query{})
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 	}
 }
 
 // TestSameOrderTwiceAtOnce: a request that is sent again before the first was answered.
-func TestSameOrderTwiceAtOnce(t *testing.T) {
+func TestSameOrderTwiceConcurrently(t *testing.T) {
 	t.Parallel()
-	for range rounds {
-		w, ctx := setup(t), t.Context()
-		order := cancellation.Order{ID: uuid.New(), ServerID: w.server(t).ID, When: endOfPeriod()}
+	for range raceRounds {
+		f, ctx := newFixture(t), t.Context()
+		order := cancellation.Order{ID: uuid.New(), ServerID: f.server(t).ID, When: endOfPeriod()}
 		send := func() error {
-			c, err := w.Schedule(ctx, w.client, order)
+			c, err := f.Schedule(ctx, f.client, order)
 			if err == nil && c.ID != order.ID {
 				err = errors.New("another ID")
 			}
@@ -141,11 +141,11 @@ func TestSameOrderTwiceAtOnce(t *testing.T) {
 }
 
 // TestManyManagersTick: 1,000 are due, three processes work on them; each is executed once, by one.
-func TestManyManagersTick(t *testing.T) {
+func TestThreeManagersTick(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	wiped := map[uuid.UUID]int{}
-	w := setup(t, func(c *cancellation.Config) {
+	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -153,29 +153,29 @@ func TestManyManagersTick(t *testing.T) {
 			return nil
 		})
 	})
-	w.save(t, warnings(7))
+	f.saveSettings(t, warnings(7))
 	const due = 1000
 	for n := range due {
-		w.schedule(t, w.server(t).ID, at("2026-11-20 12:00").Add(time.Duration(n%7)*time.Hour))
+		f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00").Add(time.Duration(n%7)*time.Hour))
 	}
 	same := func(*cancellation.Config) {}
-	managers := []*cancellation.Manager{w.Manager, w.another(t, same), w.another(t, same)}
+	managers := []*cancellation.Manager{f.Manager, f.newManager(t, same), f.newManager(t, same)}
 	for _, when := range []time.Time{at("2026-11-14 00:00"), at("2026-11-21 00:00")} {
-		w.clock.Set(when)
-		require.NoError(t, errors.Join(race(ticker(t.Context(), managers[0]), ticker(t.Context(), managers[1]), ticker(t.Context(), managers[2]))...))
+		f.clock.Set(when)
+		require.NoError(t, errors.Join(race(tickFunc(t.Context(), managers[0]), tickFunc(t.Context(), managers[1]), tickFunc(t.Context(), managers[2]))...))
 	}
-	all, next, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{Limit: 1000, States: []cancellation.State{cancellation.Executed}})
+	all, next, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{Limit: 1000, States: []cancellation.State{cancellation.Executed}})
 	require.NoError(t, err)
 	assert.Empty(t, next)
 	require.Len(t, all, due)
-	assert.Equal(t, due, w.biller.calls)
-	assert.Len(t, w.biller.refunds(), due)
+	assert.Equal(t, due, f.biller.calls)
+	assert.Len(t, f.biller.refunds(), due)
 	for _, c := range all {
 		require.Equal(t, 1, wiped[c.ID])
 		require.Len(t, c.Warned, 1)
 	}
 	count := map[any]int{}
-	for _, e := range w.told(t) {
+	for _, e := range f.events(t) {
 		count[e.Kind]++
 	}
 	assert.Equal(t, map[any]int{

@@ -17,7 +17,7 @@ import (
 )
 
 // problem is the typed error, which must also be the sentinel.
-func problem(t *testing.T, err, sentinel error) *cancellation.Error {
+func requireError(t *testing.T, err, sentinel error) *cancellation.Error {
 	t.Helper()
 	require.ErrorIs(t, err, sentinel)
 	var e *cancellation.Error
@@ -26,23 +26,23 @@ func problem(t *testing.T, err, sentinel error) *cancellation.Error {
 }
 
 // assertProblem is problem, where nothing more is to be said of it.
-func assertProblem(t *testing.T, err, sentinel error) {
+func assertError(t *testing.T, err, sentinel error) {
 	t.Helper()
-	require.NotNil(t, problem(t, err, sentinel))
+	require.NotNil(t, requireError(t, err, sentinel))
 }
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := newFixture(t)
 	for field, c := range map[string]cancellation.Config{
-		"Config.Store":   {Servers: w.servers},
-		"Config.Servers": {Store: w.store},
-		"Config.Lease":   {Store: w.store, Servers: w.servers, Lease: -1},
+		"Config.Store":   {Servers: f.servers},
+		"Config.Servers": {Store: f.store},
+		"Config.Lease":   {Store: f.store, Servers: f.servers, Lease: -1},
 	} {
 		_, err := cancellation.New(c)
-		assert.Equal(t, field, problem(t, err, cancellation.ErrInvalid).Field)
+		assert.Equal(t, field, requireError(t, err, cancellation.ErrInvalid).Field)
 	}
-	_, err := cancellation.New(cancellation.Config{Store: w.store, Servers: w.servers})
+	_, err := cancellation.New(cancellation.Config{Store: f.store, Servers: f.servers})
 	require.NoError(t, err)
 }
 
@@ -69,116 +69,116 @@ func TestScheduleRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := setup(t)
-			tt.order.ServerID = w.server(t).ID
-			_, err := w.Schedule(t.Context(), tt.actor(w), tt.order)
-			assert.Equal(t, tt.field, problem(t, err, tt.err).Field)
-			w.assertNothing(t)
+			f := newFixture(t)
+			tt.order.ServerID = f.server(t).ID
+			_, err := f.Schedule(t.Context(), tt.actor(f), tt.order)
+			assert.Equal(t, tt.field, requireError(t, err, tt.err).Field)
+			f.assertNothing(t)
 		})
 	}
 }
 
-func theReseller(w *fixture) dedicated.Actor { return w.reseller }
-func theClient(w *fixture) dedicated.Actor   { return w.client }
+func theReseller(f *fixture) dedicated.Actor { return f.reseller }
+func theClient(f *fixture) dedicated.Actor   { return f.client }
 
 // assertNothing: nothing is stored and nobody was told.
-func (w *fixture) assertNothing(t *testing.T) {
+func (f *fixture) assertNothing(t *testing.T) {
 	t.Helper()
-	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{})
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{})
 	require.NoError(t, err)
 	assert.Empty(t, all)
-	assert.Empty(t, w.told(t))
+	assert.Empty(t, f.events(t))
 }
 
 func TestScheduleNow(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := newFixture(t)
 	now := at("2026-11-10 09:00")
-	c := w.schedule(t, w.server(t).ID, now.Add(700*time.Nanosecond))
+	c := f.scheduleAt(t, f.server(t).ID, now.Add(700*time.Nanosecond))
 	assert.Equal(t, now, c.At, "to the microsecond")
-	w.tick(t)
-	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+	f.tick(t)
+	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
-func TestClientsDateNamesThePeriodsEnd(t *testing.T) {
+func TestClientDateErrorNamesThePeriodEnd(t *testing.T) {
 	t.Parallel()
 	const words = "cancellation: client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
-	w := setup(t)
-	w.save(t, cancellation.Settings{ClientMayDiscard: true})
-	s := w.server(t)
+	f := newFixture(t)
+	f.saveSettings(t, cancellation.Settings{ClientMayDiscard: true})
+	s := f.server(t)
 	day := cancellation.When{At: at("2026-11-12 00:00")}
-	_, err := w.Quote(t.Context(), w.client, s.ID, day)
-	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
+	_, err := f.Quote(t.Context(), f.client, s.ID, day)
+	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
 	require.EqualError(t, err, words)
-	_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: day})
-	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
+	_, err = f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: day})
+	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
 	require.EqualError(t, err, words)
-	_, err = w.Reschedule(t.Context(), w.client, w.endOfPeriod(t, s.ID).ID, day)
-	assert.Equal(t, endOfNovember(), problem(t, err, cancellation.ErrForbidden).PeriodEnd)
+	_, err = f.Reschedule(t.Context(), f.client, f.scheduleAsClient(t, s.ID).ID, day)
+	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
 	require.EqualError(t, err, words)
 }
 
-func TestPastDatesAreShownAsTheServersClockDoes(t *testing.T) {
+func TestPastDateInTheServersZone(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	past := cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:59")}}
-	_, err := w.Schedule(t.Context(), w.reseller, past)
+	f := newFixture(t)
+	past := cancellation.Order{ServerID: f.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:59")}}
+	_, err := f.Schedule(t.Context(), f.reseller, past)
 	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:59:00+01:00 is past: want 2026-11-10T10:00:00+01:00 or later")
 }
 
 func TestEndOfPeriodBeforeTheAnchor(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	s := w.server(t)
+	f := newFixture(t)
+	s := f.server(t)
 	b := monthly()
 	b.Anchor = at("2026-12-14 23:00")
-	_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, b)
+	_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, b)
 	require.NoError(t, err)
-	assert.Equal(t, at("2027-01-14 23:00"), w.endOfPeriod(t, s.ID).At, "the end of the first period")
+	assert.Equal(t, at("2027-01-14 23:00"), f.scheduleAsClient(t, s.ID).At, "the end of the first period")
 }
 
 func TestProvidersServer(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	s := w.serverOf(t, dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-4711"})
+	f, ctx := newFixture(t), t.Context()
+	s := f.serverOf(t, dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-4711"})
 	order := cancellation.Order{ServerID: s.ID, When: endOfPeriod()}
 
-	_, err := w.Schedule(ctx, w.reseller, order)
-	e := problem(t, err, cancellation.ErrForbidden)
+	_, err := f.Schedule(ctx, f.reseller, order)
+	e := requireError(t, err, cancellation.ErrForbidden)
 	assert.Equal(t, "Upstream Ltd", e.Provider)
 	assert.Equal(t, "srv-4711", e.Reference)
 	assert.Contains(t, err.Error(), "Upstream Ltd")
 
-	_, err = w.Schedule(ctx, w.client, order)
-	e = problem(t, err, cancellation.ErrForbidden)
+	_, err = f.Schedule(ctx, f.client, order)
+	e = requireError(t, err, cancellation.ErrForbidden)
 	assert.Empty(t, e.Provider+e.Reference)
 	assert.NotContains(t, err.Error(), "Upstream")
 	assert.NotContains(t, err.Error(), "srv-4711")
 	assert.Contains(t, err.Error(), "cancel_at_provider")
-	w.assertNothing(t)
+	f.assertNothing(t)
 }
 
-func TestServerThatNobodyUses(t *testing.T) {
+func TestServerNotInUse(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	s, err := w.servers.Add(t.Context(), w.reseller, dedicated.NewServer{Name: "spare"})
+	f := newFixture(t)
+	s, err := f.servers.Add(t.Context(), f.reseller, dedicated.NewServer{Name: "spare"})
 	require.NoError(t, err)
-	_, err = w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
-	assertProblem(t, err, cancellation.ErrConflict)
-	_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-	assertProblem(t, err, cancellation.ErrNotFound)
+	_, err = f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: endOfNovember()}})
+	assertError(t, err, cancellation.ErrConflict)
+	_, err = f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+	assertError(t, err, cancellation.ErrNotFound)
 }
 
-func TestNoPeriodIsNeverNow(t *testing.T) {
+func TestServerWithoutBilling(t *testing.T) {
 	t.Parallel()
-	w := setup(t, func(c *cancellation.Config) { c.Servers = unbilled{c.Servers} })
-	s := w.server(t)
-	for _, a := range []dedicated.Actor{w.reseller, w.client} {
-		_, err := w.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-		e := problem(t, err, cancellation.ErrHost)
+	f := newFixture(t, func(c *cancellation.Config) { c.Servers = unbilled{c.Servers} })
+	s := f.server(t)
+	for _, a := range []dedicated.Actor{f.reseller, f.client} {
+		_, err := f.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+		e := requireError(t, err, cancellation.ErrHost)
 		assert.ErrorContains(t, e.Err, "no billing period to end", "for the log")
 	}
-	w.assertNothing(t)
+	f.assertNothing(t)
 }
 
 // unbilled is an inventory that knows no billing.
@@ -190,15 +190,15 @@ func (u unbilled) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (
 	return s, err
 }
 
-func TestSecondShowsTheFirst(t *testing.T) {
+func TestSecondOrderNamesTheFirst(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	s := w.server(t)
-	c := w.schedule(t, s.ID, at("2026-11-20 12:00"))
-	for _, a := range []dedicated.Actor{w.reseller, w.client} {
-		_, err := w.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-		e := problem(t, err, cancellation.ErrConflict)
-		want, err2 := w.Cancellation(t.Context(), a, c.ID)
+	f := newFixture(t)
+	s := f.server(t)
+	c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
+	for _, a := range []dedicated.Actor{f.reseller, f.client} {
+		_, err := f.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+		e := requireError(t, err, cancellation.ErrConflict)
+		want, err2 := f.Cancellation(t.Context(), a, c.ID)
 		require.NoError(t, err2)
 		assert.Equal(t, &want, e.Existing, "as the actor may see it")
 		assert.Contains(t, err.Error(), "2026-11-20T13:00:00+01:00")
@@ -207,39 +207,39 @@ func TestSecondShowsTheFirst(t *testing.T) {
 
 func TestRepeatedOrder(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	order := cancellation.Order{ID: uuid.New(), ServerID: w.server(t).ID, When: endOfPeriod(), Reason: "moving"}
-	first, err := w.Schedule(ctx, w.client, order)
+	f, ctx := newFixture(t), t.Context()
+	order := cancellation.Order{ID: uuid.New(), ServerID: f.server(t).ID, When: endOfPeriod(), Reason: "moving"}
+	first, err := f.Schedule(ctx, f.client, order)
 	require.NoError(t, err)
 	assert.Equal(t, order.ID, first.ID)
-	again, err := w.Schedule(ctx, w.client, order)
+	again, err := f.Schedule(ctx, f.client, order)
 	require.NoError(t, err)
 	assert.Equal(t, first, again)
 
 	other := order
 	other.Reason = "not moving"
-	_, err = w.Schedule(ctx, w.client, other)
-	assert.Equal(t, "Order.ID", problem(t, err, cancellation.ErrConflict).Field)
-	_, err = w.Schedule(ctx, w.reseller, order)
-	assert.Equal(t, "Order.ID", problem(t, err, cancellation.ErrConflict).Field, "by somebody else")
+	_, err = f.Schedule(ctx, f.client, other)
+	assert.Equal(t, "Order.ID", requireError(t, err, cancellation.ErrConflict).Field)
+	_, err = f.Schedule(ctx, f.reseller, order)
+	assert.Equal(t, "Order.ID", requireError(t, err, cancellation.ErrConflict).Field, "by somebody else")
 	other = order
 	other.When = cancellation.When{At: endOfNovember()}
-	_, err = w.Schedule(ctx, w.client, other)
-	assertProblem(t, err, cancellation.ErrConflict)
+	_, err = f.Schedule(ctx, f.client, other)
+	assertError(t, err, cancellation.ErrConflict)
 
-	_, err = w.Reschedule(ctx, w.reseller, first.ID, cancellation.When{At: at("2026-11-12 00:00")})
+	_, err = f.Reschedule(ctx, f.reseller, first.ID, cancellation.When{At: at("2026-11-12 00:00")})
 	require.NoError(t, err)
-	again, err = w.Schedule(ctx, w.client, order)
+	again, err = f.Schedule(ctx, f.client, order)
 	require.NoError(t, err, "the answer was lost for long")
 	assert.Equal(t, at("2026-11-12 00:00"), again.At)
-	w.tickAt(t, at("2026-11-12 00:00"))
-	again, err = w.Schedule(ctx, w.client, order)
+	f.tickAt(t, at("2026-11-12 00:00"))
+	again, err = f.Schedule(ctx, f.client, order)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Executed, again.State)
-	assert.Len(t, w.kinds(t, first.ID), 6)
+	assert.Len(t, f.countEvents(t, first.ID), 6)
 }
 
-func TestNoticePeriod(t *testing.T) {
+func TestNoticeDays(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, now string
@@ -256,63 +256,63 @@ func TestNoticePeriod(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := setup(t)
-			w.clock.Set(at(tt.now))
-			w.save(t, cancellation.Settings{NoticeDays: tt.days})
-			s := w.server(t)
-			_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+			f := newFixture(t)
+			f.clock.Set(at(tt.now))
+			f.saveSettings(t, cancellation.Settings{NoticeDays: tt.days})
+			s := f.server(t)
+			_, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 			if tt.earliest == "" {
 				require.NoError(t, err)
 				return
 			}
-			e := problem(t, err, cancellation.ErrForbidden)
+			e := requireError(t, err, cancellation.ErrForbidden)
 			assert.Equal(t, "Settings.NoticeDays", e.Field)
 			assert.Equal(t, at(tt.earliest), e.Earliest)
-			_, err = w.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+			_, err = f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 			require.NoError(t, err, "a reseller needs none")
 		})
 	}
 }
 
 // TestEarliestEndWillDo: a client that comes in the period that the error names is not refused again.
-func TestEarliestEndWillDo(t *testing.T) {
+func TestEarliestEndIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []dedicated.Unit{dedicated.Day, dedicated.Week, dedicated.Month} {
-		w := setup(t)
-		w.save(t, cancellation.Settings{NoticeDays: 45})
-		s := w.server(t)
+		f := newFixture(t)
+		f.saveSettings(t, cancellation.Settings{NoticeDays: 45})
+		s := f.server(t)
 		b := monthly()
 		b.Cycle.Unit = unit
-		_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, b)
+		_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, b)
 		require.NoError(t, err)
-		_, err = w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-		earliest := problem(t, err, cancellation.ErrForbidden).Earliest
+		_, err = f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+		earliest := requireError(t, err, cancellation.ErrForbidden).Earliest
 		p, err := b.PeriodAt(earliest.Add(-1))
 		require.NoError(t, err)
 		assert.True(t, p.End.Equal(earliest), "the end of a period")
 		berlin := p.End.Location()
-		assert.False(t, p.End.AddDate(0, 0, -45).Before(w.clock.Now()), "leaves the notice")
-		assert.True(t, p.Start.In(berlin).AddDate(0, 0, -45).Before(w.clock.Now()), "is the first that does")
+		assert.False(t, p.End.AddDate(0, 0, -45).Before(f.clock.Now()), "leaves the notice")
+		assert.True(t, p.Start.In(berlin).AddDate(0, 0, -45).Before(f.clock.Now()), "is the first that does")
 	}
 }
 
-func TestLockedDays(t *testing.T) {
+func TestLockDays(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	w.save(t, cancellation.Settings{LockDays: 3, ClientMayDiscard: true})
-	a, b := w.server(t), w.server(t)
-	c := w.endOfPeriod(t, a.ID)
-	w.clock.Set(at("2026-11-27 23:01"))
-	_, err := w.Discard(ctx, w.client, c.ID, "")
-	assert.Equal(t, "Settings.LockDays", problem(t, err, cancellation.ErrForbidden).Field)
-	_, err = w.Reschedule(ctx, w.client, c.ID, endOfPeriod())
-	assert.Equal(t, "Settings.LockDays", problem(t, err, cancellation.ErrForbidden).Field)
-	_, err = w.Schedule(ctx, w.client, cancellation.Order{ServerID: b.ID, When: endOfPeriod()})
-	assert.Equal(t, "Settings.LockDays", problem(t, err, cancellation.ErrForbidden).Field)
-	_, err = w.Discard(ctx, w.reseller, c.ID, "")
+	f, ctx := newFixture(t), t.Context()
+	f.saveSettings(t, cancellation.Settings{LockDays: 3, ClientMayDiscard: true})
+	a, b := f.server(t), f.server(t)
+	c := f.scheduleAsClient(t, a.ID)
+	f.clock.Set(at("2026-11-27 23:01"))
+	_, err := f.Discard(ctx, f.client, c.ID, "")
+	assert.Equal(t, "Settings.LockDays", requireError(t, err, cancellation.ErrForbidden).Field)
+	_, err = f.Reschedule(ctx, f.client, c.ID, endOfPeriod())
+	assert.Equal(t, "Settings.LockDays", requireError(t, err, cancellation.ErrForbidden).Field)
+	_, err = f.Schedule(ctx, f.client, cancellation.Order{ServerID: b.ID, When: endOfPeriod()})
+	assert.Equal(t, "Settings.LockDays", requireError(t, err, cancellation.ErrForbidden).Field)
+	_, err = f.Discard(ctx, f.reseller, c.ID, "")
 	require.NoError(t, err, "the reseller may")
-	w.clock.Set(at("2026-12-01 00:00"))
-	_, err = w.Schedule(ctx, w.client, cancellation.Order{ServerID: b.ID, When: endOfPeriod()})
+	f.clock.Set(at("2026-12-01 00:00"))
+	_, err = f.Schedule(ctx, f.client, cancellation.Order{ServerID: b.ID, When: endOfPeriod()})
 	require.NoError(t, err, "the next period is not locked yet")
 }
 
@@ -320,7 +320,7 @@ func TestGateRefuses(t *testing.T) {
 	t.Parallel()
 	reason := errors.New("the calendar")
 	var asked []cancellation.Cancellation
-	w := setup(t, func(c *cancellation.Config) {
+	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate,
 			func(_ context.Context, c cancellation.Cancellation) error { asked = append(asked, c); return nil },
 			func(context.Context, cancellation.Cancellation) error {
@@ -328,24 +328,24 @@ func TestGateRefuses(t *testing.T) {
 			},
 			func(context.Context, cancellation.Cancellation) error { panic("not asked after a refusal") })
 	})
-	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
-	assertProblem(t, err, cancellation.ErrForbidden)
+	_, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: f.server(t).ID, When: endOfPeriod()})
+	assertError(t, err, cancellation.ErrForbidden)
 	require.ErrorIs(t, err, reason)
 	assert.ErrorContains(t, err, "refused: a backup is running")
 	assert.NotContains(t, err.Error(), "calendar")
 	require.Len(t, asked, 1)
 	assert.EqualValues(t, 0, asked[0].Version)
 	assert.Equal(t, endOfNovember(), asked[0].At)
-	w.assertNothing(t)
+	f.assertNothing(t)
 }
 
 func TestGatePanics(t *testing.T) {
 	t.Parallel()
-	w := setup(t, func(c *cancellation.Config) {
+	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { panic("boom") })
 	})
-	_, err := w.Schedule(t.Context(), w.client, cancellation.Order{ServerID: w.server(t).ID, When: endOfPeriod()})
-	assertProblem(t, err, cancellation.ErrHost)
+	_, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: f.server(t).ID, When: endOfPeriod()})
+	assertError(t, err, cancellation.ErrHost)
 	assert.NotContains(t, err.Error(), "boom", "no actor may read the panic's value")
-	w.assertNothing(t)
+	f.assertNothing(t)
 }

@@ -21,17 +21,17 @@ import (
 // worked on by the one whose lease has ended.
 func TestSlowHooks(t *testing.T) {
 	t.Parallel()
-	var w *fixture
+	var f *fixture
 	var other *cancellation.Manager
 	wiped := map[uuid.UUID]int{}
 	nested, fail := false, true
-	w = setup(t, func(c *cancellation.Config) {
+	f = newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			if fail {
 				return errors.New("no answer")
 			}
 			if !nested { // another process looks for work while this one is busy
-				w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease * 2 / 3))
+				f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease * 2 / 3))
 				nested = true
 				_, err := other.Tick(ctx)
 				nested = false
@@ -41,119 +41,119 @@ func TestSlowHooks(t *testing.T) {
 			return nil
 		})
 	})
-	other = w.another(t, func(*cancellation.Config) {})
+	other = f.newManager(t, func(*cancellation.Config) {})
 	for range 6 {
-		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+		f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
 	}
-	_, err := w.Tick(t.Context())
+	_, err := f.Tick(t.Context())
 	require.Error(t, err)
 	fail = false
-	w.tickAt(t, at("2026-11-10 11:00"))
-	w.drain(t, at("2026-11-11 09:00"))
+	f.tickAt(t, at("2026-11-10 11:00"))
+	f.tickUntil(t, at("2026-11-11 09:00"))
 	require.Len(t, wiped, 6)
 	for _, times := range wiped {
 		assert.Equal(t, 1, times)
 	}
-	assert.Len(t, w.biller.refunds(), 6)
+	assert.Len(t, f.biller.refunds(), 6)
 }
 
 // TestLeaseLost: a hook takes longer than its lease, and another process has finished meanwhile. That is no error.
-func TestLeaseLost(t *testing.T) {
+func TestLeaseEndsDuringHook(t *testing.T) {
 	t.Parallel()
-	var w *fixture
+	var f *fixture
 	var other *cancellation.Manager
 	calls := 0
-	w = setup(t, func(c *cancellation.Config) {
+	f = newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, _ cancellation.Cancellation, _ dedicated.Server) error {
 			calls++
 			if calls > 1 {
 				return nil
 			}
-			w.clock.Set(w.clock.Now().Add(cancellation.DefaultLease))
+			f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
 			_, err := other.Tick(ctx)
 			return err
 		})
 	})
-	other = w.another(t, func(*cancellation.Config) {})
-	c := w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
-	w.tick(t)
+	other = f.newManager(t, func(*cancellation.Config) {})
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
+	f.tick(t)
 	assert.Equal(t, 2, calls)
-	got := w.get(t, c.ID)
+	got := f.get(t, c.ID)
 	assert.Equal(t, cancellation.Executed, got.State)
 	assert.Zero(t, got.Attempts)
-	assert.Equal(t, 1, w.biller.calls)
-	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindExecuted])
+	assert.Equal(t, 1, f.biller.calls)
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindExecuted])
 }
 
 // picky refuses to store some cancellations, and so every batch that they are in.
-type picky struct {
+type refusingStore struct {
 	cancellation.Store
-	refuse func(cancellation.Cancellation) bool
+	refuses func(cancellation.Cancellation) bool
 	err    error
 }
 
-func (p *picky) Commit(ctx context.Context, changes ...cancellation.Change) error {
+func (store *refusingStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
 	for _, c := range changes {
-		if slices.ContainsFunc(c.Cancellations, p.refuse) {
-			return p.err
+		if slices.ContainsFunc(c.Cancellations, store.refuses) {
+			return store.err
 		}
 	}
-	return p.Store.Commit(ctx, changes...)
+	return store.Store.Commit(ctx, changes...)
 }
 
 // TestOneBadRecordSpoilsNoBatch: where a batch fails, its records are stored one by one, and the bad one is given back.
-func TestOneBadRecordSpoilsNoBatch(t *testing.T) {
+func TestRefusedRecordInBatch(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.save(t, warnings(30))
+	f := newFixture(t)
+	f.saveSettings(t, warnings(30))
 	var all []uuid.UUID
 	for range 20 {
-		all = append(all, w.schedule(t, w.server(t).ID, endOfNovember()).ID)
+		all = append(all, f.scheduleAt(t, f.server(t).ID, endOfNovember()).ID)
 	}
 	bad := all[7]
-	p := &picky{Store: w.store, err: errors.New("the disk is full"), refuse: func(c cancellation.Cancellation) bool {
+	store := &refusingStore{Store: f.store, err: errors.New("the disk is full"), refuses: func(c cancellation.Cancellation) bool {
 		return c.ID == bad && len(c.Warned) > 0
 	}}
-	m := w.another(t, func(c *cancellation.Config) { c.Store = p })
+	m := f.newManager(t, func(c *cancellation.Config) { c.Store = store })
 	_, err := m.Tick(t.Context())
-	require.ErrorIs(t, err, p.err)
+	require.ErrorIs(t, err, store.err)
 	var e *cancellation.Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, bad, e.CancellationID)
 	for _, id := range all {
-		c := w.get(t, id)
+		c := f.get(t, id)
 		if id != bad {
 			assert.Len(t, c.Warned, 1)
 			continue
 		}
 		assert.Equal(t, 1, c.Attempts)
 		assert.Equal(t, "store failed: the disk is full", c.LastError)
-		assert.True(t, c.Due.After(w.clock.Now()))
+		assert.True(t, c.Due.After(f.clock.Now()))
 	}
-	p.refuse = func(cancellation.Cancellation) bool { return false }
-	w.drain(t, at("2026-11-10 10:00"))
-	c := w.get(t, bad)
+	store.refuses = func(cancellation.Cancellation) bool { return false }
+	f.tickUntil(t, at("2026-11-10 10:00"))
+	c := f.get(t, bad)
 	assert.Len(t, c.Warned, 1)
 	assert.Zero(t, c.Attempts)
 }
 
 // TestTickReportsAStoreThatIsDown, and does not spin.
-func TestTickReportsAStoreThatIsDown(t *testing.T) {
+func TestTickWithoutStore(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
-	p := &picky{Store: w.store, err: errors.New("the disk is full"), refuse: func(cancellation.Cancellation) bool { return true }}
-	m := w.another(t, func(c *cancellation.Config) { c.Store = p })
+	f := newFixture(t)
+	f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
+	store := &refusingStore{Store: f.store, err: errors.New("the disk is full"), refuses: func(cancellation.Cancellation) bool { return true }}
+	m := f.newManager(t, func(c *cancellation.Config) { c.Store = store })
 	_, err := m.Tick(t.Context())
-	require.ErrorIs(t, err, p.err)
+	require.ErrorIs(t, err, store.err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = w.Tick(ctx)
+	_, err = f.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	var e *cancellation.Error
 	require.ErrorAs(t, err, &e)
-	w.drain(t, at("2026-11-10 12:00"))
-	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	f.tickUntil(t, at("2026-11-10 12:00"))
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
 	require.NoError(t, err)
 	assert.Len(t, all, 1, "once its lease has ended")
 }
@@ -189,78 +189,78 @@ func TestRunner(t *testing.T) {
 		c, err = m.Cancellation(t.Context(), reseller, c.ID)
 		require.NoError(t, err)
 		require.Equal(t, cancellation.Executed, c.State)
-		assert.Equal(t, []int{7, 1}, leads(c))
+		assert.Equal(t, []int{7, 1}, warnedDays(c))
 		assert.WithinDuration(t, c.At, c.Steps[4].Done, time.Second)
 		assert.WithinDuration(t, c.At.AddDate(0, 0, -7), c.Warned[0].Sent, time.Second)
 	})
 }
 
 // TestStoppedBetweenSteps: a process that is told to stop finishes its step and begins no other.
-func TestStoppedBetweenSteps(t *testing.T) {
+func TestContextEndsBetweenSteps(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
-	p := &plugins{}
-	w := setup(t, p.hooks, func(c *cancellation.Config) {
+	hooks := &recordingHooks{}
+	f := newFixture(t, hooks.install, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 			stop()
 			return nil
 		})
 	})
 	for range 3 {
-		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00"))
+		f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
 	}
-	_, err := w.Tick(ctx)
+	_, err := f.Tick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Len(t, p.wiped, 1)
-	assert.Zero(t, w.biller.calls)
-	w.drain(t, at("2026-11-10 10:00"))
-	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	assert.Len(t, hooks.deprovisioned, 1)
+	assert.Zero(t, f.biller.calls)
+	f.tickUntil(t, at("2026-11-10 10:00"))
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
 	require.NoError(t, err)
 	assert.Len(t, all, 3)
-	assert.Len(t, w.biller.refunds(), 3)
+	assert.Len(t, f.biller.refunds(), 3)
 }
 
 // TestLookedAtRightBefore: what a claim has found may be hours old when those before it are done.
-func TestLookedAtRightBefore(t *testing.T) {
+func TestReadAgainBeforeExecution(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*testing.T, *fixture, dedicated.Server)
 		want   cancellation.State
 	}{
-		{"released by hand", func(t *testing.T, w *fixture, s dedicated.Server) {
-			_, err := w.servers.Release(t.Context(), w.reseller, s.ID, s.Assignment, uuid.Nil, "")
+		{"released by hand", func(t *testing.T, f *fixture, s dedicated.Server) {
+			_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 		}, cancellation.Discarded},
-		{"billed otherwise", func(t *testing.T, w *fixture, s dedicated.Server) {
-			_, err := w.servers.ChangeBilling(t.Context(), w.reseller, s.ID, quarterly())
+		{"billed otherwise", func(t *testing.T, f *fixture, s dedicated.Server) {
+			_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, quarterly())
 			require.NoError(t, err)
 		}, cancellation.Scheduled},
-		{"to be held", func(t *testing.T, w *fixture, _ dedicated.Server) {
-			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
+		{"to be held", func(t *testing.T, f *fixture, _ dedicated.Server) {
+			f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
 		}, cancellation.Scheduled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var w *fixture
+			var f *fixture
 			var second dedicated.Server
 			wiped := 0
-			w = setup(t, func(c *cancellation.Config) {
+			f = newFixture(t, func(c *cancellation.Config) {
 				c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 					if wiped++; wiped == 1 {
-						w.clock.Set(w.clock.Now().Add(5 * time.Hour))
-						tt.change(t, w, second)
+						f.clock.Set(f.clock.Now().Add(5 * time.Hour))
+						tt.change(t, f, second)
 					}
 					return nil
 				})
 			})
-			w.schedule(t, w.server(t).ID, at("2026-11-30 22:00"))
-			second = w.server(t)
-			c := w.endOfPeriod(t, second.ID)
-			w.tick(t)
-			w.tickAt(t, endOfNovember())
-			assert.Equal(t, tt.want, w.get(t, c.ID).State)
+			f.scheduleAt(t, f.server(t).ID, at("2026-11-30 22:00"))
+			second = f.server(t)
+			c := f.scheduleAsClient(t, second.ID)
+			f.tick(t)
+			f.tickAt(t, endOfNovember())
+			assert.Equal(t, tt.want, f.get(t, c.ID).State)
 			assert.Equal(t, 1, wiped)
 		})
 	}

@@ -18,7 +18,7 @@ func warnings(leads ...int) cancellation.Settings {
 }
 
 // leads are the leads of the warnings that were recorded.
-func leads(c cancellation.Cancellation) []int {
+func warnedDays(c cancellation.Cancellation) []int {
 	var days []int
 	for _, w := range c.Warned {
 		days = append(days, w.Days)
@@ -27,17 +27,17 @@ func leads(c cancellation.Cancellation) []int {
 }
 
 // drain ticks whenever something is due until a time, as a Runner does.
-func (w *fixture) drain(t testing.TB, until time.Time) {
+func (f *fixture) tickUntil(t testing.TB, until time.Time) {
 	t.Helper()
 	for {
-		next := w.tick(t)
+		next := f.tick(t)
 		if next.IsZero() || next.After(until) {
-			w.clock.Set(until)
-			w.tick(t)
+			f.clock.Set(until)
+			f.tick(t)
 			return
 		}
-		require.True(t, next.After(w.clock.Now()), "a Tick that names the past spins")
-		w.clock.Set(next)
+		require.True(t, next.After(f.clock.Now()), "a Tick that names the past spins")
+		f.clock.Set(next)
 	}
 }
 
@@ -58,55 +58,55 @@ func TestWarningsAreDueAtTheSameLocalTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := setup(t)
-			w.clock.Set(at("2026-10-01 00:00"))
-			w.save(t, warnings(tt.lead))
+			f := newFixture(t)
+			f.clock.Set(at("2026-10-01 00:00"))
+			f.saveSettings(t, warnings(tt.lead))
 			date, err := time.Parse(time.RFC3339, tt.at)
 			require.NoError(t, err)
-			c := w.schedule(t, w.server(t).ID, date)
-			next := w.tick(t)
+			c := f.scheduleAt(t, f.server(t).ID, date)
+			next := f.tick(t)
 			assert.Equal(t, at(tt.want), next)
-			w.tickAt(t, next.Add(-time.Microsecond))
-			assert.Empty(t, w.get(t, c.ID).Warned)
-			w.tickAt(t, next)
-			assert.Equal(t, []cancellation.Warning{{Days: tt.lead, For: c.At, Sent: next}}, w.get(t, c.ID).Warned)
-			assert.Equal(t, tt.lead, payloads[cancellation.Notice](t, w, cancellation.KindWarning)[0].DaysLeft)
+			f.tickAt(t, next.Add(-time.Microsecond))
+			assert.Empty(t, f.get(t, c.ID).Warned)
+			f.tickAt(t, next)
+			assert.Equal(t, []cancellation.Warning{{Days: tt.lead, For: c.At, Sent: next}}, f.get(t, c.ID).Warned)
+			assert.Equal(t, tt.lead, payloads[cancellation.Notice](t, f, cancellation.KindWarning)[0].DaysLeft)
 		})
 	}
 }
 
-func TestEveryLeadOnce(t *testing.T) {
+func TestEachWarningOnce(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.save(t, warnings(1, 14, 7, 7))
-	c := w.schedule(t, w.server(t).ID, endOfNovember())
-	w.drain(t, endOfNovember().Add(-time.Second))
-	assert.Equal(t, []int{14, 7, 1}, leads(w.get(t, c.ID)))
-	w.drain(t, endOfNovember().Add(time.Hour))
-	assert.Equal(t, 3, w.kinds(t, c.ID)[cancellation.KindWarning])
-	assert.Equal(t, cancellation.Executed, w.get(t, c.ID).State)
+	f := newFixture(t)
+	f.saveSettings(t, warnings(1, 14, 7, 7))
+	c := f.scheduleAt(t, f.server(t).ID, endOfNovember())
+	f.tickUntil(t, endOfNovember().Add(-time.Second))
+	assert.Equal(t, []int{14, 7, 1}, warnedDays(f.get(t, c.ID)))
+	f.tickUntil(t, endOfNovember().Add(time.Hour))
+	assert.Equal(t, 3, f.countEvents(t, c.ID)[cancellation.KindWarning])
+	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
-func TestScheduledInsideTheWindow(t *testing.T) {
+func TestScheduledWithinTheWarningDays(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.save(t, warnings(14, 7))
-	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
-	w.tick(t)
-	assert.Equal(t, []int{7}, leads(w.get(t, c.ID)), "the nearest alone, at once")
-	assert.Equal(t, 3, payloads[cancellation.Notice](t, w, cancellation.KindWarning)[0].DaysLeft, "truly")
-	w.tick(t)
-	w.drain(t, at("2026-11-12 00:00"))
-	assert.Equal(t, 1, w.kinds(t, c.ID)[cancellation.KindWarning])
+	f := newFixture(t)
+	f.saveSettings(t, warnings(14, 7))
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-13 09:00"))
+	f.tick(t)
+	assert.Equal(t, []int{7}, warnedDays(f.get(t, c.ID)), "the nearest alone, at once")
+	assert.Equal(t, 3, payloads[cancellation.Notice](t, f, cancellation.KindWarning)[0].DaysLeft, "truly")
+	f.tick(t)
+	f.tickUntil(t, at("2026-11-12 00:00"))
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindWarning])
 }
 
-func TestNoWarningWhenWarningsAreOff(t *testing.T) {
+func TestWarningsOff(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.save(t, cancellation.Settings{DaysAhead: []int{7}, MinWarningDays: 5})
-	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
-	w.drain(t, at("2026-11-13 09:00"))
-	c = w.get(t, c.ID)
+	f := newFixture(t)
+	f.saveSettings(t, cancellation.Settings{DaysAhead: []int{7}, MinWarningDays: 5})
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-13 09:00"))
+	f.tickUntil(t, at("2026-11-13 09:00"))
+	c = f.get(t, c.ID)
 	assert.Empty(t, c.Warned)
 	assert.Equal(t, cancellation.Executed, c.State, "never blocks the execution")
 }
@@ -135,47 +135,47 @@ func TestDowntime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := setup(t)
-			w.save(t, warnings(7, 1))
-			s := w.server(t)
-			c := w.schedule(t, s.ID, at(tt.date))
-			back := w.clock.Now().Add(tt.down)
-			w.tickAt(t, back)
-			got := w.get(t, c.ID)
-			assert.Equal(t, tt.leads, leads(got))
+			f := newFixture(t)
+			f.saveSettings(t, warnings(7, 1))
+			s := f.server(t)
+			c := f.scheduleAt(t, s.ID, at(tt.date))
+			back := f.clock.Now().Add(tt.down)
+			f.tickAt(t, back)
+			got := f.get(t, c.ID)
+			assert.Equal(t, tt.leads, warnedDays(got))
 			assert.Equal(t, tt.state, got.State)
-			told := len(w.told(t))
-			w.tick(t)
-			assert.Len(t, w.told(t), told, "a second tick at the same instant does nothing")
-			assert.Equal(t, got, w.get(t, c.ID))
-			if notices := payloads[cancellation.Notice](t, w, cancellation.KindWarning); len(notices) > 0 {
+			told := len(f.events(t))
+			f.tick(t)
+			assert.Len(t, f.events(t), told, "a second tick at the same instant does nothing")
+			assert.Equal(t, got, f.get(t, c.ID))
+			if notices := payloads[cancellation.Notice](t, f, cancellation.KindWarning); len(notices) > 0 {
 				assert.Equal(t, tt.left, notices[0].DaysLeft)
 			}
-			w.drain(t, at(tt.date).Add(time.Hour))
-			got = w.get(t, c.ID)
-			assert.Equal(t, tt.planned, leads(got))
+			f.tickUntil(t, at(tt.date).Add(time.Hour))
+			got = f.get(t, c.ID)
+			assert.Equal(t, tt.planned, warnedDays(got))
 			assert.Equal(t, cancellation.Executed, got.State)
-			require.LessOrEqual(t, len(w.biller.refunds()), 1)
-			for _, r := range w.biller.refunds() {
+			require.LessOrEqual(t, len(f.biller.refunds()), 1)
+			for _, r := range f.biller.refunds() {
 				assert.Equal(t, at(tt.date), r.At, "as of the planned date")
 			}
-			assert.Equal(t, dedicated.CleanUp, w.serverNow(t, s.ID).State)
+			assert.Equal(t, dedicated.CleanUp, f.readServer(t, s.ID).State)
 		})
 	}
 }
 
-func TestDowntimeOldestFirst(t *testing.T) {
+func TestOldestFirstAfterDowntime(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := newFixture(t)
 	var want []string
 	for day := 28; day > 10; day-- {
-		w.schedule(t, w.server(t).ID, at("2026-11-10 09:00").AddDate(0, 0, day))
+		f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00").AddDate(0, 0, day))
 	}
-	w.tickAt(t, at("2029-11-10 09:00"))
+	f.tickAt(t, at("2029-11-10 09:00"))
 	for day := 11; day <= 28; day++ {
 		want = append(want, at("2026-11-10 09:00").AddDate(0, 0, day).Format(time.RFC3339))
 	}
-	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
 	require.NoError(t, err)
 	require.Len(t, all, len(want))
 	var got []string
@@ -185,90 +185,90 @@ func TestDowntimeOldestFirst(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestRescheduleRearmsAndCorrects(t *testing.T) {
+func TestRescheduleRestartsWarnings(t *testing.T) {
 	t.Parallel()
-	w, ctx := setup(t), t.Context()
-	w.save(t, warnings(7))
-	c := w.schedule(t, w.server(t).ID, at("2026-11-13 09:00"))
-	w.tick(t)
-	_, err := w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: at("2026-11-13 18:00")})
+	f, ctx := newFixture(t), t.Context()
+	f.saveSettings(t, warnings(7))
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-13 09:00"))
+	f.tick(t)
+	_, err := f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: at("2026-11-13 18:00")})
 	require.NoError(t, err)
-	w.tick(t)
-	got := w.get(t, c.ID)
+	f.tick(t)
+	got := f.get(t, c.ID)
 	assert.Equal(t, []cancellation.Warning{
 		{Days: 7, For: at("2026-11-13 09:00"), Sent: at("2026-11-10 09:00")},
 		{Days: 7, For: at("2026-11-13 18:00"), Sent: at("2026-11-10 09:00")},
 	}, got.Warned, "the same day is another date")
-	moved := payloads[cancellation.Notice](t, w, cancellation.KindRescheduled)
+	moved := payloads[cancellation.Notice](t, f, cancellation.KindRescheduled)
 	require.Len(t, moved, 1)
 	assert.Equal(t, "2026-11-13T10:00:00+01:00", moved[0].FromDate)
 	assert.Equal(t, "2026-11-13T19:00:00+01:00", moved[0].Date)
 
-	_, err = w.Reschedule(ctx, w.reseller, c.ID, cancellation.When{At: at("2026-11-13 09:00")})
+	_, err = f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: at("2026-11-13 09:00")})
 	require.NoError(t, err)
-	w.tick(t)
-	assert.Len(t, w.get(t, c.ID).Warned, 2, "never twice for the same date and lead")
-	_, err = w.Discard(ctx, w.reseller, c.ID, "paid")
+	f.tick(t)
+	assert.Len(t, f.get(t, c.ID).Warned, 2, "never twice for the same date and lead")
+	_, err = f.Discard(ctx, f.reseller, c.ID, "paid")
 	require.NoError(t, err)
-	assert.Equal(t, 2, w.kinds(t, c.ID)[cancellation.KindRescheduled])
-	off := payloads[cancellation.Notice](t, w, cancellation.KindDiscarded)
+	assert.Equal(t, 2, f.countEvents(t, c.ID)[cancellation.KindRescheduled])
+	off := payloads[cancellation.Notice](t, f, cancellation.KindDiscarded)
 	require.Len(t, off, 1)
 	assert.Equal(t, "paid", off[0].Reason)
 }
 
-func TestSettingsChangeWhatIsScheduled(t *testing.T) {
+func TestChangedSettingsApplyToScheduled(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	server := w.server(t)
-	c := w.schedule(t, server.ID, at("2026-11-25 09:00"))
-	assert.Equal(t, at("2026-11-25 09:00"), w.tick(t), "no warnings")
+	f := newFixture(t)
+	server := f.server(t)
+	c := f.scheduleAt(t, server.ID, at("2026-11-25 09:00"))
+	assert.Equal(t, at("2026-11-25 09:00"), f.tick(t), "no warnings")
 
-	s := w.save(t, warnings(7))
-	assert.Equal(t, at("2026-11-18 09:00"), w.tick(t), "on")
+	s := f.saveSettings(t, warnings(7))
+	assert.Equal(t, at("2026-11-18 09:00"), f.tick(t), "on")
 	s.DaysAhead = []int{14, 10}
-	s = w.save(t, s)
-	assert.Equal(t, at("2026-11-11 09:00"), w.tick(t), "earlier")
-	w.tickAt(t, at("2026-11-11 09:00"))
-	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)))
+	s = f.saveSettings(t, s)
+	assert.Equal(t, at("2026-11-11 09:00"), f.tick(t), "earlier")
+	f.tickAt(t, at("2026-11-11 09:00"))
+	assert.Equal(t, []int{14}, warnedDays(f.get(t, c.ID)))
 
 	s.DaysAhead = []int{20}
-	s = w.save(t, s)
-	w.tick(t)
-	assert.Equal(t, []int{14}, leads(w.get(t, c.ID)), "a warning farther ahead than one that was sent is not missed")
+	s = f.saveSettings(t, s)
+	f.tick(t)
+	assert.Equal(t, []int{14}, warnedDays(f.get(t, c.ID)), "a warning farther ahead than one that was sent is not missed")
 	s.DaysAhead = []int{14, 13}
-	s = w.save(t, s)
-	w.tickAt(t, at("2026-11-14 09:00"))
-	assert.Equal(t, []int{14, 13}, leads(w.get(t, c.ID)))
+	s = f.saveSettings(t, s)
+	f.tickAt(t, at("2026-11-14 09:00"))
+	assert.Equal(t, []int{14, 13}, warnedDays(f.get(t, c.ID)))
 
 	s.Warn = false
-	s = w.save(t, s)
-	assert.Equal(t, at("2026-11-25 09:00"), w.tick(t), "off")
+	s = f.saveSettings(t, s)
+	assert.Equal(t, at("2026-11-25 09:00"), f.tick(t), "off")
 	s.Warn, s.DaysAhead = true, []int{14, 13, 3}
-	w.save(t, s)
-	assert.Equal(t, at("2026-11-22 09:00"), w.tick(t), "on again, without repeats")
-	assert.Equal(t, []int{14, 13}, leads(w.get(t, c.ID)))
+	f.saveSettings(t, s)
+	assert.Equal(t, at("2026-11-22 09:00"), f.tick(t), "on again, without repeats")
+	assert.Equal(t, []int{14, 13}, warnedDays(f.get(t, c.ID)))
 }
 
 // TestSettingsReachEverythingScheduled: in batches, also what is scheduled meanwhile, by a process that had read the
 // settings before.
-func TestSettingsReachEverythingScheduled(t *testing.T) {
+func TestChangedSettingsReachNewOrders(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := newFixture(t)
 	for range 250 {
-		w.schedule(t, w.server(t).ID, endOfNovember())
+		f.scheduleAt(t, f.server(t).ID, endOfNovember())
 	}
-	w.tick(t)
-	late := w.another(t, func(c *cancellation.Config) {
-		c.Store = &between{Store: w.store, do: func() { // the settings are saved and the batches done while it schedules
-			w.save(t, warnings(14))
-			w.tick(t)
+	f.tick(t)
+	late := f.newManager(t, func(c *cancellation.Config) {
+		c.Store = &beforeCommit{Store: f.store, do: func() { // the settings are saved and the batches done while it schedules
+			f.saveSettings(t, warnings(14))
+			f.tick(t)
 		}}
 	})
-	_, err := late.Schedule(t.Context(), w.reseller, cancellation.Order{ServerID: w.server(t).ID, When: cancellation.When{At: endOfNovember()}})
+	_, err := late.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: f.server(t).ID, When: cancellation.When{At: endOfNovember()}})
 	require.NoError(t, err)
-	assert.Equal(t, at("2026-11-16 23:00"), w.tick(t))
-	w.tickAt(t, at("2026-11-16 23:00"))
-	all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{Limit: 1000})
+	assert.Equal(t, at("2026-11-16 23:00"), f.tick(t))
+	f.tickAt(t, at("2026-11-16 23:00"))
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{Limit: 1000})
 	require.NoError(t, err)
 	require.Len(t, all, 251)
 	for _, c := range all {
@@ -277,12 +277,12 @@ func TestSettingsReachEverythingScheduled(t *testing.T) {
 }
 
 // halting lists one page, and then nothing.
-type halting struct {
+type onePageStore struct {
 	cancellation.Store
 	pages int
 }
 
-func (h *halting) Cancellations(ctx context.Context, reseller uuid.UUID, q cancellation.Query) ([]cancellation.Cancellation, string, error) {
+func (h *onePageStore) Cancellations(ctx context.Context, reseller uuid.UUID, q cancellation.Query) ([]cancellation.Cancellation, string, error) {
 	if h.pages++; h.pages > 1 {
 		return nil, "", errNoAnswer
 	}
@@ -291,24 +291,24 @@ func (h *halting) Cancellations(ctx context.Context, reseller uuid.UUID, q cance
 
 // TestSettingsReachWhatIsMovedMeanwhile: from behind the batches that are done to before them, by a process that had read
 // the settings before they were saved.
-func TestSettingsReachWhatIsMovedMeanwhile(t *testing.T) {
+func TestChangedSettingsReachRescheduled(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	f := newFixture(t)
 	for range 120 {
-		w.schedule(t, w.server(t).ID, at("2026-11-26 09:00"))
+		f.scheduleAt(t, f.server(t).ID, at("2026-11-26 09:00"))
 	}
-	c := w.schedule(t, w.server(t).ID, at("2026-12-20 09:00"))
-	w.tick(t)
-	late := w.another(t, func(config *cancellation.Config) {
-		config.Store = &between{Store: w.store, do: func() {
-			w.save(t, warnings(7))
-			half := w.another(t, func(config *cancellation.Config) { config.Store = &halting{Store: w.store} })
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-12-20 09:00"))
+	f.tick(t)
+	late := f.newManager(t, func(config *cancellation.Config) {
+		config.Store = &beforeCommit{Store: f.store, do: func() {
+			f.saveSettings(t, warnings(7))
+			half := f.newManager(t, func(config *cancellation.Config) { config.Store = &onePageStore{Store: f.store} })
 			_, err := half.Tick(t.Context())
 			require.ErrorIs(t, err, errNoAnswer)
 		}}
 	})
-	_, err := late.Reschedule(t.Context(), w.reseller, c.ID, cancellation.When{At: at("2026-11-25 09:00")})
+	_, err := late.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-25 09:00")})
 	require.NoError(t, err)
-	w.drain(t, at("2026-11-24 09:00"))
-	assert.Equal(t, []int{7}, leads(w.get(t, c.ID)))
+	f.tickUntil(t, at("2026-11-24 09:00"))
+	assert.Equal(t, []int{7}, warnedDays(f.get(t, c.ID)))
 }

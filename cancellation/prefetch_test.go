@@ -14,18 +14,18 @@ import (
 )
 
 // asked is an inventory that counts its questions. fail is what those for many servers answer.
-type asked struct {
+type countingInventory struct {
 	*dedicated.Manager
 	single, many int
 	fail         error
 }
 
-func (a *asked) Server(ctx context.Context, actor dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+func (a *countingInventory) Server(ctx context.Context, actor dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
 	a.single++
 	return a.Manager.Server(ctx, actor, id)
 }
 
-func (a *asked) ServersByID(ctx context.Context, actor dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
+func (a *countingInventory) ServersByID(ctx context.Context, actor dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
 	a.many++
 	servers, err := a.Manager.ServersByID(ctx, actor, ids)
 	return servers, errors.Join(err, a.fail)
@@ -35,44 +35,44 @@ type plainServers struct{ cancellation.Servers }
 
 // TestTickReadsServersAhead warns of 40 cancellations: with one question for the servers where the inventory can answer
 // that, and the same outcome where it cannot, or fails at it. A server that has left meanwhile is found either way.
-func TestTickReadsServersAhead(t *testing.T) {
+func TestTickPrefetchesServers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name         string
-		change       func(*cancellation.Config, *asked)
+		change       func(*cancellation.Config, *countingInventory)
 		single, many int
 	}{
-		{"asked at once", func(*cancellation.Config, *asked) {}, 0, 1},
-		{"one by one", func(c *cancellation.Config, _ *asked) { c.Servers = plainServers{c.Servers} }, 40, 0},
-		{"failing", func(_ *cancellation.Config, host *asked) { host.fail = errors.New("too many IDs") }, 40, 1},
+		{"asked at once", func(*cancellation.Config, *countingInventory) {}, 0, 1},
+		{"one by one", func(c *cancellation.Config, _ *countingInventory) { c.Servers = plainServers{c.Servers} }, 40, 0},
+		{"failing", func(_ *cancellation.Config, inventory *countingInventory) { inventory.fail = errors.New("too many IDs") }, 40, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			host := &asked{}
-			w := setup(t, func(c *cancellation.Config) {
-				host.Manager = c.Servers.(*dedicated.Manager)
-				c.Servers = host
-				tt.change(c, host)
+			inventory := &countingInventory{}
+			f := newFixture(t, func(c *cancellation.Config) {
+				inventory.Manager = c.Servers.(*dedicated.Manager)
+				c.Servers = inventory
+				tt.change(c, inventory)
 			})
-			w.save(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}})
-			w.tick(t)
+			f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}})
+			f.tick(t)
 			var last cancellation.Cancellation
 			for range 40 {
-				s := w.server(t)
-				last = w.endOfPeriod(t, s.ID)
-				_, err := w.servers.Rename(t.Context(), w.reseller, s.ID, "renamed")
+				s := f.server(t)
+				last = f.scheduleAsClient(t, s.ID)
+				_, err := f.servers.Rename(t.Context(), f.reseller, s.ID, "renamed")
 				require.NoError(t, err)
 			}
-			_, err := w.servers.Release(t.Context(), w.reseller, last.ServerID, last.Assignment, uuid.Nil, "")
+			_, err := f.servers.Release(t.Context(), f.reseller, last.ServerID, last.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 
-			host.single, host.many = 0, 0
-			w.tickAt(t, endOfNovember().AddDate(0, 0, -6))
-			assert.Equal(t, tt.single, host.single)
-			assert.Equal(t, tt.many, host.many)
+			inventory.single, inventory.many = 0, 0
+			f.tickAt(t, endOfNovember().AddDate(0, 0, -6))
+			assert.Equal(t, tt.single, inventory.single)
+			assert.Equal(t, tt.many, inventory.many)
 
-			all, _, err := w.Cancellations(t.Context(), w.reseller, cancellation.Query{})
+			all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{})
 			require.NoError(t, err)
 			require.Len(t, all, 40)
 			for _, c := range all {

@@ -16,12 +16,12 @@ import (
 )
 
 // sequences is how many are played by default; METALKEEP_SEQUENCES says otherwise.
-const sequences = 10_000
+const defaultRuns = 10_000
 
 // TestModel plays random moves against the model, and prints the shortest sequence that it finds to break a rule.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	n := sequences
+	n := defaultRuns
 	if env := os.Getenv("METALKEEP_SEQUENCES"); env != "" {
 		var err error
 		n, err = strconv.Atoi(env)
@@ -32,12 +32,12 @@ func TestModel(t *testing.T) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
 			for seed := shard; seed < n; seed += shards {
-				game := random(uint64(seed))
-				err := playAll(t, game)
+				ops := randomOps(uint64(seed))
+				err := runModel(t, ops)
 				if err == nil {
 					continue
 				}
-				shortest, why := shrink(t, game, err)
+				shortest, why := shrink(t, ops, err)
 				var lines []string
 				for _, m := range shortest {
 					lines = append(lines, m.String())
@@ -48,83 +48,83 @@ func TestModel(t *testing.T) {
 	}
 }
 
-func random(seed uint64) []move {
+func randomOps(seed uint64) []modelOp {
 	rnd := rand.New(rand.NewPCG(seed, 4))
 	what := choices()
-	game := make([]move, 6+rnd.IntN(14))
-	for i := range game {
-		game[i] = move{what[rnd.IntN(len(what))], rnd.IntN(1000), rnd.IntN(1000), rnd.IntN(1000)}
+	ops := make([]modelOp, 6+rnd.IntN(14))
+	for i := range ops {
+		ops[i] = modelOp{what[rnd.IntN(len(what))], rnd.IntN(1000), rnd.IntN(1000), rnd.IntN(1000)}
 	}
-	return game
+	return ops
 }
 
 // playAll plays the moves, lets everything recover, and returns the first rule that was broken.
-func playAll(t testing.TB, game []move) error {
-	p, all := newPlay(t), moves()
-	for n, m := range game {
-		if err := all[m.what](p, m); err != nil {
+func runModel(t testing.TB, ops []modelOp) error {
+	r, all := newModelRun(t), modelOps()
+	for n, m := range ops {
+		if err := all[m.name](r, m); err != nil {
 			return fmt.Errorf("move %d, %s: %w", n+1, m, err)
 		}
-		if err := p.model.always(p.records()); err != nil {
+		if err := r.model.checkInvariants(r.records()); err != nil {
 			return fmt.Errorf("move %d, %s: %w", n+1, m, err)
 		}
 	}
-	if err := p.settle(); err != nil {
+	if err := r.checkRecovery(); err != nil {
 		return fmt.Errorf("after the recovery: %w", err)
 	}
 	return nil
 }
 
-func (p *play) records() []cancellation.Cancellation {
+func (r *modelRun) records() []cancellation.Cancellation {
 	var all []cancellation.Cancellation
-	for _, id := range p.orders {
-		all = append(all, p.get(p.t, id))
+	for _, id := range r.orders {
+		all = append(all, r.get(r.t, id))
 	}
 	return all
 }
 
 // settle repairs everything, lets other processes go on until nothing is due, and looks at the result.
-func (p *play) settle() error {
-	p.failing, p.model.closed = nil, false
-	if err := p.listen(move{}); err != nil {
+func (r *modelRun) checkRecovery() error {
+	r.failure, r.model.gateClosed = nil, false
+	if err := r.deliverEvents(modelOp{}); err != nil {
 		return err
 	}
 	for range 50 {
-		next, err := p.Tick(p.t.Context())
+		next, err := r.Tick(r.t.Context())
 		if err != nil {
 			return err
 		}
-		if next.IsZero() || next.Sub(p.model.now) > cancellation.DefaultLease*5 {
-			p.model.now = p.clock.Now().Add(cancellation.DefaultLease) // leases end by themselves
+		if next.IsZero() || next.Sub(r.model.now) > cancellation.DefaultLease*5 {
+			r.model.now = r.clock.Now().Add(cancellation.DefaultLease) // leases end by themselves
 		} else {
-			p.model.now = next
+			r.model.now = next
 		}
-		p.clock.Set(p.model.now)
+		r.clock.Set(r.model.now)
 	}
-	if _, err := p.Tick(p.t.Context()); err != nil {
+	if _, err := r.Tick(r.t.Context()); err != nil {
 		return err
 	}
-	all := p.records()
-	if err := p.model.always(all); err != nil {
+	all := r.records()
+	if err := r.model.checkInvariants(all); err != nil {
 		return err
 	}
 	for _, c := range all {
-		if err := p.settled(c); err != nil {
+		if err := r.checkFinal(c); err != nil {
 			return fmt.Errorf("%s: %w", c.ID, err)
 		}
 	}
-	return p.once(all)
+	return r.checkOnce(all)
 }
 
-func (p *play) settled(c cancellation.Cancellation) error {
-	s := p.serverNow(p.t, c.ServerID)
-	if err := p.model.settled(c, s); err != nil {
+func (r *modelRun) checkFinal(c cancellation.Cancellation) error {
+	s := r.readServer(r.t, c.ServerID)
+	if err := r.model.checkFinal(c, s); err != nil {
 		return err
 	}
 	if c.State != cancellation.Scheduled || !c.When.EndOfPeriod || s.Assignment != c.Assignment {
 		return nil
 	}
-	end, err := p.endOf(s, c.Asked)
+	end, err := r.endOf(s, c.Asked)
 	if err != nil {
 		return err
 	}
@@ -136,9 +136,9 @@ func (p *play) settled(c cancellation.Cancellation) error {
 
 // once: every server is released once, every refund is paid once, to the cent; everybody is told once; and nothing of that
 // where the cancellation was discarded.
-func (p *play) once(all []cancellation.Cancellation) error {
+func (r *modelRun) checkOnce(all []cancellation.Cancellation) error {
 	released := map[uuid.UUID]int{}
-	items, _, err := p.released.Deliveries(p.t.Context(), notify.DeliveryQuery{Limit: 1000})
+	items, _, err := r.released.Deliveries(r.t.Context(), notify.DeliveryQuery{Limit: 1000})
 	if err != nil {
 		return err
 	}
@@ -152,24 +152,24 @@ func (p *play) once(all []cancellation.Cancellation) error {
 		}
 	}
 	told := map[uuid.UUID]map[notify.Kind]int{}
-	for _, e := range p.told(p.t) {
+	for _, e := range r.events(r.t) {
 		if told[e.SubjectID] == nil {
 			told[e.SubjectID] = map[notify.Kind]int{}
 		}
 		told[e.SubjectID][e.Kind]++
 	}
 	for _, c := range all {
-		if err := p.onceEach(c, released[c.ID], told[c.ID]); err != nil {
+		if err := r.checkOnceEach(c, released[c.ID], told[c.ID]); err != nil {
 			return fmt.Errorf("%s, %s: %w", c.ID, c.State, err)
 		}
 	}
 	return nil
 }
 
-func (p *play) onceEach(c cancellation.Cancellation, released int, told map[notify.Kind]int) error {
+func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, told map[notify.Kind]int) error {
 	refunds := 0
 	var cents int64
-	for _, r := range p.biller.refunds() {
+	for _, r := range r.biller.refunds() {
 		if r.CancellationID == c.ID {
 			refunds++
 			cents += r.Amount.Shift(2).IntPart()
@@ -189,7 +189,7 @@ func (p *play) onceEach(c cancellation.Cancellation, released int, told map[noti
 	}
 	switch c.State {
 	case cancellation.Executed:
-		want := p.model.owed(p.assigned[c.Assignment], c.At)
+		want := r.model.wantCents(r.assigned[c.Assignment], c.At)
 		if released != 1 || cents != want || refunds > 1 {
 			return fmt.Errorf("released %d times; refunded %d times, %d cents, want %d", released, refunds, cents, want)
 		}
@@ -206,13 +206,13 @@ func (p *play) onceEach(c cancellation.Cancellation, released int, told map[noti
 }
 
 // shrink leaves moves out, as long as a rule is broken without them.
-func shrink(t testing.TB, game []move, err error) ([]move, error) {
-	for size := len(game) / 2; size > 0; {
+func shrink(t testing.TB, ops []modelOp, err error) ([]modelOp, error) {
+	for size := len(ops) / 2; size > 0; {
 		smaller := false
-		for from := 0; from+size <= len(game); from++ {
-			try := append(append([]move{}, game[:from]...), game[from+size:]...)
-			if broken := playAll(t, try); broken != nil {
-				game, err, smaller = try, broken, true
+		for from := 0; from+size <= len(ops); from++ {
+			try := append(append([]modelOp{}, ops[:from]...), ops[from+size:]...)
+			if broken := runModel(t, try); broken != nil {
+				ops, err, smaller = try, broken, true
 				break
 			}
 		}
@@ -220,7 +220,7 @@ func shrink(t testing.TB, game []move, err error) ([]move, error) {
 			size /= 2
 		}
 	}
-	return game, err
+	return ops, err
 }
 
 // FuzzModel plays what the fuzzer makes up: four bytes a move.
@@ -228,13 +228,13 @@ func FuzzModel(f *testing.F) {
 	f.Add([]byte{4, 1, 0, 3, 5, 0, 0, 0, 14, 0, 0, 0, 0, 3, 6, 0, 14, 0, 0, 0})
 	f.Add([]byte{5, 1, 1, 90, 15, 20, 2, 0, 0, 5, 0, 0, 14, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var game []move
+		var ops []modelOp
 		what := choices()
-		for ; len(raw) >= 4 && len(game) < 40; raw = raw[4:] {
-			game = append(game, move{what[int(raw[0])%len(what)], int(raw[1]), int(raw[2]), int(raw[3]) * 4})
+		for ; len(raw) >= 4 && len(ops) < 40; raw = raw[4:] {
+			ops = append(ops, modelOp{what[int(raw[0])%len(what)], int(raw[1]), int(raw[2]), int(raw[3]) * 4})
 		}
-		if err := playAll(t, game); err != nil {
-			t.Fatalf("%v\n%v", err, game)
+		if err := runModel(t, ops); err != nil {
+			t.Fatalf("%v\n%v", err, ops)
 		}
 	})
 }

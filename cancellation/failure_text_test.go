@@ -15,19 +15,19 @@ import (
 )
 
 // TestHostileFailure: what a hook says of its failure is kept as a line that every store can hold.
-func TestHostileFailure(t *testing.T) {
+func TestFailureTextIsCleaned(t *testing.T) {
 	t.Parallel()
 	hostile := errors.New("\x00 \xff\r\n\u202e" + strings.Repeat("ä", 2000))
-	w := setup(t, func(c *cancellation.Config) {
+	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 			return hostile
 		})
 	})
-	c := w.schedule(t, w.server(t).ID, at("2026-11-20 12:00"))
-	w.clock.Set(at("2026-11-20 12:00"))
-	_, err := w.Tick(t.Context())
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00"))
+	f.clock.Set(at("2026-11-20 12:00"))
+	_, err := f.Tick(t.Context())
 	require.ErrorIs(t, err, hostile)
-	got := w.get(t, c.ID).LastError
+	got := f.get(t, c.ID).LastError
 	assert.Contains(t, got, "step deprovision: ")
 	assert.LessOrEqual(t, len(got), 1000)
 	assert.Greater(t, len(got), 990)

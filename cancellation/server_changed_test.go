@@ -1,0 +1,190 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
+)
+
+// TestServerGivenToSomebodyElse: nothing is done to it, the record says so, the reseller is told.
+func TestServerReassigned(t *testing.T) {
+	t.Parallel()
+	hooks := &recordingHooks{}
+	f := newFixture(t, hooks.install)
+	s := f.server(t)
+	c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
+	f.reassign(t, s, uuid.New())
+	f.tickAt(t, at("2026-11-20 12:00"))
+	got := f.get(t, c.ID)
+	assert.Equal(t, cancellation.Discarded, got.State)
+	assert.Equal(t, []string{"scheduled", "discarded: server left"}, history(got))
+	assert.Equal(t, dedicated.System, got.History[1].By.Role)
+	assert.Equal(t, dedicated.InUse, f.readServer(t, s.ID).State)
+	assert.Empty(t, hooks.deprovisioned)
+	assert.Empty(t, f.biller.refunds())
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindServerLeft])
+}
+
+// give takes the server from its client and gives it to another.
+func (f *fixture) reassign(t *testing.T, s dedicated.Server, client uuid.UUID) dedicated.Server {
+	t.Helper()
+	_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
+	require.NoError(t, err)
+	_, err = f.servers.Restock(t.Context(), f.reseller, s.ID)
+	require.NoError(t, err)
+	s, err = f.servers.Assign(t.Context(), f.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
+	require.NoError(t, err)
+	return s
+}
+
+// inventory changes what its Servers says of a server.
+type alteredServers struct {
+	cancellation.Servers
+	change func(*dedicated.Server)
+}
+
+func (altered *alteredServers) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	s, err := altered.Servers.Server(ctx, a, id)
+	if altered.change != nil {
+		altered.change(&s)
+	}
+	return s, err
+}
+
+func TestOwnerChanged(t *testing.T) {
+	t.Parallel()
+	altered := &alteredServers{}
+	f := newFixture(t, func(c *cancellation.Config) { altered.Servers, c.Servers = c.Servers, altered })
+	s := f.server(t)
+	c := f.scheduleAsClient(t, s.ID)
+	altered.change = func(s *dedicated.Server) { s.Owner = dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-4711"} }
+	for _, op := range []func() error{
+		func() error { _, err := f.Discard(t.Context(), f.reseller, c.ID, ""); return err },
+		func() error {
+			_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-20 12:00")})
+			return err
+		},
+	} {
+		assert.Equal(t, "Upstream Ltd", requireError(t, op(), cancellation.ErrForbidden).Provider)
+	}
+	f.tickAt(t, endOfNovember())
+	got := f.get(t, c.ID)
+	assert.Equal(t, cancellation.Failed, got.State)
+	assert.Contains(t, got.LastError, "provider")
+	assert.Equal(t, dedicated.InUse, f.readServer(t, s.ID).State)
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindFailed])
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindDiscarded], "the client knew of it")
+	for _, n := range payloads[cancellation.Notice](t, f, cancellation.KindDiscarded) {
+		assert.Empty(t, n.Reason, "and must not learn of the provider")
+	}
+}
+
+// TestLostWhileExecuting: between two steps the server turns out not to be what it was.
+func TestServerChangesDuringExecution(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*dedicated.Server)
+		busy   bool // the mark stays as it is
+	}{
+		{"another assignment", func(s *dedicated.Server) { s.Assignment, s.LockedBy = uuid.New(), uuid.Nil }, true},
+		{"another cancellation", func(s *dedicated.Server) { s.LockedBy = uuid.New() }, true},
+		{"in stock", func(s *dedicated.Server) { s.State, s.LockedBy = dedicated.InStock, uuid.Nil }, true},
+		{"a provider's", func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hooks, altered := &recordingHooks{deprovisionErr: errors.New("no answer")}, &alteredServers{}
+			f := newFixture(t, hooks.install, func(c *cancellation.Config) { altered.Servers, c.Servers = c.Servers, altered })
+			s := f.server(t)
+			c := f.scheduleAt(t, s.ID, at("2026-11-10 09:00"))
+			next, err := f.Tick(t.Context())
+			require.Error(t, err)
+			altered.change = tt.change
+			f.tickAt(t, next)
+			got := f.get(t, c.ID)
+			assert.Equal(t, cancellation.Failed, got.State)
+			assert.NotEmpty(t, got.LastError)
+			assert.Len(t, hooks.deprovisioned, 1, "it is not touched again")
+			assert.Empty(t, f.biller.refunds())
+			assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindFailed])
+			assert.Equal(t, tt.busy, f.readServer(t, s.ID).LockedBy == c.ID)
+			assert.True(t, got.Due.IsZero())
+		})
+	}
+}
+
+// TestServerReleasedByHand: it waits in clean-up, still under the assignment; there is nothing left to cancel.
+func TestServerReleasedByReseller(t *testing.T) {
+	t.Parallel()
+	hooks := &recordingHooks{}
+	f := newFixture(t, hooks.install)
+	s := f.server(t)
+	c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
+	_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
+	require.NoError(t, err)
+	f.tickAt(t, at("2026-11-20 12:00"))
+	assert.Equal(t, cancellation.Discarded, f.get(t, c.ID).State)
+	assert.Empty(t, hooks.deprovisioned)
+	assert.Empty(t, f.biller.refunds())
+}
+
+// deafServers lifts a mark, and loses the answer.
+type unansweredUnlock struct {
+	cancellation.Servers
+	answerLost bool
+	missing bool
+}
+
+var errNoAnswer = errors.New("no answer")
+
+func (servers *unansweredUnlock) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+	if servers.missing {
+		return dedicated.Server{}, dedicated.ErrNotFound
+	}
+	s, err := servers.Servers.Unlock(ctx, a, id, busy)
+	if servers.answerLost {
+		return dedicated.Server{}, errNoAnswer
+	}
+	return s, err
+}
+
+func (servers *unansweredUnlock) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	if servers.missing {
+		return dedicated.Server{}, dedicated.ErrNotFound
+	}
+	return servers.Servers.Server(ctx, a, id)
+}
+
+// TestMarkLiftedBefore: the answer was lost, and the server has gone its way since: what remains is to say that it is done.
+func TestServerAlreadyUnlocked(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []bool{false, true} {
+		servers := &unansweredUnlock{answerLost: true}
+		f := newFixture(t, func(c *cancellation.Config) { servers.Servers, c.Servers = c.Servers, servers })
+		s := f.server(t)
+		c := f.scheduleAt(t, s.ID, at("2026-11-10 09:00"))
+		_, err := f.Tick(t.Context())
+		require.ErrorIs(t, err, errNoAnswer)
+		_, err = f.servers.Restock(t.Context(), f.reseller, s.ID)
+		require.NoError(t, err)
+		next, err := f.servers.Assign(t.Context(), f.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
+		require.NoError(t, err)
+		_, err = f.servers.Release(t.Context(), f.reseller, s.ID, next.Assignment, uuid.New(), "")
+		require.NoError(t, err, "by another cancellation, which has marked it")
+		servers.answerLost, servers.missing = false, gone
+		f.tickAt(t, at("2026-11-10 10:00"))
+		got := f.get(t, c.ID)
+		assert.Equal(t, cancellation.Executed, got.State)
+		assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindExecuted])
+		assert.NotEqual(t, uuid.Nil, f.readServer(t, s.ID).LockedBy, "the other mark stays")
+	}
+}
