@@ -1,7 +1,8 @@
 // Package ticket carries a client's requests for maintenance to the reseller, and on to the provider that owns the server.
 //
 // The problem: a client wants a reboot, more addresses or an upgrade. The reseller decides and does it, or asks its provider. The
-// provider must not learn who the client is, and the client must not learn that there is a provider. The smallest program:
+// provider must not learn the identity of the client, and the client must not learn that there is a provider. The smallest
+// program:
 //
 //	tickets, err := ticket.New(ticket.Config{Store: &ticket.MemoryStore{}, Servers: servers})
 //	...
@@ -39,11 +40,11 @@
 // A ticket that is open or needs details is undecided. Confirm and Forward decide for the request, and Reject decides against it,
 // also later. AskDetails and Reopen take the decision back. A ticket that is done or closed keeps it.
 //
-// A client sees a [View], which is copied from the ticket field by field. A field that is added to Ticket stays hidden until it is
-// copied as well. Everything that a client gets is made from Views. An event to a client is made by comparing the View before a
-// change with the View after it. A forwarded ticket looks like a confirmed one: if it was not confirmed before, the client reads
-// Config.Working, like the words of a confirmation. Rejected: deleting the fields of a Ticket that a client must not see. A field
-// that somebody forgets to delete is shown.
+// A client sees a [View], which is copied from the ticket field by field. A field that is added to Ticket stays hidden until it
+// is copied as well. Everything that a client gets is made from Views. An event to a client depends only on the View before a
+// change and the View after it. A forwarded ticket looks like a confirmed one: if it was not confirmed before, the client reads
+// Config.Working as a comment. Rejected: deleting the fields of a Ticket that a client must not see. A field that somebody forgets
+// to delete is shown.
 //
 // [Manager.Forward] starts the [Upstream] thread. It puts the server's name, the provider's reference for it and the reseller's
 // words into Config.ForwardText, and records the result as an event to the provider. The provider's answers come back by
@@ -51,20 +52,20 @@
 // identifies the provider. The reseller passes an answer on with [Manager.Relay], in its own words. The short reference,
 // Ticket.Ref, is for people. It is derived from the ID and may repeat, so it is a word to search for and not a key.
 //
-// The priority rises with waiting. Stored is UrgentAt, the instant at which it will have reached the highest. Sorting by it gives
-// the order of the risen priorities at any time, and no ticket moves while somebody pages through the list. Rejected: storing the
-// risen priorities at each Tick. That costs one write for each waiting ticket, and pages shift.
+// The priority rises with waiting. A ticket stores UrgentAt, the instant at which its priority will have reached the highest.
+// The order by UrgentAt is the order of the risen priorities at any time, and no ticket changes its position while somebody
+// pages through the list. Rejected: storing the risen priorities at each Tick. That costs one write for each waiting ticket, and
+// pages shift.
 //
-// [Manager.Tick] closes tickets that were answered long enough ago, and reminds the reseller once of its first answer. It also
+// [Manager.Tick] closes tickets that were answered long enough ago, and reminds the reseller once to answer a new ticket. It also
 // closes the tickets of a server that has left its client, if neither [Manager.CloseServer] nor [Manager.Subscriber] is in use:
-// within a day if the ticket is active, otherwise when the ticket is next due.
+// within a day if the ticket is open, needs details, is confirmed or is forwarded, otherwise when the ticket is next due.
 //
 // # Errors
 //
 // Every error is an [Error] (errors.As), with the data that a frontend needs: the wrong fields, the ticket that is in the way, and
-// the note or form that was refused, so that no draft is lost. errors.Is finds one of [ErrNotFound], [ErrConflict],
-// [ErrForbidden] and [ErrInvalid], which are the caller's doing, or [ErrHost] if a part of the host failed, or the error of a
-// context that ended.
+// the note or form that was refused, so that no draft is lost. errors.Is finds one of [ErrNotFound], [ErrConflict], [ErrForbidden]
+// and [ErrInvalid], which are the caller's doing, or [ErrHost] if a part of the host failed, or the error of a context that ended.
 //
 // # Concurrency
 //

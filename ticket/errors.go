@@ -26,12 +26,12 @@ var (
 	ErrHost = fault.ErrHost
 )
 
-// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is
-// finds exactly one of the five sentinels in it, or the error of the caller's context.
+// Error is the error that this package's functions return, with the data that a frontend needs to explain it. errors.Is finds
+// exactly one of the five sentinels in it, or the error of the caller's context.
 //
-// Every actor may read the text of an operation's error. It tells a client nothing that its View does not show. What a part
-// of the host said is not in it: Err has that, for the log. The errors of Tick and CloseServer are for the log themselves,
-// and their texts repeat what the host's parts said.
+// Every actor may read the text of an operation's error. It tells a client nothing that its View does not show. What a part of the
+// host said is not in it: Err has that, for the log. The errors of Tick and CloseServer are for the log themselves, and their
+// texts repeat what the host's parts said.
 type Error struct {
 	Op             Op           // the method, or the type that was checked: "Open", "KindSpec"
 	TicketID       uuid.UUID    // nil if the error is not about one ticket

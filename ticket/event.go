@@ -16,9 +16,9 @@ const (
 	KindCommented notify.Kind = "ticket.commented"
 	// KindDetailsWanted asks the client for details. Payload: Notice.
 	KindDetailsWanted notify.Kind = "ticket.details_wanted"
-	// KindConfirmed tells the client that the reseller will do what the ticket asks for. Payload: Notice.
+	// KindConfirmed tells the client that the reseller will carry out the request. Payload: Notice.
 	KindConfirmed notify.Kind = "ticket.confirmed"
-	// KindRejected tells the client that the reseller will not do it. Payload: Notice.
+	// KindRejected tells the client that the reseller will not carry out the request. Payload: Notice.
 	KindRejected notify.Kind = "ticket.rejected"
 	// KindDone tells the client that the request was carried out. Payload: Notice.
 	KindDone notify.Kind = "ticket.done"
@@ -93,7 +93,7 @@ func (t Ticket) fact(kind notify.Kind, payload any) manage.Fact {
 	return manage.Fact{Kind: kind, Subject: t.subject(), Payload: payload}
 }
 
-// providerFact makes a fact for the provider, who must not learn which client it is about.
+// providerFact makes a fact for the provider. It has no client.
 func (t Ticket) providerFact(request ProviderRequest) manage.Fact {
 	subject := t.subject()
 	subject.ClientID = uuid.Nil
@@ -133,7 +133,7 @@ func (v *move) providerRequest(c Comment) ProviderRequest {
 	}
 }
 
-// conclusionFacts tells the reseller what a client did, and the client what the reseller changed in its View.
+// conclusionFacts makes the facts of a decided move: for the reseller if the client moved, otherwise for the client.
 func (v *move) conclusionFacts() []manage.Fact {
 	if v.by.Role != dedicated.Client {
 		return v.clientFacts()
@@ -148,7 +148,7 @@ func (v *move) conclusionFacts() []manage.Fact {
 	return []manage.Fact{v.after.fact(kind, v.report(v.newPublicComment(), ""))}
 }
 
-// clientFacts compares the View before and after the move: what the client is told of is nothing else.
+// clientFacts makes the fact for the client. It depends only on the View before and after the move.
 func (v *move) clientFacts() []manage.Fact {
 	before, after := v.before.view(), v.after.view()
 	var added *Comment

@@ -16,9 +16,9 @@ import (
 )
 
 // Forward passes the request on to the provider that owns the server. The provider gets the text of Config.ForwardText with the
-// server's name, the provider's reference for it and the note's text. Nothing of the client is in it but what the note repeats.
-// The first Forward starts the upstream thread, under a reference of its own that the provider's answers quote; later ones add
-// to the thread. A ticket that was not confirmed becomes confirmed by it, and the client reads Config.Working; the client learns
+// server's name, the provider's reference for it and the note's text. It holds nothing of the client, unless the note does. The
+// first Forward starts the upstream thread, under a reference of its own that the provider's answers quote; later ones add to the
+// thread. If the ticket was not confirmed before, the client sees it as confirmed and reads Config.Working. The client learns
 // nothing else. ErrForbidden is a server of the reseller's own: it has no provider. The note may be empty. Draft shows the text
 // without sending it.
 func (m *Manager) Forward(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
@@ -100,9 +100,9 @@ func (v *move) appendUpstream(c Comment) error {
 // told. The client learns nothing before Relay. upstreamRef is the reference alone, in any case of letters, with or without
 // brackets; an unknown one is ErrNotFound.
 //
-// The note must not be empty; its Internal is ignored. Each control character in the text becomes a space. ErrInvalid is a text
-// of more than MaxText bytes, and an attachment with control characters. Of a mail that quotes all earlier mails, pass only the
-// new part.
+// The note must not be empty; its Internal is ignored. Each control character in the text becomes a space. ErrInvalid is a text of
+// more than MaxText bytes, and an attachment with control characters. If a mail quotes all earlier mails, pass only its new
+// part.
 func (m *Manager) ProviderReplied(ctx context.Context, a dedicated.Actor, upstreamRef string, n Note) (Ticket, error) {
 	cleaned := n
 	cleaned.Internal, cleaned.Text = true, text.CleanBlock(n.Text)
@@ -139,8 +139,8 @@ func (m *Manager) readByUpstreamRef(ctx context.Context, a dedicated.Actor, op O
 		Msg: fmt.Sprintf("upstreamRef: no ticket was forwarded under the reference %.40q", quoted)}
 }
 
-// Relay passes a provider's answer on to the client, in the reseller's words: the note must not be empty. The client sees it as
-// a comment of the reseller. ErrConflict is a ticket that was never forwarded; on a server of the reseller's own that is
+// Relay passes a provider's answer on to the client, in the reseller's words: the note must not be empty. The client sees it as a
+// comment of the reseller. ErrConflict is a ticket that was never forwarded; on a server of the reseller's own that is
 // ErrForbidden.
 func (m *Manager) Relay(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
 	return m.change(ctx, call{op: OpRelay, by: a, id: id, note: n}, (*move).relay)
@@ -218,7 +218,9 @@ func parseForwardText(source string) (*template.Template, error) {
 	}
 	tmpl, err := template.New("ForwardText").Option("missingkey=error").Parse(source)
 	if err == nil {
-		_, err = render(tmpl, ProviderRequest{Provider: "p", Ref: "r", Reference: "x", ServerName: "s", Kind: "k", Text: "t", Attachments: []Attachment{}})
+		_, err = render(tmpl, ProviderRequest{
+			Provider: "p", Ref: "r", Reference: "x", ServerName: "s", Kind: "k", Text: "t", Attachments: []Attachment{},
+		})
 	}
 	if err != nil {
 		return nil, invalid(opNew, "Config.ForwardText", "%v", err)

@@ -11,8 +11,8 @@ import (
 // Hooks are functions of the host that the Manager calls. The zero value has no hooks.
 type Hooks struct {
 	// Gate functions may refuse to open a ticket of a kind, by returning dedicated.Refuse. They run in order; the first refusal
-	// wins and is ErrForbidden, with the message for the actor: it must not tell a client what a client may not know. Any other
-	// error and a panic are ErrHost. s is the server as the reseller sees it, with its owner.
+	// wins and is ErrForbidden, with the message for the actor. Any other error and a panic are ErrHost. s is the server as the
+	// reseller sees it, with its owner; a message to a client must not repeat that.
 	//
 	// Open asks the gates once, before a new ticket is written. Forms asks them for each kind, and leaves out the kinds that they
 	// refuse. Tickets that are open already are not affected. Gates run in the caller's goroutine, never inside a store call. Many

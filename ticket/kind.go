@@ -22,8 +22,8 @@ const (
 	Other            Kind = "other"
 )
 
-// KindSpec declares the form of a kind, so that any frontend can draw it and the library can check the answers. A frontend may
-// get it as JSON.
+// KindSpec declares the form of a kind, so that any frontend can draw it and the library can check the answers. A frontend may get
+// it as JSON.
 type KindSpec struct {
 	Kind   Kind    `json:"kind"`   // lower-case letters, digits and underscores
 	Label  string  `json:"label"`  // for people, one line, at most MaxLabel bytes; clients and providers read it
@@ -52,8 +52,8 @@ const (
 	TypeBool     = "bool"      // true or false
 )
 
-// BuiltInKinds returns the kinds that every Manager has. All their fields are optional, because the text may say the same. A
-// spec in Config.Kinds replaces a built-in one of the same Kind.
+// BuiltInKinds returns the kinds that every Manager has. All their fields are optional, because the text may say the same. A spec
+// in Config.Kinds replaces a built-in one of the same Kind.
 func BuiltInKinds() []KindSpec {
 	return []KindSpec{
 		{Kind: Reboot, Label: "Reboot", Unique: true, Fields: []Field{

@@ -45,9 +45,9 @@ type Config struct {
 	Hooks   Hooks       // zero: no gates
 	Clock   clock.Clock // nil: real time
 
-	// AutoClose is the time after the reseller's answer at which a ticket closes that is done, rejected or waits for details. 0:
-	// DefaultAutoClose; negative: never; less than a microsecond: at once, in the same step, but a question to the client waits
-	// for DefaultAutoClose.
+	// AutoClose is how long after the reseller's answer a ticket closes by itself, if it is done, rejected or waits for details.
+	// 0: DefaultAutoClose; negative: never; less than a microsecond: at once, in the same step, but a question to the client
+	// waits for DefaultAutoClose.
 	AutoClose time.Duration
 	// FirstResponse is the time without an answer after which the reseller is reminded, once. 0: DefaultFirstResponse; negative:
 	// never.
@@ -57,8 +57,8 @@ type Config struct {
 	ReopenWithin time.Duration
 	// AgingPerDay is the priority that a ticket gains in 24 hours of waiting. 0: DefaultAgingPerDay; negative: none.
 	AgingPerDay int
-	// Working is the comment that the client reads when a ticket is forwarded that was not confirmed before, so that a forwarded
-	// ticket looks like a confirmed one. Blank: DefaultWorking.
+	// Working is the comment for the client if Forward confirms a ticket. With it a forwarded ticket looks like a confirmed one.
+	// Blank: DefaultWorking.
 	Working string
 	// ForwardText is a text/template for the text that a provider gets. Its variables are those of ProviderRequest; .text holds
 	// the reseller's words. Blank: DefaultForwardText.
@@ -69,13 +69,13 @@ type Config struct {
 // concurrent use, in any number of processes over one Store.
 //
 // A ticket that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
-// ResellerID. ErrForbidden is what a client may see but not do, and what a gate refuses. ErrConflict is a ticket in the wrong
+// ResellerID. ErrForbidden is an operation that is not for clients, or that a gate refused. ErrConflict is a ticket in the wrong
 // status, or one that changed five times while an operation decided. ErrHost is a Store, an inventory, a gate or a
 // Config.ForwardText that failed. If ctx ends, errors.Is finds its error. All errors are *Error; Error.Note or Error.Form has the
 // draft that was refused.
 //
-// Operations that only the reseller may call return the Ticket, with its Priority as it stands now. Operations that a client may
-// call return the View. A repeat by Note.ID returns what is stored.
+// Operations that only the reseller may call return the Ticket; its Priority includes the waiting until now. Operations that a
+// client may call return the View. A repeat by Note.ID returns the stored ticket.
 type Manager struct {
 	store   Store
 	servers Servers
@@ -157,8 +157,8 @@ func (m *Manager) Forms(ctx context.Context, a dedicated.Actor, server uuid.UUID
 	return forms, nil
 }
 
-// Open opens a ticket on a server that a client uses. The client and the reseller are told, the reseller only of what a client
-// opens. A repeat with the same ID and content returns the stored ticket.
+// Open opens a ticket on a server that a client uses. The client is told, and so is the reseller if the client opened it. A repeat
+// with the same ID and content returns the stored ticket.
 //
 // ErrInvalid names everything that is wrong with the form, an unknown kind among it. ErrForbidden is a kind that Forms does not
 // return. ErrConflict is a server that no client uses, a second open ticket of a Unique kind, and an ID that another ticket has;
@@ -200,12 +200,13 @@ func (m *Manager) Comment(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 	return m.changeView(ctx, call{op: OpComment, by: a, id: id, note: n})
 }
 
-// Confirm decides to do what the ticket asks for. The client is told in the words of the note, which must not be empty.
+// Confirm decides to carry out the request. The client is told in the words of the note, which must not be empty.
 func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
 	return m.change(ctx, call{op: OpConfirm, by: a, id: id, note: n}, nil)
 }
 
-// Reject decides not to do it, also after a confirmation. The client is told in the words of the note, which must not be empty.
+// Reject decides not to carry out the request, also after a confirmation. The client is told in the words of the note, which must
+// not be empty.
 func (m *Manager) Reject(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
 	return m.change(ctx, call{op: OpReject, by: a, id: id, note: n}, nil)
 }
@@ -221,7 +222,8 @@ func (m *Manager) Complete(ctx context.Context, a dedicated.Actor, id uuid.UUID,
 	return m.change(ctx, call{op: OpComplete, by: a, id: id, note: n}, nil)
 }
 
-// Close ends a ticket in any status but closed. The other side is told. The note may be empty.
+// Close closes a ticket that is not closed yet. The reseller is told if the client closes it, and the client if the reseller does.
+// The note may be empty.
 func (m *Manager) Close(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
 	return m.changeView(ctx, call{op: OpClose, by: a, id: id, note: n})
 }
@@ -257,8 +259,8 @@ func (m *Manager) SetPriority(ctx context.Context, a dedicated.Actor, id uuid.UU
 	})
 }
 
-// View returns what the ticket's client sees of it, to that client and to the reseller. The client may read it also after the
-// server has left.
+// View returns the ticket as its client sees it, to that client and to the reseller. The client may read it also after the server
+// has left it.
 func (m *Manager) View(ctx context.Context, a dedicated.Actor, id uuid.UUID) (View, error) {
 	t, err := m.readVisible(ctx, a, opView, id)
 	if err != nil {
@@ -267,10 +269,10 @@ func (m *Manager) View(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Vi
 	return t.view(), nil
 }
 
-// Views lists tickets as their clients see them. next is the cursor for Query.After, "" at the end. A client gets its own
-// tickets, the oldest first. For a client, the status confirmed includes forwarded tickets, and the status forwarded finds
-// nothing. To search by Assignee, MinPriority or UrgentBy, or to sort by urgency, is ErrForbidden for a client, because the
-// result would show what a View does not. The reseller searches as in Tickets.
+// Views lists tickets as their clients see them. next is the cursor for Query.After, "" at the end. A client gets its own tickets,
+// the oldest first. For a client, the status confirmed includes forwarded tickets, and the status forwarded finds nothing. A
+// client may not search by Assignee, MinPriority or UrgentBy, and may not sort by urgency: that is ErrForbidden. For the reseller
+// the query means the same as in Tickets.
 func (m *Manager) Views(ctx context.Context, a dedicated.Actor, q Query) (items []View, next string, err error) {
 	tickets, next, err := m.list(ctx, a, opViews, q, m.now())
 	for _, t := range tickets {
@@ -279,8 +281,8 @@ func (m *Manager) Views(ctx context.Context, a dedicated.Actor, q Query) (items 
 	return items, next, explain(opViews, uuid.Nil, uuid.Nil, err)
 }
 
-// Ticket returns a ticket with everything that the reseller knows of it, to the reseller alone. Priority is as waiting has
-// raised it until now.
+// Ticket returns a ticket with everything that the reseller knows of it, to the reseller alone. Its Priority includes the waiting
+// until now.
 func (m *Manager) Ticket(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Ticket, error) {
 	t, err := m.readManaged(ctx, a, opTicket, id)
 	if err != nil {
@@ -289,9 +291,9 @@ func (m *Manager) Ticket(ctx context.Context, a dedicated.Actor, id uuid.UUID) (
 	return m.rules.aging.risen(t, m.now()), nil
 }
 
-// Tickets lists the tickets of the actor's reseller by urgency or by age, ties by ID, to the reseller alone. next is the cursor for
-// Query.After, "" at the end. Priority and MinPriority are as waiting has raised them until now. A cursor that is not one of this
-// list, and everything else that is wrong with the Query, is ErrInvalid.
+// Tickets lists the tickets of the actor's reseller by urgency or by age, ties by ID, to the reseller alone. next is the cursor
+// for Query.After, "" at the end. Priority and MinPriority include the waiting until now. A cursor that is not one of this list,
+// and everything else that is wrong with the Query, is ErrInvalid.
 func (m *Manager) Tickets(ctx context.Context, a dedicated.Actor, q Query) (items []Ticket, next string, err error) {
 	if !a.Manages(a.ResellerID) {
 		return nil, "", actorError(opTickets, a)

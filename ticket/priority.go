@@ -9,14 +9,14 @@ const (
 	HighestPriority = 99
 )
 
-// aging is how long a ticket waits until its priority has risen by one. It is in whole microseconds, so that all sums below
-// are exact.
+// aging is how long a ticket waits until its priority has risen by one. It is in whole microseconds, so that all sums below are
+// exact.
 type aging time.Duration
 
 const day = 24 * time.Hour
 
-// newAging returns the aging for a number of points a day; 0 is DefaultAgingPerDay. A negative number stands for one point in
-// ten years instead of none, so that tickets are still sorted by priority and then by age.
+// newAging returns the aging for a number of points a day; 0 is DefaultAgingPerDay. A negative number stands for one point in ten
+// years instead of none, so that tickets are still sorted by priority and then by age.
 func newAging(perDay int) aging {
 	switch {
 	case perDay == 0:

@@ -21,7 +21,7 @@ type Query struct {
 	ClientID    uuid.UUID      // nil: any
 	ServerID    uuid.UUID      // nil: any
 	Assignee    uuid.UUID      // nil: any
-	MinPriority int            // for a Manager: as waiting has raised it until now; for a Store: as it was set. 0: any
+	MinPriority int            // for a Manager: with the waiting until now; for a Store: as it was set. 0: any
 	UrgentBy    time.Time      // UrgentAt not after this; zero: any. A Manager expresses MinPriority by it
 	WaitingOn   dedicated.Role // what Ticket.WaitingOn returns: Client or Reseller; 0: any
 	Sort        string         // "urgency" or "": by UrgentAt; "age": by OpenedAt; ties by ID

@@ -99,7 +99,7 @@ func TestForwardRace(t *testing.T) {
 		got := d.get(t, id)
 		require.Len(t, got.Upstream.Thread, 2)
 		require.Len(t, got.Thread, 2, "the client is told once")
-		for _, sent := range d.errands(t) {
+		for _, sent := range d.providerRequests(t) {
 			require.Equal(t, got.Upstream.Ref, sent.Ref)
 		}
 	}

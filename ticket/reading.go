@@ -121,7 +121,7 @@ func makeIDs() (ids newIDs, err error) {
 	return ids, errors.Join(err1, err2, err3)
 }
 
-// readForChange reads the ticket of a call, and what else the call depends on. It sets the ID of the call.
+// readForChange reads the ticket of a call, and everything else that the call depends on. It sets the ID of the call.
 func (m *Manager) readForChange(ctx context.Context, c *call) (r reading, err error) {
 	if c.op == OpProviderReplied {
 		r.before, err = m.readByUpstreamRef(ctx, c.by, c.op, c.upstreamRef)

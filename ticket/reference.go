@@ -47,8 +47,8 @@ func encodeReference(seed []byte, n int) string {
 	return string(out)
 }
 
-// parseUpstreamReference reads a reference as a provider's mail quotes it: in any case of letters, in brackets or not. It
-// returns "" for a text that is not a reference.
+// parseUpstreamReference reads a reference as a provider's mail quotes it: in any case of letters, in brackets or not. It returns
+// "" for a text that is not a reference.
 func parseUpstreamReference(s string) string {
 	reference := strings.ToUpper(strings.Trim(s, " \t\r\n[]()<>#"))
 	body, ok := strings.CutPrefix(reference, upstreamPrefix)

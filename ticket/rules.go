@@ -28,8 +28,8 @@ type rules struct {
 	template *template.Template // of Config.ForwardText
 }
 
-// checkEvery is how often a Tick checks whether the server of an active ticket is still its client's. It is for hosts that
-// neither call CloseServer nor use the Subscriber.
+// checkEvery is how often a Tick checks whether the server of an active ticket is still its client's. It is for hosts that neither
+// call CloseServer nor use the Subscriber.
 const checkEvery = day
 
 // move is one operation on one ticket while it is decided. Its methods are pure.
@@ -45,8 +45,8 @@ type move struct {
 	facts []manage.Fact
 }
 
-// decide decides the operation on a stored ticket. rule does what only this operation does. If write is false, nothing has
-// changed.
+// decide decides the operation on a stored ticket. rule is the rule of this operation alone; nil: there is none. If write is
+// false, nothing has changed.
 func (v *move) decide(rule func(*move) (changed bool, err error)) (write bool, err error) {
 	v.after = v.before.clone()
 	if repeat, err := v.isRepeat(); repeat || err != nil {
@@ -96,7 +96,7 @@ func (r *rules) takesKey(before Ticket, to Status) bool {
 	return to.active() && !before.Status.active() && r.kinds.specs[before.Kind].Unique
 }
 
-// checkUsed refuses what only a client that still has the server may get.
+// checkUsed refuses a service, and every move of the client, after the server has left the client.
 func (v *move) checkUsed(required requirement) error {
 	t := v.before
 	client := v.by.Role == dedicated.Client
@@ -229,8 +229,10 @@ func (v *move) checkUnique() error {
 	if v.after.UniqueKey == "" || v.existing == nil {
 		return nil
 	}
-	e := &Error{Op: v.op, TicketID: v.before.ID, ServerID: v.after.ServerID, Field: "Kind", Existing: v.existing.viewFor(v.by), Err: ErrConflict,
-		Msg: fmt.Sprintf("another ticket of the kind %s is open for server %s", v.after.Kind, v.after.ServerName)}
+	e := &Error{
+		Op: v.op, TicketID: v.before.ID, ServerID: v.after.ServerID, Field: "Kind", Existing: v.existing.viewFor(v.by), Err: ErrConflict,
+		Msg: fmt.Sprintf("another ticket of the kind %s is open for server %s", v.after.Kind, v.after.ServerName),
+	}
 	if e.Existing != nil {
 		e.Msg = fmt.Sprintf("ticket %s (%s) of the kind %s is open for server %s already",
 			v.existing.Ref, v.existing.ID, v.after.Kind, v.after.ServerName)
@@ -246,7 +248,7 @@ func (v *move) setPriority(priority int) error {
 	return nil
 }
 
-// finish sets what follows from the new status and the thread: the times, the unique key and the facts.
+// finish sets the times, the unique key and the facts that follow from the new status and the thread.
 func (v *move) finish() error {
 	t := &v.after
 	if v.by.Role != dedicated.Client && v.isAnswer() && t.AnsweredAt.IsZero() {
@@ -284,8 +286,8 @@ func (v *move) newPublicComment() *Comment {
 	return nil
 }
 
-// planClosing sets when the ticket closes by itself: some time after the reseller's answer, and not while the last public
-// comment is the client's.
+// planClosing sets when the ticket closes by itself: some time after the reseller's answer, and not while the last public comment
+// is the client's.
 func (v *move) planClosing() {
 	t := &v.after
 	wait := v.closing
@@ -369,7 +371,7 @@ func (v *move) closeAsLeft(reason string) error {
 	return nil
 }
 
-// due decides what a Tick does with a claimed ticket.
+// due decides the move of a Tick on a claimed ticket.
 func (v *move) due() error {
 	t := v.before
 	switch {

@@ -35,10 +35,10 @@ func (m *Manager) Subscriber() notify.Subscriber {
 }
 
 // CloseServer closes all tickets of an assignment that has ended. The reseller is told of each that was not done, rejected or
-// closed yet. The client is not told: its server's end is told by others. Tickets of another assignment of the server stay. It
-// may be called late and repeatedly. It fits cancellation's Hooks.CloseDown. If one ticket fails, CloseServer goes on with the
-// others and joins the errors. ErrInvalid is a release without a reseller, a server or an assignment. The Reason is made one
-// line of at most dedicated.MaxReason bytes.
+// closed yet. The client is not told: others tell it of the end of its server. Tickets of another assignment of the server stay.
+// It may be called late and repeatedly. It fits cancellation's Hooks.CloseDown. If one ticket fails, CloseServer goes on with the
+// others and joins the errors. ErrInvalid is a release without a reseller, a server or an assignment. The Reason is made one line
+// of at most dedicated.MaxReason bytes.
 //
 // It is trusted: it takes no actor and asks no gate. Its error is for the log: it repeats what the host's parts said.
 func (m *Manager) CloseServer(ctx context.Context, released dedicated.Released) error {

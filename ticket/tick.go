@@ -27,8 +27,8 @@ func retryBackoff() backoff.Policy {
 var _ dedicated.Ticker = (*Manager)(nil)
 
 // Tick does everything that is due, the oldest first, a bounded batch at a time. It closes tickets that were answered long enough
-// ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server
-// that has left its client, if neither CloseServer nor the Subscriber did.
+// ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server that
+// has left its client, if neither CloseServer nor the Subscriber did.
 //
 // If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A
 // second Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is
@@ -51,11 +51,11 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 // processBatch does what is due of claimed tickets, in one commit. A ticket that somebody changed meanwhile was planned anew by
 // that change.
 func (m *Manager) processBatch(ctx context.Context, claimed []Ticket, now time.Time) error {
-	wanted := map[uuid.UUID][]uuid.UUID{}
+	byReseller := map[uuid.UUID][]uuid.UUID{}
 	for _, t := range claimed {
-		wanted[t.ResellerID] = append(wanted[t.ResellerID], t.ServerID)
+		byReseller[t.ResellerID] = append(byReseller[t.ResellerID], t.ServerID)
 	}
-	servers := inventory.Prefetch(ctx, m.servers, wanted)
+	servers := inventory.Prefetch(ctx, m.servers, byReseller)
 	var errs []error
 	items := make([]manage.Item[Change], len(claimed))
 	for i, t := range claimed {

@@ -11,11 +11,11 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// The bounds of what people write.
+// The bounds of texts and threads.
 const (
 	MaxSubject     = 200       // bytes of UTF-8 in a subject; characters in a field of type text
 	MaxText        = 16 * 1024 // bytes of UTF-8 in a comment; characters in a field of type long_text
-	MaxThread      = 500       // of a ticket's public comments, of its internal ones, of its moves without words, and of its upstream thread
+	MaxThread      = 500       // entries each: public comments, internal comments, empty notes, and the upstream thread
 	MaxAttachments = 20        // of one comment
 	MaxSearch      = 200       // bytes in Query.Text
 	MaxFileName    = 255       // bytes in an attachment's name
@@ -40,7 +40,7 @@ type Ticket struct {
 	Thread     []Comment
 	Upstream   *Upstream // nil: never forwarded
 	Assignee   uuid.UUID // the member of the reseller's staff that it is assigned to; nil: nobody
-	Priority   int       // 1 to 99. A Store keeps it as it was set; a Manager returns it as waiting has raised it since
+	Priority   int       // 1 to 99. A Store keeps it as it was set; a Manager adds the waiting since then
 	UrgentAt   time.Time // when waiting will have raised the priority to 99: the sort key
 	UniqueKey  string    // at most one ticket has it at a time; "": no key
 	OpenedAt   time.Time
@@ -80,8 +80,8 @@ type Upstream struct {
 }
 
 // WaitingOn returns the role that has to act next: dedicated.Client, dedicated.Reseller, or 0 for neither. A forwarded ticket
-// waits for the provider until the provider has answered, and then for the reseller. A ticket that is done or rejected waits
-// for the reseller if its last public comment is the client's.
+// waits for the provider until the provider has answered, and then for the reseller. A ticket that is done or rejected waits for
+// the reseller if its last public comment is the client's.
 func (t Ticket) WaitingOn() dedicated.Role {
 	switch t.Status {
 	case NeedsDetails:

@@ -11,8 +11,8 @@ import (
 // Status is the status of a ticket.
 type Status string
 
-// The statuses. Open and needs_details are undecided: Decision is "". Confirmed, forwarded and done follow a confirmation.
-// Done, rejected and closed keep the Decision.
+// The statuses. Open and needs_details are undecided: Decision is "". Confirmed, forwarded and done follow a confirmation. Done,
+// rejected and closed keep the Decision.
 const (
 	Open         Status = "open"          // the reseller has to decide
 	NeedsDetails Status = "needs_details" // the client has to say more
@@ -108,7 +108,7 @@ func Transitions() []Transition {
 	}
 }
 
-// requirement is what an operation with a note requires.
+// requirement holds the conditions of an operation.
 type requirement struct {
 	words   bool // the note must have a text or a file
 	public  bool // others than the reseller read the note, so it is never internal
@@ -133,8 +133,8 @@ var requirements = map[Op]requirement{
 	OpCloseServer:     {},
 }
 
-// rowsFor returns the rows of the status table for an operation by an actor, and what the operation requires. The error is for
-// an operation that is not in the table, and for one that is not for the actor's role.
+// rowsFor returns the rows of the status table for an operation by an actor, and what the operation requires. The error is for an
+// operation that is not in the table, and for one that is not for the actor's role.
 func (t Ticket) rowsFor(op Op, a dedicated.Actor) ([]Transition, requirement, error) {
 	required, known := requirements[op]
 	if !known {

@@ -176,10 +176,18 @@ func (p *panel) answerTicket(ctx context.Context, a dedicated.Actor, rnd *rand.R
 		return len(tickets), err
 	}
 	id := tickets[rnd.IntN(len(tickets))].ID
-	answers := []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) error{
-		p.tickets.Comment, p.tickets.Confirm, p.tickets.Reject, p.tickets.AskDetails, p.tickets.Complete, p.tickets.Close, p.tickets.Reopen,
+	views := []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) (ticket.View, error){
+		p.tickets.Comment, p.tickets.Close, p.tickets.Reopen,
 	}
-	return nil, answers[rnd.IntN(len(answers))](ctx, a, id, said)
+	moves := []func(context.Context, dedicated.Actor, uuid.UUID, ticket.Note) (ticket.Ticket, error){
+		p.tickets.Confirm, p.tickets.Reject, p.tickets.AskDetails, p.tickets.Complete,
+	}
+	if n := rnd.IntN(len(views) + len(moves)); n < len(views) {
+		_, err = views[n](ctx, a, id, said)
+	} else {
+		_, err = moves[n-len(views)](ctx, a, id, said)
+	}
+	return nil, err
 }
 
 func (p *panel) changeCancellation(ctx context.Context, a dedicated.Actor, rnd *rand.Rand) (any, error) {

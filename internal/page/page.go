@@ -21,7 +21,7 @@ const (
 	MaxLimit     = 1000 // for every larger limit
 )
 
-// Limit returns the number of items on a page: DefaultLimit for a limit of 0, and at most MaxLimit. A negative limit is
+// CheckLimit returns the number of items on a page: DefaultLimit for a limit of 0, and at most MaxLimit. A negative limit is
 // ErrInvalid.
 func Limit(limit int) (int, error) {
 	switch {
@@ -73,9 +73,9 @@ func SortTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000000")
 }
 
-// Of returns one page of a list: the first items after the cursor, in the order of their keys, and the cursor of the next page.
+// Cut returns one page of a list: the first items after the cursor, in the order of their keys, and the cursor of the next page.
 // The cursor is "" for the last page. The items in all may have any order. The limit is that of Limit, and the errors are those of
-// Limit and Parse. The items are not copied.
+// CheckLimit and Parse. The items are not copied.
 func Of[E any](list string, all []E, key func(E) Key, limit int, after string) ([]E, string, error) {
 	limit, err := Limit(limit)
 	if err != nil {

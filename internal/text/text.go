@@ -10,18 +10,18 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
-// Line checks a text of one line, such as a name or a subject: at most limit bytes of valid UTF-8, without control characters and
+// CheckLine checks a text of one line, such as a name or a subject: at most limit bytes of valid UTF-8, without control characters and
 // without characters that change the writing direction. An error is ErrInvalid and begins with the name of the text.
 func Line(name, s string, limit int) error {
 	return check(name, s, limit, func(rune) bool { return false })
 }
 
-// Block checks a text of several lines. Its rules are those of Line, except that line breaks and tabs are allowed.
+// CheckBlock checks a text of several lines. Its rules are those of Line, except that line breaks and tabs are allowed.
 func Block(name, s string, limit int) error {
 	return check(name, s, limit, isBreak)
 }
 
-// Filled checks a text of one line that must not be blank. Its other rules are those of Line.
+// CheckFilled checks a text of one line that must not be blank. Its other rules are those of Line.
 func Filled(name, s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
 		return fmt.Errorf("%w: %s is empty", fault.ErrInvalid, name)
