@@ -1,49 +1,48 @@
-// Package metalkeep is the map of a library for everyone who rents out dedicated servers. It holds no code: import the
-// packages that you need.
+// Package metalkeep describes a library for resellers of dedicated servers. It holds no code. A host application imports the
+// packages that it needs.
 //
-// The library schedules customers' backup requests, carries maintenance requests through trouble tickets, cancels servers
-// automatically with warnings and refunds, and tells everyone concerned. The host application brings persistence,
-// delivery and money; the library brings the rules, the schedules and the promises: nothing lost, nothing twice, nobody
-// where they don't belong.
+// The library schedules backups, turns maintenance requests into trouble tickets, and cancels servers automatically, with warnings
+// and refunds. It notifies clients, resellers and providers. The host application provides the database, the delivery of mail and
+// the payments. The library provides the rules and the schedules. It loses no event, repeats no completed step, and shows no
+// record to an actor without access.
 //
 // # Packages
 //
-//   - dedicated: servers, who owns, rents out and uses them, their states and billing periods; and Runner, which runs
-//     what is due.
-//   - backup: requests for backups, one task for each occurrence, for people or a plug-in to do.
-//   - ticket: maintenance requests, from a form declared as data to the last answer, also by way of an upstream provider.
-//   - cancellation: automatic cancellation, with warnings before it and a refund after.
-//   - refund: what is owed back, to the cent, explained line by line. Pure functions; needs no other package.
-//   - notify: an outbox of facts, the dispatcher that hands each one to its subscribers until they succeed, and the
-//     catalog of mails.
+//   - dedicated: servers, their owners, clients, states and billing periods; and Runner, which calls Tick regularly.
+//   - backup: requests for backups, and one task for each occurrence. A person or a plug-in performs the tasks.
+//   - ticket: maintenance requests. Forms are declared as data. A ticket can be forwarded to an upstream provider.
+//   - cancellation: automatic cancellation, with warnings before it and a refund after it.
+//   - refund: the calculation of refunds, with one line for each charge. It consists of pure functions and needs no other package.
+//   - notify: an outbox of events, the Dispatcher that delivers each event to its subscribers until they succeed, and the Catalog
+//     of mail texts.
 //
-// backup, ticket and cancellation know dedicated and notify, cancellation knows refund, and that is all: each is of use
-// without the others. A package beside them whose name ends in test (dedicatedtest, notifytest and so on) is a conformance
-// suite: a host runs it on its own store.
+// backup, ticket and cancellation import dedicated and notify. cancellation also imports refund. There are no other dependencies
+// between the packages, so a host can use one of them alone. A package whose name ends in test, such as dedicatedtest, is a
+// conformance suite. A host runs it against its own Store.
 //
-// # How they fit together
+// # Architecture
 //
-// A Manager enforces, a Store remembers. All rules, permissions and state changes live in the Managers. A Store is small
-// and dumb, and the host writes its own over the database that it has; MemoryStore is there for tests and for trying.
+// A Manager enforces the rules, and a Store saves the records. All rules, permissions and state changes are in the Managers. A
+// Store has few methods and no rules. A host implements it for its own database, or uses the MemoryStore for tests.
 //
-// Facts first, mail after. A change and the events that it causes are committed in one transaction, and delivered later.
-// A mail server that is down never holds up work.
+// A change and the events that it causes are saved in one transaction. The Dispatcher delivers the events later, so a mail server
+// that is down does not block other operations.
 //
-// What is due is found by state, when a Manager's Tick asks for it. Nothing is kept in timers, so a late tick and a stop of
-// three years are the same thing, and any number of processes may tick over one database.
+// There is no timer for a due record. Each Tick of a Manager reads the due records from the Store, so a Tick may be late by a minute
+// or by three years. Any number of processes can call Tick on the same database.
 //
-// Time is injected (a clock in each Config) and read once per operation; periods, schedules and refunds are pure functions.
+// Each Config has a clock, which a Manager reads once per operation. Periods, schedules and refunds are pure functions.
 //
 // # Errors
 //
-// Every package exports the same four sentinels (ErrNotFound, ErrConflict, ErrForbidden, ErrInvalid; one value each, so
-// errors.Is does not mind which package it is asked with) and a typed error for errors.As with what a frontend needs.
-// What belongs to somebody else does not exist: it is ErrNotFound, never ErrForbidden.
+// Every package exports the same sentinel errors, such as ErrNotFound, ErrConflict, ErrForbidden and ErrInvalid. They have the
+// same values in all packages. Every package also has a typed error for errors.As, with the details that a frontend needs. A
+// record of another reseller or client is ErrNotFound, not ErrForbidden.
 //
 // # The smallest program
 //
-// The example of this package is the whole of it: a server is rented out, its client cancels it, the time comes, the
-// server is free and the client has been told. Over real time, a Runner calls the ticks:
+// The example of this package is a complete program: a reseller rents out a server, the client cancels it, and at the end of the
+// period the server is free and the client has been notified. In real time, a Runner calls Tick:
 //
 //	runner := dedicated.Runner{Tickers: []dedicated.Ticker{cancellations, dispatcher}}
 //	err := runner.Run(ctx)

@@ -13,111 +13,114 @@ import (
 )
 
 func saveSettings(settings cancellation.Settings) action {
-	return func(s *stage, c cue) (line, error) {
+	return func(s *simulation, c call) (event, error) {
 		saved, err := s.cancellations.SaveSettings(s.ctx, s.actor(c), settings)
-		leads := strings.Trim(strings.ReplaceAll(fmt.Sprint(settings.DaysAhead), " ", " and "), "[]")
-		return line{"cancellation.settings", fmt.Sprintf(
-			"%s has clients warned %s days before their server is cancelled. A client cancels with %d days' notice.",
-			s.subject(c), leads, settings.NoticeDays), data{"days_ahead": saved.DaysAhead, "notice_days": saved.NoticeDays}}, err
+		days := strings.Trim(strings.ReplaceAll(fmt.Sprint(settings.DaysAhead), " ", " and "), "[]")
+		return newEvent("cancellation.settings", fmt.Sprintf(
+			"%s saves the settings for cancellations: clients are warned %s days ahead and give %d days' notice.",
+			s.subject(c), days, settings.NoticeDays), data{"days_ahead": saved.DaysAhead, "notice_days": saved.NoticeDays}), err
 	}
 }
 
-// on is a fixed date, endOfPeriod what a client may choose.
-func on(day int, at time.Duration) func(*stage) cancellation.When {
-	return func(s *stage) cancellation.When { return cancellation.When{At: s.day(day, at)} }
+// on is a fixed date, which only resellers may choose.
+func on(day int, at time.Duration) func(*simulation) cancellation.When {
+	return func(s *simulation) cancellation.When { return cancellation.When{At: s.day(day, at)} }
 }
 
-func endOfPeriod(*stage) cancellation.When { return cancellation.When{EndOfPeriod: true} }
+// endOfPeriod is the date that clients may choose.
+func endOfPeriod(*simulation) cancellation.When { return cancellation.When{EndOfPeriod: true} }
 
-func words(w cancellation.When, b dedicated.Billing) string {
+func describe(w cancellation.When, b dedicated.Billing) string {
 	if w.EndOfPeriod {
-		return "at the end of the billing period"
+		return "the end of the billing period"
 	}
-	return "on " + local(w.At, b)
+	return local(w.At, b)
 }
 
-func cancel(key string, when func(*stage) cancellation.When) action {
-	return func(s *stage, c cue) (line, error) {
+func cancel(key string, when func(*simulation) cancellation.When) action {
+	return func(s *simulation, c call) (event, error) {
 		w := when(s)
-		planned, err := s.cancellations.Schedule(s.ctx, s.actor(c), cancellation.Order{
+		scheduled, err := s.cancellations.Schedule(s.ctx, s.actor(c), cancellation.Order{
 			ID: idOf("cancellation", key), ServerID: c.server.id(), When: w, Reason: c.text,
 		})
-		l := line{"cancellation.scheduled", fmt.Sprintf("%s wants %s to be cancelled %s%s", s.subject(c), c.server.name,
-			words(w, c.server.billing), said(c.text)), data{"cancellation_id": idOf("cancellation", key)}}
-		return l.planned(planned, c, err)
+		e := newEvent("cancellation.scheduled", fmt.Sprintf("%s orders the cancellation of %s for %s%s", s.subject(c), c.server.name,
+			describe(w, c.server.billing), quotation(c.text)), data{"cancellation_id": idOf("cancellation", key)})
+		return addDate(e, scheduled, c, err)
 	}
 }
 
-func reschedule(key string, when func(*stage) cancellation.When) action {
-	return func(s *stage, c cue) (line, error) {
+func reschedule(key string, when func(*simulation) cancellation.When) action {
+	return func(s *simulation, c call) (event, error) {
 		w := when(s)
-		planned, err := s.cancellations.Reschedule(s.ctx, s.actor(c), idOf("cancellation", key), w)
-		l := line{"cancellation.rescheduled", fmt.Sprintf("%s moves the cancellation of %s: it is to be %s", s.subject(c), c.server.name, words(w, c.server.billing)),
-			data{"cancellation_id": idOf("cancellation", key)}}
-		return l.planned(planned, c, err)
+		scheduled, err := s.cancellations.Reschedule(s.ctx, s.actor(c), idOf("cancellation", key), w)
+		e := newEvent("cancellation.rescheduled", fmt.Sprintf("%s moves the cancellation of %s to %s", s.subject(c), c.server.name,
+			describe(w, c.server.billing)), data{"cancellation_id": idOf("cancellation", key)})
+		return addDate(e, scheduled, c, err)
 	}
 }
 
-func (l line) planned(planned cancellation.Cancellation, c cue, err error) (line, error) {
+// addDate adds the date of a cancellation to an event, unless err is set.
+func addDate(e event, scheduled cancellation.Cancellation, c call, err error) (event, error) {
 	if err == nil {
-		l.text += "\n-> planned for " + local(planned.At, c.server.billing)
-		l.data["for"] = planned.At
+		e.Text += "\n-> scheduled for " + local(scheduled.At, c.server.billing)
+		e.Data["for"] = scheduled.At
 	}
-	return l, err
+	return e, err
 }
 
 func discard(key string) action {
-	return func(s *stage, c cue) (line, error) {
+	return func(s *simulation, c call) (event, error) {
 		_, err := s.cancellations.Discard(s.ctx, s.actor(c), idOf("cancellation", key), c.text)
-		return line{"cancellation.discarded", fmt.Sprintf("%s calls the cancellation of %s off%s", s.subject(c), c.server.name, said(c.text)),
-			data{"cancellation_id": idOf("cancellation", key)}}, err
+		return newEvent("cancellation.discarded", fmt.Sprintf("%s discards the cancellation of %s%s", s.subject(c), c.server.name, quotation(c.text)),
+			data{"cancellation_id": idOf("cancellation", key)}), err
 	}
 }
 
-// quote asks what would be paid back.
-func quote(when func(*stage) cancellation.When) action {
-	return func(s *stage, c cue) (line, error) {
+// quote asks for the refund of a cancellation, without scheduling it.
+func quote(when func(*simulation) cancellation.When) action {
+	return func(s *simulation, c call) (event, error) {
 		w := when(s)
 		r, err := s.cancellations.Quote(s.ctx, s.actor(c), c.server.id(), w)
-		l := line{"cancellation.quoted", fmt.Sprintf("%s asks what is paid back if %s is cancelled %s", s.subject(c), c.server.name,
-			words(w, c.server.billing)), data{}}
+		b := c.server.billing
+		e := newEvent("cancellation.quoted", fmt.Sprintf("%s asks for a refund quote: cancellation of %s for %s", s.subject(c), c.server.name,
+			describe(w, b)), data{})
 		if err == nil {
-			l.text += bill(r.Lines, r.Total, c.server.billing)
-			l.data["total"], l.data["currency"], l.data["lines"] = r.Total.StringFixed(c.server.billing.Places), c.server.billing.Currency, billLines(r.Lines, c.server.billing)
+			e.Text += refundText(r.Lines, r.Total, b)
+			e.Data["total"], e.Data["currency"], e.Data["lines"] = r.Total.StringFixed(b.Places), b.Currency, refundLines(r.Lines, b)
 		}
-		return l, err
+		return e, err
 	}
 }
 
-// lookAtSigns is the reseller's list of servers: which of them are to be cancelled, and what will not be done any more.
-func lookAtSigns(s *stage, c cue) (line, error) {
+// readBadges reads the reseller's list of servers with the badges of their cancellations, and the backups that will not run.
+func readBadges(s *simulation, c call) (event, error) {
 	var ids []uuid.UUID
-	for _, l := range s.stock.servers {
+	for _, l := range s.inventory.servers {
 		ids = append(ids, l.id())
 	}
-	signs, err := s.cancellations.Badges(s.ctx, s.actor(c), ids)
+	badges, err := s.cancellations.Badges(s.ctx, s.actor(c), ids)
 	if err != nil {
-		return line{}, err
+		return event{}, err
 	}
 	tasks, err := s.tasks(backup.TaskQuery{States: []backup.State{backup.Pending}})
 	if err != nil {
-		return line{}, err
+		return event{}, err
 	}
-	l := line{"cancellation.signs", fmt.Sprintf("%s looks at the list of servers: %s to be cancelled.", s.subject(c), count(len(signs), "server")), data{}}
+	e := newEvent("cancellation.badges", fmt.Sprintf("%s reads the list of servers. Scheduled cancellations: %d.", s.subject(c), len(badges)), data{})
 	var all []data
-	for _, listed := range s.stock.servers {
-		sign, ok := signs[listed.id()]
+	for _, listed := range s.inventory.servers {
+		badge, ok := badges[listed.id()]
 		if !ok {
 			continue
 		}
-		l.text += fmt.Sprintf("\n  %s on %s, by the %s", listed.name, local(sign.At, listed.billing), sign.By)
-		all = append(all, data{"server": listed.name, "for": sign.At, "by": sign.By.String()})
+		e.Text += fmt.Sprintf("\n  %s on %s, by the %s", listed.name, local(badge.At, listed.billing), badge.By)
+		all = append(all, data{"server": listed.name, "for": badge.At, "by": badge.By.String()})
 		for _, t := range tasks {
 			if t.ServerID == listed.id() && t.WillNotRun {
-				l.text += "; its backup on " + local(t.At, listed.billing) + " will not run"
+				e.Text += "; its backup on " + local(t.At, listed.billing) + " will not run"
 			}
 		}
 	}
-	l.data["signs"] = all
-	return l, nil
+	e.Data["badges"] = all
+	return e, nil
 }

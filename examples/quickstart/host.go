@@ -19,8 +19,8 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// host is a reseller's panel: the library's parts, wired. With a mail server instead of the collector and real time instead
-// of the mock, this is what a real one does.
+// host is a reseller's panel: it connects the parts of the library. A real panel does the same, with a mail server instead
+// of the collector and real time instead of the mock clock.
 type host struct {
 	stores        stores
 	clock         *clock.Mock
@@ -30,31 +30,30 @@ type host struct {
 	tickets       *ticket.Manager
 	cancellations *cancellation.Manager
 	dispatcher    *notify.Dispatcher
-	ledger        *ledger
+	biller        *biller
 	people        directory
-	sent          collector[notify.Message] // what the mail server got
-	facts         collector[notify.Event]   // what a plug-in saw
+	sent          collector[notify.Message] // received by the mail server
+	notified      collector[notify.Event]   // received by a plug-in
 }
 
-// newHost makes a panel over empty stores, with the servers of an inventory, each assigned when its first billing period
-// began.
+// newHost makes a panel on empty stores and adds the servers of an inventory. Each server is assigned at its anchor.
 func newHost(ctx context.Context, inv inventory, s stores) (*host, error) {
 	now := clock.NewMock()
 	h := &host{
 		stores:   s,
 		clock:    now,
-		ledger:   newLedger(now),
+		biller:   newBiller(now),
 		people:   newDirectory(inv),
-		reseller: robin(),
+		reseller: staff(),
 	}
 	if err := h.makeManagers(); err != nil {
 		return nil, err
 	}
-	if err := h.stock(ctx, inv); err != nil {
+	if err := h.importServers(ctx, inv); err != nil {
 		return nil, err
 	}
 	h.clock.Set(inv.begin())
-	return h, errors.Join(h.ledger.settled(), h.makeDispatcher())
+	return h, errors.Join(h.biller.markCharged(), h.makeDispatcher())
 }
 
 func (h *host) makeManagers() (err error) {
@@ -80,7 +79,7 @@ func (h *host) makeManagers() (err error) {
 		Servers: h.servers,
 		Clock:   h.clock,
 		Grace:   24 * time.Hour,
-		// The one asks the other: no backup is requested for after the end.
+		// Packages backup and cancellation know nothing of each other. The host tells backup when servers will be cancelled.
 		Ends: func(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
 			return h.cancellations.Ends(ctx, servers)
 		},
@@ -92,7 +91,7 @@ func (h *host) makeManagers() (err error) {
 		Store:         h.stores.cancellations,
 		Servers:       h.servers,
 		Clock:         h.clock,
-		Biller:        h.ledger,
+		Biller:        h.biller,
 		RefundFormula: refund.MoneyBack{Days: 14, Else: refund.Prorated{}},
 		Hooks: cancellation.Hooks{
 			CloseDown: []func(context.Context, dedicated.Released) error{h.backups.CloseServer, h.tickets.CloseServer},
@@ -101,11 +100,12 @@ func (h *host) makeManagers() (err error) {
 	if err != nil {
 		return err
 	}
-	h.ledger.renews = h.cancellations.ShouldRenew
+	h.biller.shouldRenew = h.cancellations.ShouldRenew
 	return nil
 }
 
-// makeDispatcher comes after the stock: a subscriber hears of what happens from its registration on.
+// makeDispatcher makes the dispatcher. A subscriber receives the events since its registration, so the imported assignments
+// send no mail.
 func (h *host) makeDispatcher() error {
 	catalog, err := notify.NewCatalog(dedicated.Kinds(), backup.Kinds(), ticket.Kinds(), cancellation.Kinds())
 	if err != nil {
@@ -118,14 +118,14 @@ func (h *host) makeDispatcher() error {
 		catalog.Mail("mail to clients", notify.ToClient, mail),
 		catalog.Mail("mail to the reseller", notify.ToReseller, mail),
 		catalog.Mail("mail to providers", notify.ToProvider, mail),
-		h.backups.Subscriber(), h.tickets.Subscriber(), h.cancellations.Subscriber(), h.ledger.subscriber(),
-		notify.Subscriber{Name: "timeline", Handle: func(_ context.Context, e notify.Event) error { return h.facts.add(e) }},
+		h.backups.Subscriber(), h.tickets.Subscriber(), h.cancellations.Subscriber(), h.biller.subscriber(),
+		notify.Subscriber{Name: "plug-in", Handle: func(_ context.Context, e notify.Event) error { return h.notified.add(e) }},
 	)
 	return err
 }
 
-// stock adds the servers of the inventory, in the order in which they were rented out.
-func (h *host) stock(ctx context.Context, inv inventory) error {
+// importServers adds the servers of the inventory in order of their anchors, each at its anchor.
+func (h *host) importServers(ctx context.Context, inv inventory) error {
 	for _, l := range inv.byAnchor() {
 		if !l.billing.Anchor.IsZero() && !l.billing.Anchor.Equal(h.clock.Now()) {
 			h.clock.Set(l.billing.Anchor)
@@ -135,7 +135,7 @@ func (h *host) stock(ctx context.Context, inv inventory) error {
 			s, err = h.servers.Assign(ctx, h.reseller, l.id(), dedicated.NewAssignment{ClientID: l.client.id(), Billing: l.billing})
 		}
 		if err == nil && !l.inStock() {
-			h.ledger.open(s, l.price)
+			h.biller.open(s, l.price)
 		}
 		if err != nil {
 			return fmt.Errorf("importing %s: %w", l.name, err)
@@ -148,14 +148,14 @@ func (h *host) client(p person) dedicated.Actor {
 	return dedicated.Actor{Role: dedicated.Client, ID: p.id(), ResellerID: h.reseller.ResellerID}
 }
 
-// robin does the reseller's work.
-func robin() dedicated.Actor {
+// staff is the employee who acts for the reseller.
+func staff() dedicated.Actor {
 	return dedicated.Actor{Role: dedicated.Reseller, ID: idOf("staff", "Robin"), ResellerID: idOf("reseller", resellerName)}
 }
 
 const resellerName = "Keep & Rack Hosting"
 
-// directory knows everybody who gets mail.
+// directory holds the name and address of every recipient.
 type directory map[notify.Recipient]notify.Person
 
 var _ notify.Directory = directory{}
@@ -188,7 +188,7 @@ func (d directory) Person(_ context.Context, _ uuid.UUID, to notify.Recipient) (
 	return p, nil
 }
 
-// collector keeps what subscribers get, each in a goroutine of its own, until it is taken.
+// collector holds items that goroutines add, until they are taken.
 type collector[T any] struct {
 	mu    sync.Mutex
 	items []T

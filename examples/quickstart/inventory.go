@@ -20,33 +20,33 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// Bounds of an inventory, so that no file is slow to refuse.
+// Limits of an inventory. They keep the check of any file short.
 const (
-	mostBytes   = 4 << 20
-	mostServers = 2_000
-	mostFlaws   = 20
+	maxBytes   = 4 << 20
+	maxServers = 2_000
+	maxFlaws   = 20 // that are reported
 )
 
-// columns are those of an inventory. A file has all of them, in any order.
+// columns lists the columns of an inventory. A file has all of them, in any order.
 func columns() []string {
 	return []string{
 		"name", "client", "client_email", "provider", "reference", "zone", "anchor", "cycle", "currency", "price",
 	}
 }
 
-// inventory is what a reseller rents out, in the order of its file.
+// inventory holds the servers of a reseller, in the order of the file.
 type inventory struct{ servers []listing }
 
-// listing is a line of an inventory: a server, whose it is, who rents it and for how much.
+// listing is a line of an inventory: a server with its owner, its client and its price.
 type listing struct {
 	name    string
 	owner   dedicated.Owner
-	client  person            // zero: in stock
-	billing dedicated.Billing // without an Anchor while it is in stock
+	client  person            // zero if the server is in stock
+	billing dedicated.Billing // without an Anchor if the server is in stock
 	price   decimal.Decimal   // of a billing period
 }
 
-// person is a client. The address is what tells two of them apart.
+// person is a client. Clients are identified by their addresses.
 type person struct{ name, email string }
 
 func (l listing) id() uuid.UUID { return idOf("server", l.name) }
@@ -55,13 +55,13 @@ func (p person) id() uuid.UUID { return idOf("client", strings.ToLower(p.email))
 
 func (l listing) inStock() bool { return l.client == person{} }
 
-// idOf derives an ID from a name, so that every run of the story has the same ones.
-func idOf(what, name string) uuid.UUID {
-	story := uuid.NewSHA1(uuid.NameSpaceDNS, []byte("quickstart.metalkeep.example"))
-	return uuid.NewSHA1(story, []byte(what+" "+name))
+// idOf derives an ID from a name, so that the IDs are the same in every run.
+func idOf(kind, name string) uuid.UUID {
+	namespace := uuid.NewSHA1(uuid.NameSpaceDNS, []byte("quickstart.metalkeep.example"))
+	return uuid.NewSHA1(namespace, []byte(kind+" "+name))
 }
 
-// clients are everybody who rents a server, in the order of their first.
+// clients lists all clients, in the order of their first servers.
 func (inv inventory) clients() []person {
 	var all []person
 	for _, l := range inv.servers {
@@ -72,58 +72,59 @@ func (inv inventory) clients() []person {
 	return all
 }
 
-// byAnchor are the servers in the order in which they were rented out, those in stock first.
+// byAnchor returns the servers in order of their anchors. Servers in stock are first.
 func (inv inventory) byAnchor() []listing {
 	return slices.SortedStableFunc(slices.Values(inv.servers), func(a, b listing) int {
 		return a.billing.Anchor.Compare(b.billing.Anchor)
 	})
 }
 
-// begin is when the story begins: with the month after everything was rented out.
+// begin returns the start of the simulation: the first day of the month after the latest anchor.
 func (inv inventory) begin() time.Time {
 	all := inv.byAnchor()
 	latest := all[len(all)-1].billing.Anchor.UTC()
-	if latest.IsZero() { // all in stock
+	if latest.IsZero() { // all servers are in stock
 		latest = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	}
 	return time.Date(latest.Year(), latest.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// readInventory reads a whole inventory or returns *badInventory, which lists what is wrong with it.
+// readInventory reads an inventory. If anything is wrong with it, the error is an *inventoryError that lists the flaws.
 func readInventory(file string, from io.Reader) (inventory, error) {
-	source, err := io.ReadAll(io.LimitReader(from, mostBytes+1))
+	source, err := io.ReadAll(io.LimitReader(from, maxBytes+1))
 	if err != nil {
 		return inventory{}, fmt.Errorf("%s: %w", file, err)
 	}
 	r := &reader{
-		bad:    badInventory{file: file},
+		errors: inventoryError{file: file},
 		names:  map[string]int{},
-		people: map[string]acquaintance{},
+		people: map[string]personLine{},
 	}
-	if len(source) > mostBytes {
-		r.bad.add(flaw{line: 1, found: "more than 4 MiB", expected: "an inventory of at most that"})
+	if len(source) > maxBytes {
+		r.errors.add(flaw{line: 1, found: "more than 4 MiB", expected: "at most 4 MiB"})
 	} else {
 		r.csv = csv.NewReader(bytes.NewReader(bytes.TrimPrefix(source, []byte("\ufeff"))))
 		r.read()
 	}
-	if len(r.bad.flaws) > 0 {
-		return inventory{}, &r.bad
+	if len(r.errors.flaws) > 0 {
+		return inventory{}, &r.errors
 	}
 	return r.inv, nil
 }
 
-// reader is an inventory being read.
+// reader reads an inventory.
 type reader struct {
 	csv    *csv.Reader
 	header []string
 	row    []string
 	inv    inventory
-	bad    badInventory
-	names  map[string]int          // the line of each name
-	people map[string]acquaintance // by ID
+	errors inventoryError
+	names  map[string]int        // the line of each server name
+	people map[string]personLine // by ID
 }
 
-type acquaintance struct {
+// personLine is a client with the line that names it first.
+type personLine struct {
 	person
 	line int
 }
@@ -132,66 +133,66 @@ func (r *reader) read() {
 	if !r.readHeader() {
 		return
 	}
-	for len(r.inv.servers) <= mostServers {
+	for len(r.inv.servers) <= maxServers {
 		row, err := r.csv.Read()
 		switch {
 		case errors.Is(err, io.EOF):
-			if len(r.inv.servers) == 0 && len(r.bad.flaws) == 0 {
-				r.bad.add(flaw{line: 2, found: "no server", expected: "a line for each"})
+			if len(r.inv.servers) == 0 && len(r.errors.flaws) == 0 {
+				r.errors.add(flaw{line: 2, found: "no server", expected: "a line for each server"})
 			}
 			return
 		case err != nil:
-			r.malformed(row, err)
+			r.addMalformed(row, err)
 		default:
 			r.row = row
 			r.inv.servers = append(r.inv.servers, r.listing())
 		}
 	}
-	r.bad.add(flaw{line: r.line(0), found: fmt.Sprintf("more than %d servers", mostServers), expected: "at most that"})
+	r.errors.add(flaw{line: r.line(0), found: fmt.Sprintf("more than %d servers", maxServers), expected: fmt.Sprintf("at most %d", maxServers)})
 }
 
 func (r *reader) readHeader() bool {
 	row, err := r.csv.Read()
 	switch {
 	case errors.Is(err, io.EOF):
-		r.bad.add(flaw{line: 1, found: "nothing", expected: "a line with the columns " + strings.Join(columns(), ",")})
+		r.errors.add(flaw{line: 1, found: "nothing", expected: "a line with the columns " + strings.Join(columns(), ",")})
 		return false
 	case err != nil:
-		r.malformed(row, err)
+		r.addMalformed(row, err)
 		return false
 	case len(row) > 2*len(columns()):
-		r.bad.add(flaw{line: r.line(0), found: count(len(row), "column"), expected: strings.Join(columns(), ",")})
+		r.errors.add(flaw{line: r.line(0), found: count(len(row), "column"), expected: strings.Join(columns(), ",")})
 		return false
 	}
 	for i, name := range row {
 		name = strings.ToLower(strings.TrimSpace(name))
 		switch {
 		case !slices.Contains(columns(), name):
-			r.bad.add(flaw{line: r.line(i), column: i + 1, found: quoted(name), expected: "one of " + strings.Join(columns(), ",")})
+			r.errors.add(flaw{line: r.line(i), column: i + 1, found: quoted(name), expected: "one of " + strings.Join(columns(), ",")})
 		case slices.Contains(r.header, name):
-			r.bad.add(flaw{line: r.line(i), column: i + 1, name: name, found: "it a second time", expected: "each column once"})
+			r.errors.add(flaw{line: r.line(i), column: i + 1, name: name, found: "the column twice", expected: "each column once"})
 		}
 		r.header = append(r.header, name)
 	}
 	for _, name := range columns() {
 		if !slices.Contains(r.header, name) {
-			r.bad.add(flaw{line: r.line(0), found: "no column " + name, expected: strings.Join(columns(), ",")})
+			r.errors.add(flaw{line: r.line(0), found: "no column " + name, expected: strings.Join(columns(), ",")})
 		}
 	}
-	return len(r.bad.flaws) == 0
+	return len(r.errors.flaws) == 0
 }
 
-// malformed reports a line that is not CSV, or has too few or too many columns.
-func (r *reader) malformed(row []string, err error) {
+// addMalformed adds a flaw for a line that is not CSV or has a wrong number of columns.
+func (r *reader) addMalformed(row []string, err error) {
 	var parse *csv.ParseError
 	switch {
 	case errors.Is(err, csv.ErrFieldCount):
-		r.bad.add(flaw{line: r.line(0), found: count(len(row), "column"), expected: strconv.Itoa(len(r.header))})
+		r.errors.add(flaw{line: r.line(0), found: count(len(row), "column"), expected: strconv.Itoa(len(r.header))})
 	case errors.As(err, &parse):
-		r.bad.add(flaw{line: parse.Line, character: parse.Column, found: "a quotation mark out of place",
-			expected: `them around a whole column, and twice ("") inside`})
+		r.errors.add(flaw{line: parse.Line, character: parse.Column, found: "a quotation mark in a wrong place",
+			expected: `quotation marks around the whole column, and doubled ("") inside`})
 	default:
-		r.bad.add(flaw{line: 1, found: err.Error(), expected: "CSV"})
+		r.errors.add(flaw{line: 1, found: err.Error(), expected: "CSV"})
 	}
 }
 
@@ -200,41 +201,41 @@ func (r *reader) line(field int) int {
 	return line
 }
 
-// get is what the present row has in a column.
+// get returns the value of a column of the current row.
 func (r *reader) get(column string) string {
 	return strings.TrimSpace(r.row[slices.Index(r.header, column)])
 }
 
-// want reports that the present row has something else in a column than what was expected.
-func (r *reader) want(column, expected string) {
+// addFlaw adds a flaw for a column of the current row.
+func (r *reader) addFlaw(column, expected string) {
 	found := r.get(column)
 	i := slices.Index(r.header, column)
 	f := flaw{line: r.line(i), column: i + 1, name: column, found: "nothing", expected: expected}
 	if found != "" {
 		f.found = quoted(found)
 	}
-	r.bad.add(f)
+	r.errors.add(f)
 }
 
-// listing reads the present row. What is wrong with it is in r.bad; then the listing is not used.
+// listing reads the current row. It adds the row's flaws to r.errors.
 func (r *reader) listing() listing {
 	l := listing{name: r.get("name")}
 	r.readName()
 	l.owner = r.readOwner()
 	l.client = r.readClient()
 	l.billing.Zone = r.get("zone")
-	located := r.check("zone", "an IANA time zone such as Europe/Berlin", func(b *dedicated.Billing) { b.Zone = l.billing.Zone })
+	zoneValid := r.check("zone", "an IANA time zone such as Europe/Berlin", func(b *dedicated.Billing) { b.Zone = l.billing.Zone })
 	l.billing.Cycle = r.readCycle()
 	l.billing.Currency = r.get("currency")
-	known := r.check("currency", "three capital letters of ISO 4217 such as EUR", func(b *dedicated.Billing) {
+	currencyValid := r.check("currency", "three capital letters of ISO 4217 such as EUR", func(b *dedicated.Billing) {
 		b.Currency = l.billing.Currency
 	})
-	l.price, l.billing.Places = r.readPrice(known)
-	l.billing.Anchor = r.readAnchor(located)
+	l.price, l.billing.Places = r.readPrice(currencyValid)
+	l.billing.Anchor = r.readAnchor(zoneValid)
 	return l
 }
 
-// check asks the library whether a billing that is sound but for what set changes is valid.
+// check reports whether the library accepts a billing in which set changes one field. If not, it adds a flaw.
 func (r *reader) check(column, expected string, set func(*dedicated.Billing)) bool {
 	b := dedicated.Billing{
 		Anchor:   time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -245,18 +246,18 @@ func (r *reader) check(column, expected string, set func(*dedicated.Billing)) bo
 	if b.Validate() == nil && r.get(column) != "" {
 		return true
 	}
-	r.want(column, expected)
+	r.addFlaw(column, expected)
 	return false
 }
 
 func (r *reader) readName() {
 	name := r.get("name")
-	if !plain(name) {
-		r.want("name", "the server's name, "+plainText)
+	if !isPlain(name) {
+		r.addFlaw("name", "the server's name, "+plainText)
 		return
 	}
 	if line, taken := r.names[name]; taken {
-		r.want("name", fmt.Sprintf("a name of its own: line %d has this one", line))
+		r.addFlaw("name", fmt.Sprintf("a different name: line %d has this one", line))
 		return
 	}
 	r.names[name] = r.line(0)
@@ -265,8 +266,8 @@ func (r *reader) readName() {
 func (r *reader) readOwner() dedicated.Owner {
 	o := dedicated.Owner{Provider: r.get("provider"), Reference: r.get("reference")}
 	for _, column := range []string{"provider", "reference"} {
-		if o != (dedicated.Owner{}) && !plain(r.get(column)) {
-			r.want(column, "a provider's name and its reference for the server, "+plainText+"; neither for an own server")
+		if o != (dedicated.Owner{}) && !isPlain(r.get(column)) {
+			r.addFlaw(column, "a provider's name and its reference for the server, "+plainText+"; both empty for an own server")
 		}
 	}
 	return o
@@ -277,20 +278,20 @@ func (r *reader) readClient() person {
 	if p == (person{}) {
 		return p
 	}
-	if !plain(p.name) {
-		r.want("client", "the client's name, "+plainText)
+	if !isPlain(p.name) {
+		r.addFlaw("client", "the client's name, "+plainText)
 	}
-	if a, err := mail.ParseAddress(p.email); err != nil || a.Address != p.email || !plain(p.email) {
-		r.want("client_email", "an address such as ada@brightwater.example")
+	if a, err := mail.ParseAddress(p.email); err != nil || a.Address != p.email || !isPlain(p.email) {
+		r.addFlaw("client_email", "an address such as ada@brightwater.example")
 		return p
 	}
 	key := p.id().String()
-	if known, ok := r.people[key]; ok && known.person != p {
-		r.want("client", fmt.Sprintf("%q with the address %q, as in line %d", known.name, known.email, known.line))
+	if first, ok := r.people[key]; ok && first.person != p {
+		r.addFlaw("client", fmt.Sprintf("%q with the address %q, as in line %d", first.name, first.email, first.line))
 		return p
 	}
 	if _, ok := r.people[key]; !ok {
-		r.people[key] = acquaintance{p, r.line(0)}
+		r.people[key] = personLine{p, r.line(0)}
 	}
 	return p
 }
@@ -310,50 +311,50 @@ func (r *reader) readCycle() dedicated.Cycle {
 	}
 	expected := fmt.Sprintf("day, week, month or year, or a number of them up to %d such as 3 months", dedicated.MaxCount)
 	if err != nil {
-		r.want("cycle", expected)
+		r.addFlaw("cycle", expected)
 		return c
 	}
 	r.check("cycle", expected, func(b *dedicated.Billing) { b.Cycle = c })
 	return c
 }
 
-// readPrice reads an amount that is written with all of its currency's decimal places, which it thereby tells.
-func (r *reader) readPrice(currencyKnown bool) (decimal.Decimal, int32) {
+// readPrice reads an amount and the number of its decimal places.
+func (r *reader) readPrice(currencyValid bool) (decimal.Decimal, int32) {
 	const expected = "an amount above 0 with the currency's decimal places, such as 79.00"
 	source := r.get("price")
 	whole, fraction, _ := strings.Cut(source, ".")
 	if !digits(whole, 9) || strings.Contains(source, ".") && !digits(fraction, dedicated.MaxPlaces) {
-		r.want("price", expected)
+		r.addFlaw("price", expected)
 		return decimal.Zero, 0
 	}
 	price, err := decimal.NewFromString(source)
 	if err != nil || !price.IsPositive() {
-		r.want("price", expected)
+		r.addFlaw("price", expected)
 		return decimal.Zero, 0
 	}
 	places := int32(len(fraction))
-	if currencyKnown {
+	if currencyValid {
 		r.check("price", expected, func(b *dedicated.Billing) { b.Currency, b.Places = r.get("currency"), places })
 	}
 	return price, places
 }
 
-func digits(s string, most int) bool {
-	return len(s) >= 1 && len(s) <= most && strings.Trim(s, "0123456789") == ""
+func digits(s string, maxLength int) bool {
+	return len(s) >= 1 && len(s) <= maxLength && strings.Trim(s, "0123456789") == ""
 }
 
-// readAnchor reads when the first billing period began, by the clock on the wall in the row's zone.
-func (r *reader) readAnchor(located bool) time.Time {
+// readAnchor reads the start of the first billing period, in local time of the row's zone.
+func (r *reader) readAnchor(zoneValid bool) time.Time {
 	source := r.get("anchor")
 	if source == "" && r.get("client") == "" {
 		return time.Time{}
 	}
-	const expected = "a local date from 2000 to 2099, with or without a time that exists: 2026-01-31 or 2026-01-31 14:30; none in stock"
+	const expected = "a local date from 2000 to 2099, with or without a time that exists: 2026-01-31 or 2026-01-31 14:30; empty in stock"
 	loc := time.UTC
-	if located {
+	if zoneValid {
 		var err error
 		if loc, err = time.LoadLocation(r.get("zone")); err != nil {
-			r.want("zone", "a time zone that can be loaded")
+			r.addFlaw("zone", "a time zone that can be loaded")
 			return time.Time{}
 		}
 	}
@@ -363,14 +364,14 @@ func (r *reader) readAnchor(located bool) time.Time {
 			return t
 		}
 	}
-	r.want("anchor", expected)
+	r.addFlaw("anchor", expected)
 	return time.Time{}
 }
 
 const plainText = "one line of printable text"
 
-// plain says whether s is plainText, and not too long for the library.
-func plain(s string) bool {
+// isPlain reports whether s is plainText, and not too long for the library.
+func isPlain(s string) bool {
 	return s != "" && len(s) <= dedicated.MaxName && utf8.ValidString(s) &&
 		!strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }

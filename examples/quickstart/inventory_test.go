@@ -112,29 +112,29 @@ func TestReadInventory(t *testing.T) {
 	}
 }
 
-func TestBadInventories(t *testing.T) {
+func TestReadInventoryErrors(t *testing.T) {
 	t.Parallel()
 	swap := func(old, with string) string { return header + strings.Replace(good, old, with, 1) }
 	for name, tt := range map[string]struct {
 		source string
-		wants  []string
+		errors []string
 	}{
 		"empty":             {"", []string{"line 1: found nothing, expected a line with the columns name,"}},
-		"header alone":      {header, []string{"line 2: found no server, expected a line for each"}},
+		"header alone":      {header, []string{"line 2: found no server, expected a line for each server"}},
 		"unknown column":    {strings.Replace(header, "price", "prize", 1), []string{`line 1, column 10: found "prize", expected one of name,`, "line 1: found no column price"}},
-		"column twice":      {strings.Replace(header, "price", "name", 1), []string{"line 1, column 10 (name): found it a second time", "no column price"}},
+		"column twice":      {strings.Replace(header, "price", "name", 1), []string{"line 1, column 10 (name): found the column twice", "no column price"}},
 		"semicolons":        {strings.ReplaceAll(header, ",", ";"), []string{`column 1: found "name;client;`, "found no column zone"}},
 		"endless header":    {strings.Repeat(",", 100_000), []string{"line 1: found 100001 columns, expected name,"}},
 		"too few columns":   {header + "web,Ada\n" + good, []string{"line 2: found 2 columns, expected 10"}},
 		"too many columns":  {swap("79.00", "79.00,,"), []string{"line 2: found 12 columns, expected 10"}},
-		"bare quote":        {swap("web", `we"b`), []string{"line 2, character 3: found a quotation mark out of place"}},
-		"open quote":        {swap("web", `"web`), []string{"found a quotation mark out of place", `expected them around a whole column`}},
+		"bare quote":        {swap("web", `we"b`), []string{"line 2, character 3: found a quotation mark in a wrong place"}},
+		"open quote":        {swap("web", `"web`), []string{"found a quotation mark in a wrong place", `expected quotation marks around the whole column`}},
 		"no name":           {swap("web", ""), []string{"line 2, column 1 (name): found nothing, expected the server's name, one line of printable text"}},
 		"two lines":         {swap("web", "\"we\nb\""), []string{`line 2, column 1 (name): found "we\nb"`}},
 		"long name":         {swap("web", strings.Repeat("w", 201)), []string{"column 1 (name): found \"wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww…\""}},
-		"turned text":       {swap("web", "we\u202eb"), []string{`(name): found "we\u202eb"`}},
+		"bidi control":      {swap("web", "we\u202eb"), []string{`(name): found "we\u202eb"`}},
 		"not UTF-8":         {swap("web", "we\xffb"), []string{`(name): found "we\xffb"`}},
-		"name twice":        {header + good + "\n" + good, []string{"line 4, column 1 (name): found \"web\", expected a name of its own: line 2 has this one"}},
+		"name twice":        {header + good + "\n" + good, []string{"line 4, column 1 (name): found \"web\", expected a different name: line 2 has this one"}},
 		"no client":         {swap("Ada", ""), []string{"line 2, column 2 (client): found nothing, expected the client's name", "column 7 (anchor)"}},
 		"no address":        {swap("ada@x.example", ""), []string{"line 2, column 3 (client_email): found nothing, expected an address such as"}},
 		"no such address":   {swap("ada@x.example", "ada at x"), []string{`column 3 (client_email): found "ada at x"`}},
@@ -150,7 +150,7 @@ func TestBadInventories(t *testing.T) {
 		"no such time":      {swap("2026-01-31", "2026-03-29 02:30"), []string{`column 7 (anchor): found "2026-03-29 02:30", expected a local date`}},
 		"other date":        {swap("2026-01-31", "31.1.2026"), []string{`column 7 (anchor): found "31.1.2026"`}},
 		"far anchor":        {swap("2026-01-31", "2100-01-01"), []string{`column 7 (anchor): found "2100-01-01"`}},
-		"anchor in stock":   {header + "web,,,,,UTC,2026-01-31,month,EUR,79.00\n", []string{`column 7 (anchor): found "2026-01-31", expected`, "none in stock"}},
+		"anchor in stock":   {header + "web,,,,,UTC,2026-01-31,month,EUR,79.00\n", []string{`column 7 (anchor): found "2026-01-31", expected`, "empty in stock"}},
 		"no cycle":          {swap("month", ""), []string{"line 2, column 8 (cycle): found nothing, expected day, week, month or year"}},
 		"other cycle":       {swap("month", "fortnight"), []string{`column 8 (cycle): found "fortnight"`}},
 		"cycle of nothing":  {swap("month", "0 months"), []string{`column 8 (cycle): found "0 months"`}},
@@ -178,9 +178,9 @@ func TestBadInventories(t *testing.T) {
 			t.Parallel()
 			inv, err := readInventory("test.csv", strings.NewReader(tt.source))
 			assert.Empty(t, inv.servers, "nothing is imported")
-			var bad *badInventory
+			var bad *inventoryError
 			require.ErrorAs(t, err, &bad)
-			for _, words := range tt.wants {
+			for _, words := range tt.errors {
 				assert.ErrorContains(t, err, words)
 			}
 			assert.True(t, strings.HasSuffix(err.Error(), "\ntest.csv: nothing was imported"), "%v", err)
@@ -191,30 +191,30 @@ func TestBadInventories(t *testing.T) {
 	}
 }
 
-func TestBadInventoryIsBounded(t *testing.T) {
+func TestErrorsAreLimited(t *testing.T) {
 	t.Parallel()
 	_, err := readInventory("test.csv", strings.NewReader(header+strings.Repeat("x\n", 1234)))
 	assert.ErrorContains(t, err, "line 2: found 1 column, expected 10")
 	assert.ErrorContains(t, err, "test.csv: and 1214 more\n")
-	assert.Equal(t, mostFlaws+2, len(strings.Split(err.Error(), "\n")))
+	assert.Equal(t, maxFlaws+2, len(strings.Split(err.Error(), "\n")))
 
 	var many strings.Builder
 	many.WriteString(header)
-	for n := range mostServers + 1 {
+	for n := range maxServers + 1 {
 		fmt.Fprintf(&many, "s%d,,,,,UTC,,month,EUR,1.00\n", n)
 	}
 	_, err = readInventory("test.csv", strings.NewReader(many.String()))
-	assert.ErrorContains(t, err, fmt.Sprintf("line %d: found more than %d servers", mostServers+2, mostServers))
+	assert.ErrorContains(t, err, fmt.Sprintf("line %d: found more than %d servers", maxServers+2, maxServers))
 
-	_, err = readInventory("test.csv", io.MultiReader(strings.NewReader(header), strings.NewReader(strings.Repeat("\n", mostBytes))))
+	_, err = readInventory("test.csv", io.MultiReader(strings.NewReader(header), strings.NewReader(strings.Repeat("\n", maxBytes))))
 	assert.ErrorContains(t, err, "found more than 4 MiB")
 }
 
-func TestInventoryThatCannotBeRead(t *testing.T) {
+func TestReadFails(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("bad sector")
-	_, err := readInventory("test.csv", io.MultiReader(strings.NewReader(header), iotest.ErrReader(broken)))
-	require.ErrorIs(t, err, broken)
+	failure := errors.New("bad sector")
+	_, err := readInventory("test.csv", io.MultiReader(strings.NewReader(header), iotest.ErrReader(failure)))
+	require.ErrorIs(t, err, failure)
 	assert.ErrorContains(t, err, "test.csv: ")
 }
 
@@ -232,8 +232,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// FuzzReadInventory: whatever a file holds, reading it ends in a list of servers that the library takes, or in errors that
-// say where.
+// FuzzReadInventory shows that every file gives servers that the library accepts, or flaws with their places.
 func FuzzReadInventory(f *testing.F) {
 	f.Add(header + good)
 	f.Add(header + good + "db,,,,,UTC,,3 months,JPY,79\n")
@@ -250,11 +249,11 @@ func FuzzReadInventory(f *testing.F) {
 			}
 			inv.servers = inv.servers[:min(len(inv.servers), 3)]
 			if _, err := newHost(context.Background(), inv, inMemory()); err != nil {
-				t.Fatalf("the library does not take what was read: %v", err)
+				t.Fatalf("the library rejects the inventory: %v", err)
 			}
 			return
 		}
-		var bad *badInventory
+		var bad *inventoryError
 		if !errors.As(err, &bad) || len(inv.servers) > 0 {
 			t.Fatalf("%d servers and %v", len(inv.servers), err)
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMail: each mail once, to somebody who may read it.
+// TestMail shows that each mail is sent once, and holds nothing that its recipient may not read.
 func TestMail(t *testing.T) {
 	t.Parallel()
-	events := story(t)
+	events := simulated(t)
 	inv := read(t, embedded)
 	people := map[string]string{}
 	for _, p := range inv.clients() {
@@ -24,7 +24,7 @@ func TestMail(t *testing.T) {
 			continue
 		}
 		id := e.Data["message_id"].(string)
-		require.False(t, seen[id], "twice: %v", e)
+		require.False(t, seen[id], "sent twice: %v", e)
 		seen[id] = true
 		all := fmt.Sprint(e.Text, e.Data)
 		assert.NotContains(t, all, "<no value>")
@@ -33,10 +33,10 @@ func TestMail(t *testing.T) {
 		for _, l := range inv.servers {
 			switch {
 			case e.Kind == "mail.client" && !l.owner.Own():
-				assert.NotContains(t, all, l.owner.Provider, "a client learns whose machine it is")
-				assert.NotContains(t, all, l.owner.Reference, "a client learns what the provider calls it")
+				assert.NotContains(t, all, l.owner.Provider, "the name of the provider in a mail to a client")
+				assert.NotContains(t, all, l.owner.Reference, "the provider's reference in a mail to a client")
 			case e.Kind == "mail.provider" && !l.inStock():
-				assert.NotContains(t, all, l.client.name, "a provider learns who the client is")
+				assert.NotContains(t, all, l.client.name, "the name of the client in a mail to a provider")
 				assert.NotContains(t, all, l.client.email)
 				assert.NotContains(t, all, l.client.id().String())
 			}
@@ -45,17 +45,17 @@ func TestMail(t *testing.T) {
 			assert.Equal(t, people[e.Who], e.Data["to"])
 		}
 	}
-	ends := of(events, "story.ends")[0].Data
-	mails := ends["mails"].(map[string]any)
+	end := ofKind(events, "simulation.ended")[0].Data
+	mails := end["mails"].(map[string]any)
 	assert.EqualValues(t, len(seen), mails["client"].(float64)+mails["reseller"].(float64)+mails["provider"].(float64))
-	assert.Zero(t, ends["waiting"])
-	assert.Zero(t, ends["dead"])
+	assert.Zero(t, end["waiting"])
+	assert.Zero(t, end["dead"])
 }
 
-// TestMailForEachEvent: who has to know is told.
+// TestMailForEachEvent counts the mails that each kind of event causes.
 func TestMailForEachEvent(t *testing.T) {
 	t.Parallel()
-	events := story(t)
+	events := simulated(t)
 	mailed := map[string]int{}
 	for _, e := range events {
 		if kind, ok := e.Data["event"].(string); ok {
@@ -63,28 +63,28 @@ func TestMailForEachEvent(t *testing.T) {
 		}
 	}
 	for kind, events := range map[string]int{
-		"backup.completed":        len(of(events, "backup.completed")),
-		"backup.failed":           len(of(events, "backup.failed")),
-		"backup.cancelled":        len(of(events, "backup.cancelled")),
-		"backup.withdrawn":        len(of(events, "backup.withdrawn")),
-		"backup.closed":           len(of(events, "backup.closed")),
-		"backup.overdue":          len(of(events, "backup.overdue")),
-		"cancellation.warning":    len(of(events, "cancellation.warned")),
-		"cancellation.executed":   len(of(events, "cancellation.executed")),
-		"cancellation.completed":  len(of(events, "cancellation.executed")),
-		"cancellation.discarded":  len(of(events, "cancellation.discarded")),
-		"ticket.opened":           len(of(events, "ticket.opened")),
-		"ticket.received":         len(of(events, "ticket.opened")),
-		"ticket.rejected":         len(of(events, "ticket.rejected")),
-		"ticket.details_wanted":   len(of(events, "ticket.details_wanted")),
-		"ticket.done":             len(of(events, "ticket.done")),
-		"ticket.forwarded":        len(of(events, "ticket.forwarded")),
-		"ticket.provider_replied": len(of(events, "ticket.provider_replied")),
-		"ticket.unanswered":       len(of(events, "ticket.unanswered")),
-		"dedicated.ended":         len(of(events, "server.released")),
-		"dedicated.assigned":      len(of(events, "server.assigned")),
-		"dedicated.suspended":     len(of(events, "server.held")),
-		"dedicated.resumed":       len(of(events, "server.resumed")),
+		"backup.completed":        len(ofKind(events, "backup.completed")),
+		"backup.failed":           len(ofKind(events, "backup.failed")),
+		"backup.cancelled":        len(ofKind(events, "backup.cancelled")),
+		"backup.withdrawn":        len(ofKind(events, "backup.withdrawn")),
+		"backup.closed":           len(ofKind(events, "backup.closed")),
+		"backup.overdue":          len(ofKind(events, "backup.overdue")),
+		"cancellation.warning":    len(ofKind(events, "cancellation.warned")),
+		"cancellation.executed":   len(ofKind(events, "cancellation.executed")),
+		"cancellation.completed":  len(ofKind(events, "cancellation.executed")),
+		"cancellation.discarded":  len(ofKind(events, "cancellation.discarded")),
+		"ticket.opened":           len(ofKind(events, "ticket.opened")),
+		"ticket.received":         len(ofKind(events, "ticket.opened")),
+		"ticket.rejected":         len(ofKind(events, "ticket.rejected")),
+		"ticket.details_wanted":   len(ofKind(events, "ticket.details_wanted")),
+		"ticket.done":             len(ofKind(events, "ticket.done")),
+		"ticket.forwarded":        len(ofKind(events, "ticket.forwarded")),
+		"ticket.provider_replied": len(ofKind(events, "ticket.provider_replied")),
+		"ticket.unanswered":       len(ofKind(events, "ticket.unanswered")),
+		"dedicated.ended":         len(ofKind(events, "server.released")),
+		"dedicated.assigned":      len(ofKind(events, "server.assigned")),
+		"dedicated.suspended":     len(ofKind(events, "server.suspended")),
+		"dedicated.resumed":       len(ofKind(events, "server.resumed")),
 	} {
 		assert.Equal(t, events, mailed[kind], kind)
 		assert.Positive(t, events, kind)

@@ -1,10 +1,9 @@
-// Command quickstart plays two months of a reseller's life with metalkeep, on a clock of its own: backups, tickets and
-// cancellations, and the mail that goes out about them.
+// Command quickstart simulates two months of a reseller with metalkeep, on a mock clock: backups, tickets, cancellations,
+// and the mail about them.
 //
 //	go run ./examples/quickstart [-json] [-inventory FILE] [-db DSN]
 //
-// It is wired as a host would wire the library; host.go is the place to start reading. Everything is kept in memory, or,
-// with -db, in an SQL database.
+// It uses the library as a host does. Start reading at host.go. The records are in memory, or with -db in an SQL database.
 package main
 
 import (
@@ -16,7 +15,7 @@ import (
 	"io"
 	"os"
 	"strings"
-	_ "time/tzdata" // the zones of the inventory, whatever the system has
+	_ "time/tzdata" // the zones of the inventory, on systems without a time zone database
 )
 
 //go:embed inventory.csv
@@ -24,33 +23,34 @@ var embedded string
 
 const usage = `Usage: quickstart [-json] [-inventory FILE] [-db DSN]
 
-Plays two months of a reseller's life with the library metalkeep, on a clock of its own, and prints what happens when. The
-times are in UTC. Two runs print the same.
+Simulates two months of a reseller with the library metalkeep, on a mock clock, and prints every event. The times are in
+UTC. Two runs print the same.
 
-  -inventory FILE  the servers to play with, as CSV; without it, 40 servers that the program brings along
-  -db DSN          keep everything in a database, which must be empty; without it, in memory. DSN is one of
-                     sqlite:panel.db                 a file, which is made if there is none
-                     postgres://user@host/database   as libpq takes it; also postgres:host=/run/postgresql dbname=panel
-  -json            print a JSON object a line: time, kind, who (acts, or gets the mail), server, text and data
-  -h               print this
+  -inventory FILE  the servers, as CSV; without it, 40 servers that are part of the program
+  -db DSN          save the records in an empty database; without it, in memory. DSN is one of
+                     sqlite:panel.db                 a file; it is created if it does not exist
+                     postgres://user@host/database   as in libpq; also postgres:host=/run/postgresql dbname=panel
+  -json            print a JSON object per line: time, kind, who (the actor, or the recipient of a mail), server, text, data
+  -h               print this help
 
 The first line of FILE names its columns, in any order:
 
-  name          the server's, unlike all others
-  client        who rents it; empty: it is in stock
-  client_email  the client's address, by which clients are told apart; empty in stock
-  provider      whose machine it is; empty: the reseller's own
-  reference     the provider's name for it; empty for an own machine
-  zone          its time zone: Europe/Berlin
-  anchor        the local date, and time, at which its first billing period began: 2026-01-31 or 2026-01-31 14:30
+  name          the name of the server; every server has a different one
+  client        the name of the client; empty if the server is in stock
+  client_email  the address of the client; it identifies the client; empty in stock
+  provider      the owner of the machine; empty if the reseller owns it
+  reference     the provider's name for the machine; empty if the reseller owns it
+  zone          the time zone of the server: Europe/Berlin
+  anchor        the local date, and optionally time, of the start of its first billing period: 2026-01-31 or 2026-01-31 14:30
   cycle         the length of a billing period: month, 3 months, 30 days
   currency      ISO 4217: EUR
-  price         of a billing period, with all the currency's decimal places: 79.00
+  price         of a billing period, with all decimal places of the currency: 79.00
 
-The story begins with the month after the latest anchor. Scenes whose server the inventory lacks are named and left out.
+The simulation starts with the month after the latest anchor. It leaves out the scenarios that need a server which the
+inventory lacks, and says so.
 
-Exit codes: 0 played; 1 not played, or not to the end (the inventory is wrong, the database is not empty or fails, the
-output cannot be written); 2 wrong usage.
+Exit codes: 0 success; 1 the simulation failed (the inventory is wrong, the database is not empty or fails, the output
+cannot be written); 2 wrong usage.
 `
 
 func main() {
@@ -59,12 +59,12 @@ func main() {
 
 // The exit codes.
 const (
-	exitPlayed = iota
+	exitOK = iota
 	exitFailed
 	exitUsage
 )
 
-// run is the program.
+// run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -73,40 +73,40 @@ func run(args []string, stdout, stderr io.Writer) int {
 	asJSON := flags.Bool("json", false, "")
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("found the argument %q, expected none", flags.Arg(0))
+		err = fmt.Errorf("found the argument %q, expected no arguments", flags.Arg(0))
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return report(stderr, write(stdout, usage))
+		return exitCode(stderr, write(stdout, usage))
 	case err != nil:
-		report(stderr, fmt.Errorf("%w\n\n%s", err, strings.TrimSpace(usage)))
+		exitCode(stderr, fmt.Errorf("%w\n\n%s", err, strings.TrimSpace(usage)))
 		return exitUsage
 	}
 	inv, err := open(*file)
 	if err != nil {
-		return report(stderr, err)
+		return exitCode(stderr, err)
 	}
 	ctx := context.Background()
-	kept, done, err := openStores(ctx, *dsn)
+	opened, closeStores, err := openStores(ctx, *dsn)
 	if err != nil {
-		return report(stderr, err)
+		return exitCode(stderr, err)
 	}
-	events, failure := play(ctx, inv, kept)
-	failure = errors.Join(failure, done())
+	events, failure := simulate(ctx, inv, opened)
+	failure = errors.Join(failure, closeStores())
 	printer := asText
 	if *asJSON {
 		printer = asLines
 	}
 	output, err := printer(events)
-	return report(stderr, errors.Join(failure, err, write(stdout, output)))
+	return exitCode(stderr, errors.Join(failure, err, write(stdout, output)))
 }
 
-// report tells what went wrong, if anything, and returns the exit code.
-func report(stderr io.Writer, err error) int {
+// exitCode prints an error, if there is one, and returns the exit code for it.
+func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
-		return exitPlayed
+		return exitOK
 	}
-	// Nobody is left to tell where even this cannot be written.
+	// There is no place to report that stderr itself fails.
 	_, _ = fmt.Fprintln(stderr, "quickstart:", err)
 	return exitFailed
 }

@@ -13,37 +13,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write testdata/story.txt anew")
+var update = flag.Bool("update", false, "write testdata/output.txt")
 
-// program runs the program.
+// program runs the program with arguments.
 func program(args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = run(args, &out, &err)
 	return code, out.String(), err.String()
 }
 
-// TestStory holds what the program prints to testdata/story.txt, which a person has read.
-func TestStory(t *testing.T) {
+// TestOutput compares the output with testdata/output.txt, which a person has checked.
+func TestOutput(t *testing.T) {
 	t.Parallel()
 	got := embeddedText()
-	const golden = "testdata/story.txt"
+	const golden = "testdata/output.txt"
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
 	}
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	wanted, line := strings.Split(string(want), "\n"), 0
+	lines, n := strings.Split(string(want), "\n"), 0
 	for got := range strings.SplitSeq(got, "\n") {
-		require.Less(t, line, len(wanted), "more than there was: %s", got)
-		require.Equal(t, wanted[line], got, "line %d; go test ./examples/quickstart -update writes it anew", line+1)
-		line++
+		require.Less(t, n, len(lines), "the output has an additional line: %s", got)
+		require.Equal(t, lines[n], got, "line %d; go test ./examples/quickstart -update writes the file", n+1)
+		n++
 	}
-	require.Len(t, wanted, line, "less than there was")
+	require.Len(t, lines, n, "the output has too few lines")
 }
 
-func TestTheSameEachTime(t *testing.T) {
+func TestSameOutputInEachRun(t *testing.T) {
 	t.Parallel()
-	first := embeddedStory()
+	first := embeddedJSON()
 	for range 2 {
 		_, again, _ := program("-json")
 		require.Equal(t, first, again)
@@ -58,35 +58,35 @@ func TestUsage(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		"help":           {[]string{"-h"}, exitPlayed, "Usage: quickstart", ""},
-		"long help":      {[]string{"--help"}, exitPlayed, "Exit codes: 0", ""},
+		"help":           {[]string{"-h"}, exitOK, "Usage: quickstart", ""},
+		"long help":      {[]string{"--help"}, exitOK, "Exit codes: 0", ""},
 		"unknown flag":   {[]string{"-fast"}, exitUsage, "", "not defined: -fast"},
 		"flag alone":     {[]string{"-inventory"}, exitUsage, "", "needs an argument: -inventory"},
-		"argument":       {[]string{"servers.csv"}, exitUsage, "", `found the argument "servers.csv", expected none`},
+		"argument":       {[]string{"servers.csv"}, exitUsage, "", `found the argument "servers.csv", expected no arguments`},
 		"no database":    {[]string{"-db", "mysql:panel"}, exitFailed, "", `neither "sqlite:" nor "postgres:"`},
 		"no such folder": {[]string{"-db", "sqlite:testdata/none/panel.db"}, exitFailed, "", "unable to open database file"},
-		"nobody there":   {[]string{"-db", "postgres://127.0.0.1:1/panel"}, exitFailed, "", "connection"},
+		"no server":      {[]string{"-db", "postgres://127.0.0.1:1/panel"}, exitFailed, "", "connection"},
 		"no such file":   {[]string{"-inventory", "testdata/none.csv"}, exitFailed, "", "testdata/none.csv"},
-		"no file at all": {[]string{"-inventory", "testdata"}, exitFailed, "", "testdata"},
+		"a folder":       {[]string{"-inventory", "testdata"}, exitFailed, "", "testdata"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, stdout, stderr := program(tt.args...)
 			assert.Equal(t, tt.code, code)
-			says(t, stdout, tt.stdout)
-			says(t, stderr, tt.stderr)
+			checkOutput(t, stdout, tt.stdout)
+			checkOutput(t, stderr, tt.stderr)
 		})
 	}
 }
 
-// says checks an output that holds some words, or is empty where none are wanted.
-func says(t *testing.T, output, words string) {
+// checkOutput checks that an output contains a text, or is empty if the text is.
+func checkOutput(t *testing.T, output, text string) {
 	t.Helper()
-	if words == "" {
+	if text == "" {
 		assert.Empty(t, output)
 		return
 	}
-	assert.Contains(t, output, words)
+	assert.Contains(t, output, text)
 }
 
 // TestUsageIsComplete: every flag and every column is explained.

@@ -9,28 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRefunds: what is paid back is what the library quoted, line by line, and what the client is told.
+// TestRefunds compares each refund with its quote, line by line, and with the mails about it.
 func TestRefunds(t *testing.T) {
 	t.Parallel()
-	events := story(t)
+	events := simulated(t)
 	for server, total := range map[string]string{"mail-01": "40.26", "spare-01": "79.00"} {
-		own := about(events, server)
-		quoted, paid, executed := of(own, "cancellation.quoted"), of(own, "money.refunded"), of(own, "cancellation.executed")
+		own := ofServer(events, server)
+		quoted, refunded, executed := ofKind(own, "cancellation.quoted"), ofKind(own, "money.refunded"), ofKind(own, "cancellation.executed")
 		require.Len(t, quoted, 1)
-		require.Len(t, paid, 1)
+		require.Len(t, refunded, 1)
 		require.Len(t, executed, 1)
-		assert.Equal(t, total, paid[0].Data["total"])
-		assert.Equal(t, quoted[0].Data["total"], paid[0].Data["total"])
-		assert.Equal(t, quoted[0].Data["lines"], paid[0].Data["lines"])
+		assert.Equal(t, total, refunded[0].Data["total"])
+		assert.Equal(t, quoted[0].Data["total"], refunded[0].Data["total"])
+		assert.Equal(t, quoted[0].Data["lines"], refunded[0].Data["lines"])
 		assert.Equal(t, total, executed[0].Data["total"])
-		assert.Equal(t, paid[0].Time, executed[0].Time)
+		assert.Equal(t, refunded[0].Time, executed[0].Time)
 		for _, m := range own {
 			if m.Data["event"] == "cancellation.executed" || m.Data["event"] == "cancellation.completed" {
 				assert.Contains(t, m.Data["body"], total)
 			}
 		}
 	}
-	lines := of(about(events, "mail-01"), "money.refunded")[0].Data["lines"].([]any)
+	lines := ofKind(ofServer(events, "mail-01"), "money.refunded")[0].Data["lines"].([]any)
 	var amounts []string
 	for _, l := range lines {
 		if line := l.(map[string]any); line["amount"] != "0.00" {
@@ -42,18 +42,18 @@ func TestRefunds(t *testing.T) {
 		"2 additional addresses, 5 Mar to 5 Apr 2026: 6.71 of 13.00, 16/31",
 	}, amounts)
 
-	quoted := of(about(events, "web-01"), "cancellation.quoted")
+	quoted := ofKind(ofServer(events, "web-01"), "cancellation.quoted")
 	require.Len(t, quoted, 1)
-	assert.Equal(t, "0.00", quoted[0].Data["total"], "at the end of a period nothing is left of it")
-	assert.Empty(t, of(about(events, "web-01"), "money.refunded"))
+	assert.Equal(t, "0.00", quoted[0].Data["total"], "at the end of a period no day is unused")
+	assert.Empty(t, ofKind(ofServer(events, "web-01"), "money.refunded"))
 }
 
-// TestCancelledIsNotCharged: nobody pays for a server after it was cancelled, and every other rent is charged on its day.
-func TestCancelledIsNotCharged(t *testing.T) {
+// TestCharges shows that each period is charged when it begins, and none after the cancellation of the server.
+func TestCharges(t *testing.T) {
 	t.Parallel()
-	events := story(t)
+	events := simulated(t)
 	charges := map[string][]string{}
-	for _, e := range of(events, "money.charged") {
+	for _, e := range ofKind(events, "money.charged") {
 		for _, c := range e.Data["charges"].([]any) {
 			charge := c.(map[string]any)
 			assert.Equal(t, e.Time.Format(time.RFC3339), charge["start"])
@@ -61,7 +61,7 @@ func TestCancelledIsNotCharged(t *testing.T) {
 			charges[name] = append(charges[name], e.Time.Format("01-02"))
 		}
 	}
-	assert.Empty(t, charges["web-01"], "it ends on the day of its next rent")
+	assert.Empty(t, charges["web-01"], "it is cancelled on the day of its next charge")
 	assert.Empty(t, charges["render-02"][2:])
 	assert.Equal(t, []string{"02-02"}, charges["render-01"])
 	assert.Equal(t, []string{"02-04", "02-09", "03-04"}, charges["mail-01"])

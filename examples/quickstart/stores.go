@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// stores are where a panel keeps everything.
+// stores holds all stores of a panel.
 type stores struct {
 	servers       dedicated.Store
 	backups       backup.Store
@@ -32,8 +32,8 @@ func inMemory() stores {
 	}
 }
 
-// openStores opens an empty database, or makes stores in memory where none is named. done closes it.
-func openStores(ctx context.Context, dsn string) (s stores, done func() error, err error) {
+// openStores opens an empty database, or makes stores in memory if dsn is empty. closeStores closes the database.
+func openStores(ctx context.Context, dsn string) (s stores, closeStores func() error, err error) {
 	if dsn == "" {
 		return inMemory(), func() error { return nil }, nil
 	}
@@ -48,25 +48,25 @@ func openStores(ctx context.Context, dsn string) (s stores, done func() error, e
 		cancellations: db.Cancellations(),
 		outbox:        db.Outbox(),
 	}
-	if err := s.mustBeEmpty(ctx); err != nil {
+	if err := s.checkEmpty(ctx); err != nil {
 		return stores{}, nil, errors.Join(err, db.Close())
 	}
 	return s, db.Close, nil
 }
 
-// mustBeEmpty refuses to play where a story was played, or where a real panel works: what waits to be told there would be
-// told here. All IDs of the story are the same each time.
-func (s stores) mustBeEmpty(ctx context.Context) error {
-	servers, _, err := s.servers.Servers(ctx, robin().ResellerID, dedicated.Query{Limit: 1})
+// checkEmpty returns an error if the database is in use, by another simulation or by a real panel. The simulation would
+// deliver the real panel's pending events. And its IDs are the same in every run.
+func (s stores) checkEmpty(ctx context.Context) error {
+	servers, _, err := s.servers.Servers(ctx, staff().ResellerID, dedicated.Query{Limit: 1})
 	if err != nil {
 		return err
 	}
-	told, _, err := s.outbox.Deliveries(ctx, notify.DeliveryQuery{Limit: 1})
+	deliveries, _, err := s.outbox.Deliveries(ctx, notify.DeliveryQuery{Limit: 1})
 	if err != nil {
 		return err
 	}
-	if len(servers)+len(told) > 0 {
-		return errors.New("the database is in use: found servers or events, expected none; name another file, or make another database")
+	if len(servers)+len(deliveries) > 0 {
+		return errors.New("the database is in use: found servers or events, expected an empty database; name another file, or create another database")
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ var server postgrestest.Server
 
 func TestMain(m *testing.M) { os.Exit(server.Main(m)) }
 
-// TestStoryInADatabase: the story is the same wherever it is kept, and is not played where there is one already.
-func TestStoryInADatabase(t *testing.T) {
+// TestDatabases shows that the output is the same on every database, and that a second run on a database changes nothing.
+func TestDatabases(t *testing.T) {
 	t.Parallel()
 	for name, dsn := range map[string]func(*testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "panel.db") },
@@ -30,23 +30,23 @@ func TestStoryInADatabase(t *testing.T) {
 			t.Parallel()
 			dsn := dsn(t)
 			code, stdout, stderr := program("-db", dsn)
-			require.Equal(t, exitPlayed, code, stderr)
+			require.Equal(t, exitOK, code, stderr)
 			require.Equal(t, embeddedText(), stdout)
 
-			played := contents(t, dsn)
+			before := contents(t, dsn)
 			for range 2 {
 				code, stdout, stderr = program("-db", dsn)
 				assert.Equal(t, exitFailed, code)
 				assert.Empty(t, stdout)
-				assert.Equal(t, "quickstart: the database is in use: found servers or events, expected none; "+
-					"name another file, or make another database\n", stderr)
+				assert.Equal(t, "quickstart: the database is in use: found servers or events, expected an empty database; "+
+					"name another file, or create another database\n", stderr)
 			}
-			assert.Equal(t, played, contents(t, dsn), "what is refused changes nothing")
+			assert.Equal(t, before, contents(t, dsn), "a refused run changes nothing")
 		})
 	}
 }
 
-// contents are all rows of a database's tables.
+// contents returns all rows of all tables.
 func contents(t *testing.T, dsn string) map[string][]string {
 	t.Helper()
 	driver, name, tables := "pgx", dsn, "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
@@ -79,28 +79,28 @@ func rows(t *testing.T, db *sql.DB, query string) [][]any {
 	require.NoError(t, err)
 	var all [][]any
 	for found.Next() {
-		row, places := make([]any, len(columns)), make([]any, len(columns))
+		row, targets := make([]any, len(columns)), make([]any, len(columns))
 		for i := range row {
-			places[i] = &row[i]
+			targets[i] = &row[i]
 		}
-		require.NoError(t, found.Scan(places...))
+		require.NoError(t, found.Scan(targets...))
 		all = append(all, row)
 	}
 	require.NoError(t, found.Err())
 	return all
 }
 
-// TestDatabaseOfAStoryThatBrokeOff: whoever is stopped in the middle leaves servers.
-func TestDatabaseOfAStoryThatBrokeOff(t *testing.T) {
+// TestUnfinishedRun shows that the database of a run that was stopped is in use too.
+func TestUnfinishedRun(t *testing.T) {
 	t.Parallel()
 	dsn := "sqlite:" + filepath.Join(t.TempDir(), "panel.db")
-	kept, done, err := openStores(t.Context(), dsn)
+	opened, closeStores, err := openStores(t.Context(), dsn)
 	require.NoError(t, err)
 	inv := read(t, embedded)
 	inv.servers = inv.servers[:1]
-	_, err = newHost(t.Context(), inv, kept)
+	_, err = newHost(t.Context(), inv, opened)
 	require.NoError(t, err)
-	require.NoError(t, done())
+	require.NoError(t, closeStores())
 	_, _, err = openStores(t.Context(), dsn)
 	require.ErrorContains(t, err, "the database is in use")
 }

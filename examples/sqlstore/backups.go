@@ -17,18 +17,18 @@ type backups struct {
 
 var _ backup.BulkStore = backups{}
 
-// Backups is the store for backup.Config. It is a backup.BulkStore.
+// Backups returns the store for backup.Config. It is a backup.BulkStore.
 func (db *DB) Backups() backup.Store {
 	return backups{
 		db: db,
 		requests: table[backup.Request]{
 			name: "backup_requests", record: "backup request", keys: 1, fields: requestFields,
-			due:    func(r *backup.Request) (uuid.UUID, time.Time) { return r.ID, r.Due },
-			steady: []string{"reseller_id", "client_id", "server_id", "server_name"},
+			due:           func(r *backup.Request) (uuid.UUID, time.Time) { return r.ID, r.Due },
+			rarelyChanged: []string{"reseller_id", "client_id", "server_id", "server_name"},
 		}.prepared(),
 		tasks: table[backup.Task]{
 			name: "backup_tasks", record: "backup task", keys: 1, fields: taskFields,
-			steady: []string{"request_id", "reseller_id", "client_id", "server_id", "at", "state", "attempt"},
+			rarelyChanged: []string{"request_id", "reseller_id", "client_id", "server_id", "at", "state", "attempt"},
 		}.prepared(),
 	}
 }
@@ -57,7 +57,7 @@ func requestFields(r *backup.Request) fields {
 	}
 }
 
-// taskFields leaves out what is derived at reading: WillNotRun and Overdue.
+// taskFields leaves out the derived fields, WillNotRun and Overdue.
 func taskFields(t *backup.Task) fields {
 	return fields{
 		{"id", &t.ID},
@@ -76,6 +76,7 @@ func taskFields(t *backup.Task) fields {
 		{"at_provider", &t.AtProvider},
 		{"result", document{&t.Result}},
 		{"reason", &t.Reason},
+		{"performer_failed", &t.PerformerFailed},
 		{"remind_at", &t.RemindAt},
 		{"tries", &t.Tries},
 		{"try_at", &t.TryAt},
@@ -110,24 +111,16 @@ func (b backups) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
 
 // Tasks implements backup.Store.
 func (b backups) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
-	found, err := b.searchTasks(reseller, q)
-	if err != nil {
-		return nil, "", err
-	}
 	byDate := order[backup.Task]{"backup tasks", "at", func(t *backup.Task) (any, uuid.UUID) { return t.At, t.ID }}
-	return b.tasks.list(ctx, b.db, found, byDate, q.Limit, q.After)
+	return b.tasks.list(ctx, b.db, b.searchTasks(reseller, q), byDate, q.Limit, q.After)
 }
 
 // Counts implements backup.Store.
 func (b backups) Counts(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) (map[backup.State]int, error) {
-	found, err := b.searchTasks(reseller, q)
-	if err != nil {
-		return nil, err
-	}
-	return count[backup.State](ctx, b.db, b.tasks.name, "state", found)
+	return count[backup.State](ctx, b.db, b.tasks.name, "state", b.searchTasks(reseller, q))
 }
 
-func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) (query, error) {
+func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) query {
 	found := query{dialect: b.db.dialect}
 	found.where("reseller_id = %s", reseller)
 	found.between("at", q.From, q.To)
@@ -136,13 +129,14 @@ func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) (query, err
 	found.match("server_id", q.ServerID)
 	found.match("request_id", q.RequestID)
 	found.contains("search", q.Text)
-	return found, found.owner(q.Owner)
+	found.owner(q.Owner)
+	return found
 }
 
 // OpenTasks implements backup.BulkStore.
 func (b backups) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]backup.Task, error) {
-	in := b.db.dialect.isIn
-	return b.tasks.several(ctx, b.db, in("request_id", "$1")+" AND state = 'pending' OR "+in("id", "$2"), requests, ids)
+	in := b.db.dialect.inList
+	return b.tasks.byIDs(ctx, b.db, in("request_id", "$1")+" AND state = 'pending' OR "+in("id", "$2"), requests, ids)
 }
 
 // ClaimDue implements backup.Store.

@@ -16,14 +16,14 @@ type cancellations struct {
 	settings *table[cancellation.Settings]
 }
 
-// Cancellations is the store for cancellation.Config.
+// Cancellations returns the store for cancellation.Config.
 func (db *DB) Cancellations() cancellation.Store {
 	return cancellations{
 		db: db,
 		table: table[cancellation.Cancellation]{
 			name: "cancellations", record: "cancellation", keys: 1, fields: cancellationFields,
-			due:    func(c *cancellation.Cancellation) (uuid.UUID, time.Time) { return c.ID, c.Due },
-			steady: []string{"reseller_id", "client_id", "server_id", "assignment", "state", "at", "attempts"},
+			due:           func(c *cancellation.Cancellation) (uuid.UUID, time.Time) { return c.ID, c.Due },
+			rarelyChanged: []string{"reseller_id", "client_id", "server_id", "assignment", "state", "at", "attempts"},
 		}.prepared(),
 		settings: table[cancellation.Settings]{
 			name: "cancellation_settings", record: "settings of reseller", keys: 1, fields: settingsFields,
@@ -112,14 +112,14 @@ func (s cancellations) Cancellations(
 	return s.table.list(ctx, s.db, found, byDate, q.Limit, q.After)
 }
 
-// active is the condition of the partial indexes, word by word.
+// active returns the condition of the partial indexes, exactly as the schema writes it.
 func active() string {
 	return fmt.Sprintf("state IN ('%s', '%s')", cancellation.Scheduled, cancellation.Executing)
 }
 
 // Active implements cancellation.Store.
 func (s cancellations) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
-	return s.table.several(ctx, s.db, s.db.dialect.isIn("server_id", "$1")+" AND "+active(), servers)
+	return s.table.byIDs(ctx, s.db, s.db.dialect.inList("server_id", "$1")+" AND "+active(), servers)
 }
 
 // Settings implements cancellation.Store.

@@ -6,13 +6,13 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// commit is what a call of a store's Commit writes, in one transaction: the records first, in their order, then the
-// events. Whoever writes a record holds its row until the transaction ends, so a record's events are numbered in the order
-// of its versions, though the numbers of other records' transactions may become visible in another order.
+// commit holds what one call of a store's Commit writes in one transaction: first the records, then the events. A transaction
+// locks the rows of its records until it ends. So the events of one record are numbered in the order of its versions. Events
+// of other records may become visible in another order than that of their numbers.
 type commit struct {
 	statements []statement
 	events     []notify.Event
-	err        error // the first record that cannot be stored
+	err        error // the first error of put
 }
 
 // put adds records.
@@ -31,7 +31,7 @@ func (db *DB) commit(ctx context.Context, c commit) error {
 	if c.err != nil {
 		return c.err
 	}
-	statements := append(c.statements, db.announce(c.events)...)
+	statements := append(c.statements, db.putEvents(c.events)...)
 	if len(statements) == 0 {
 		return ctx.Err()
 	}

@@ -5,56 +5,58 @@ import (
 	"database/sql"
 )
 
-// dialect is everything in which the databases differ.
+// dialect holds the differences between the databases.
 type dialect interface {
-	// sql makes of a statement with the parameters $1, $2 … one that the driver takes.
+	// sql converts a statement with the parameters $1, $2 … to the form that the driver accepts.
 	sql(statement string) string
-	// list is a list of texts or UUIDs as one argument; isIn is the condition that a column is in such a list.
+	// list converts a list of texts or UUIDs to one argument.
 	list(values []string) any
-	isIn(column, parameter string) string
-	// holds is the condition that a text column holds another text.
-	holds(column, parameter string) string
-	// picked is the condition that a column is among what a SELECT finds, which is locked; rows that are locked already
-	// are passed over.
-	picked(column, selection string) string
-	// prepare makes statements ready that are about to be run, once for all times.
+	// inList is the condition that a column is in a list, which is a parameter.
+	inList(column, parameter string) string
+	// contains is the condition that a text column contains another text.
+	contains(column, parameter string) string
+	// inLocked is the condition that a column is in the result of a SELECT. It locks the selected rows, and skips rows that
+	// are locked already.
+	inLocked(column, selection string) string
+	// prepare prepares statements for all their later executions.
 	prepare(ctx context.Context, write *sql.DB, statements []statement) error
-	// begin begins a transaction on a connection that nobody else has.
+	// begin begins a transaction on a connection that has no other user.
 	begin(ctx context.Context, conn *sql.Conn) (transaction, error)
-	// judge says what kind of failure an error of the driver is.
-	judge(err error) failure
-	// migrate brings the schema up to date.
+	// classify returns the kind of an error of the driver.
+	classify(err error) failure
+	// migrate applies the migrations that the database lacks.
 	migrate(ctx context.Context, db *sql.DB) error
 }
 
-// transaction is what has been begun, for one goroutine.
+// transaction is an open transaction. One goroutine uses it.
 type transaction interface {
 	queryer
-	// run executes statements in their order, and says how many rows each touched. It may stop at the first that touched
-	// none where one was required.
+	// run executes statements in order, and returns the number of rows that each changed. It may stop at the first
+	// statement that changed no row although its noRow is set.
 	run(ctx context.Context, statements []statement) ([]int64, error)
+	// Commit commits the transaction.
 	Commit() error
-	// Rollback also ends what a Commit that failed has left.
+	// Rollback ends the transaction, also after a Commit that failed.
 	Rollback() error
 }
 
-// statement is one that changes rows.
+// statement changes rows.
 type statement struct {
 	text string
-	// calm is text for the case that no column changes that indexes hold, and touches no row in any other; "": there is
-	// none. It may be tried before text.
-	calm string
-	args []any
-	// missed is the error when it touches no row; nil: it may.
-	missed error
+	// partial is a variant of text that leaves out columns with indexes, and changes no row if such a column would change. It
+	// is "" if there is no such variant. A transaction may try it before text.
+	partial string
+	args    []any
+	// noRow is the error if the statement changes no row. It is nil if that is no error.
+	noRow error
 }
 
 // failure is a kind of error.
 type failure int
 
 const (
-	other    failure = iota
-	conflict         // something that must be unique is not
-	again            // a deadlock or the like: the same transaction may succeed when it is run again
-	lost             // the connection broke
+	otherFailure   failure = iota
+	uniqueFailure          // a value that must be unique exists already
+	retryFailure           // a deadlock or similar: the same transaction may succeed when it is repeated
+	connectionLost         // the connection broke
 )

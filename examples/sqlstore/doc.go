@@ -1,56 +1,60 @@
-// Package sqlstore keeps everything of metalkeep in an SQL database: SQLite for one machine, one file and nothing to
-// install; PostgreSQL for any number of processes on any number of machines.
+// Package sqlstore implements all stores of metalkeep on an SQL database. SQLite is for one machine: one file, and nothing to
+// install. PostgreSQL is for any number of processes on any number of machines.
 //
 //	db, err := sqlstore.Open(ctx, "sqlite:panel.db") // or "postgres://panel@db.example.com/panel"
 //	…
 //	servers, err := dedicated.New(dedicated.Config{Store: db.Servers()})
 //	dispatcher, err := notify.New(notify.Config{Outbox: db.Outbox()}, subscribers...)
 //
-// It is an example: use it as it is, or copy the folder and make it a store of your own; it imports nothing that a host may
-// not. Every store passes the suite of its package, on both databases.
+// It is an example. A host may import it, or copy the folder and adapt it: the package imports only packages that a host may
+// import. Every store passes the conformance suite of its package, on both databases.
 //
-// # How it is made
+// # How it works
 //
-// There is one body of code. A table says how the fields of a record lie in columns (serverFields, taskFields …), and
-// reads, writes, lists and claims follow from that. In what the databases differ is in sqlite.go and postgres.go, behind
-// the interface dialect.
+// Both databases share one implementation. A table describes how the fields of a record map to columns (serverFields,
+// taskFields …). Reads, writes, lists and claims follow from that description. The differences between the databases are in
+// sqlite.go and postgres.go, behind the interface dialect.
 //
-// A Commit is one transaction. The version is compared in the UPDATE itself, what must be unique is a partial unique
-// index, and the events of a call become rows of the outbox beside its records. On PostgreSQL all that travels in one round
-// trip, whether it is one record or a hundred.
+// A Commit is one transaction. The UPDATE itself compares the version. Partial unique indexes enforce uniqueness. The events
+// of a call become rows of the outbox in the same transaction. On PostgreSQL a whole transaction takes two round trips, for
+// one record or for a hundred.
 //
-// A claim is one UPDATE, which on PostgreSQL passes over rows that others are claiming (FOR UPDATE SKIP LOCKED). Of a
-// subject's events the first that waits is found when deliveries are claimed. What is kept beside them, in the column ready,
-// only spares a claim to look at those that wait behind one that is tried again later.
+// A claim is one UPDATE. On PostgreSQL it skips rows that other processes are claiming (FOR UPDATE SKIP LOCKED). A claim of
+// deliveries finds the first waiting event of each subject. The column ready is only a hint: it lets a claim skip deliveries
+// that wait behind one whose next attempt is later.
 //
-// Times are integers in microseconds, decimals are text with their scale, what is nested and never searched is JSON. Text is
-// searched in a column of its own that holds it in small letters. Every list has an index that serves its order; a filter
-// that has none walks that one.
+// Times are integers in microseconds. Decimals are text with their scale. Nested values that no query searches are JSON. Text
+// search uses a separate column in lower case. Every list has an index for its order. A filter without an index of its own
+// reads along that index.
 //
-// # What goes wrong
+// Queries are checked by the Managers alone. A store refuses a cursor of another list, and a claim with a limit below 1.
 //
-// Deadlocks are tried again within the call. A broken connection is a *LostError, which says whether something may have
-// been written. What a context ends before its commit leaves nothing.
+// # Errors
+//
+// After a deadlock the call repeats the transaction. A broken connection is a *LostError, which says whether the transaction
+// may have been committed. If a context ends before the commit, nothing is written.
 //
 // # Operation
 //
-// Migrations are embedded and applied by Open; they go forward only, and a schema that is newer than the program is
-// refused: start the new programs after the old ones have stopped. Give it a file, or a schema, of its own: the names of the
-// tables are plain ones, and of a file it sets SQLite's statistics. What was applied is in metalkeep_migrations.
+// Open applies the embedded migrations. They go forward only, and a program refuses a schema that is newer than itself: stop
+// the old programs before you start the new ones. Use a separate file or schema: the tables have common names, and SQLite's
+// statistics are set for the whole file. The table metalkeep_migrations lists the applied migrations.
 //
-// Back up a file by VACUUM INTO 'copy.db' or SQLite's .backup, while it works; a plain copy of panel.db lacks what is still in
-// panel.db-wal. That journal is emptied when no reader needs it any more: long reads without a pause let it grow. The file is
-// made as the process's umask says; it holds the names of customers. PostgreSQL is backed up as ever, by pg_dump or its
-// archive. Its encoding must be UTF8; a process takes 16 connections at the most. Behind a PgBouncer that pools transactions
-// add default_query_exec_mode=exec to the URL, and let the first Open of a new version go to PostgreSQL itself.
+// Back up a SQLite file with VACUUM INTO 'copy.db' or with .backup, also while programs use it. A plain copy of panel.db lacks
+// the data that is still in panel.db-wal. SQLite empties that journal when no reader needs it, so long reads without a pause
+// let it grow. The umask of the process decides the permissions of the file, which holds the names of clients. Back up
+// PostgreSQL as usual, with pg_dump or its archive. Its encoding must be UTF8. A process uses at most 16 connections. Behind a
+// PgBouncer in transaction mode, add default_query_exec_mode=exec to the URL, and connect directly to PostgreSQL for the first
+// Open of a new version.
 //
-// Nothing is ever deleted. Prune what was delivered to everybody, and the deliveries follow their events:
+// The stores never delete anything. This statement deletes the events that are delivered to all their subscribers, and their
+// deliveries:
 //
 //	DELETE FROM events WHERE at < $1 AND NOT EXISTS (
 //		SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND NOT d.delivered)
 //
-// A subscriber that was registered gets deliveries for ever, which wait if nobody works through them. When a program gives
-// one up, or another name, retire the old one by its name:
+// A registered subscriber gets deliveries for ever, even if no program handles them any more. When you remove or rename a
+// subscriber, delete the old one:
 //
 //	DELETE FROM subscriptions WHERE subscriber = $1;
 //	DELETE FROM subscribers WHERE name = $1;

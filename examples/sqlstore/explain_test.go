@@ -38,7 +38,7 @@ func TestPlans(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
 		for name, ask := range questions(db, reseller) {
 			require.NoError(t, ask(t.Context()), name)
-			asked := recorder.Taken()
+			asked := recorder.Take()
 			for _, q := range asked {
 				if strings.HasPrefix(strings.ToLower(q.Text), "begin") || q.Text == "commit" {
 					continue

@@ -9,25 +9,25 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Recorder keeps the queries that a database is asked.
+// Recorder records the queries that a database receives.
 type Recorder struct {
 	mu      sync.Mutex
 	queries []Query
 }
 
-// Query is one of them, as the driver got it. Of SQLite's the arguments are not known, nor do they matter to its plans.
+// Query is a recorded query, as the driver received it. Args is empty for SQLite, whose plans do not depend on the arguments.
 type Query struct {
 	Text string
 	Args []any
 }
 
-// Taken returns the queries that were asked since the last call.
-func (r *Recorder) Taken() []Query {
+// Take returns the queries since the last call.
+func (r *Recorder) Take() []Query {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := r.queries
+	queries := r.queries
 	r.queries = nil
-	return taken
+	return queries
 }
 
 func (r *Recorder) add(q Query) {
@@ -36,13 +36,13 @@ func (r *Recorder) add(q Query) {
 	r.queries = append(r.queries, q)
 }
 
-// OpenRecorded opens a database that has its schema.
+// OpenRecorded opens a database that has the current schema.
 func OpenRecorded(dsn string) (*DB, *Recorder, error) {
 	r := &Recorder{}
 	if !strings.HasPrefix(dsn, "postgres") {
 		db, err := connect(dsn)
 		if err == nil {
-			db.dialect = recordedSQLite{db.dialect.(liteSQL), r}
+			db.dialect = recordingDialect{db.dialect.(sqliteDialect), r}
 		}
 		return db, r, err
 	}
@@ -52,16 +52,16 @@ func OpenRecorded(dsn string) (*DB, *Recorder, error) {
 	}
 	config.Tracer = tracer{r}
 	pool := stdlib.OpenDB(*config)
-	return &DB{dialect: postgres{}, write: pool, pool: pool}, r, nil
+	return &DB{dialect: postgresDialect{}, write: pool, pool: pool}, r, nil
 }
 
-type recordedSQLite struct {
-	liteSQL
+type recordingDialect struct {
+	sqliteDialect
 	r *Recorder
 }
 
-func (d recordedSQLite) sql(statement string) string {
-	text := d.liteSQL.sql(statement)
+func (d recordingDialect) sql(statement string) string {
+	text := d.sqliteDialect.sql(statement)
 	d.r.add(Query{Text: text})
 	return text
 }

@@ -10,25 +10,25 @@ import (
 	"github.com/google/uuid"
 )
 
-// field ties a column to a place in a record. What ref points to says how it is stored:
+// field maps a column to a field of a record. The type of ref decides how the value is stored:
 //
 //	*uuid.UUID   UUID or TEXT; the nil UUID is NULL
-//	*time.Time   microseconds since 1970 as an integer; the zero time is never
-//	document     JSON, for what is nested and not searched
-//	computed     written for searching, never read
+//	*time.Time   microseconds since 1970, as an integer; the zero time is zeroTime
+//	document     JSON, for nested values that no query searches
+//	computed     a value for searches, which is written and never read
 //	others       text, integers and booleans
 type field struct {
 	column string
 	ref    any
 }
 
-// fields are all columns of a record: those of its key, then its version, then the rest in any order.
+// fields lists all columns of a record: its key, its version, then the others in any order.
 type fields []field
 
-// computed is the value of a column that follows from others.
+// computed is a value that is derived from other fields.
 type computed struct{ value any }
 
-// document stores what it points to as JSON.
+// document stores a value as JSON. to is a pointer to it.
 type document struct{ to any }
 
 // Scan implements sql.Scanner.
@@ -39,26 +39,26 @@ func (d document) Scan(stored any) error {
 	case []byte:
 		return json.Unmarshal(s, d.to)
 	}
-	return fmt.Errorf("a document is stored as %T: JSON was expected", stored)
+	return fmt.Errorf("a document is stored as %T, expected JSON", stored)
 }
 
-// instant reads a time that is stored in microseconds.
+// instant reads a time that is stored as microseconds.
 type instant struct{ to *time.Time }
 
 // Scan implements sql.Scanner.
 func (i instant) Scan(stored any) error {
 	micros, ok := stored.(int64)
 	if !ok {
-		return fmt.Errorf("a time is stored as %T: an integer was expected", stored)
+		return fmt.Errorf("a time is stored as %T, expected an integer", stored)
 	}
 	*i.to = time.UnixMicro(micros).UTC()
 	return nil
 }
 
-// never is how the zero time is stored: it sorts before all others.
-const never = -62135596800000000
+// zeroTime is the stored value of the zero time. It sorts before all others.
+const zeroTime = -62135596800000000
 
-// target is where a column is read to; nil: it is not read.
+// target returns the Scan target of a column, nil if the column is not read.
 func (f field) target() any {
 	switch ref := f.ref.(type) {
 	case computed:
@@ -69,11 +69,11 @@ func (f field) target() any {
 	return f.ref
 }
 
-// value is what a column is written as.
+// value returns the argument for a column.
 func (f field) value() (any, error) {
 	switch ref := f.ref.(type) {
 	case computed:
-		return plain(ref.value), nil
+		return argument(ref.value), nil
 	case document:
 		text, err := json.Marshal(ref.to)
 		if err != nil {
@@ -81,11 +81,11 @@ func (f field) value() (any, error) {
 		}
 		return string(text), nil
 	}
-	return plain(reflect.ValueOf(f.ref).Elem().Interface()), nil
+	return argument(reflect.ValueOf(f.ref).Elem().Interface()), nil
 }
 
-// plain makes of a value one of the few types that every driver takes as they are.
-func plain(v any) any {
+// argument converts a value to a type that every driver accepts.
+func argument(v any) any {
 	switch v := v.(type) {
 	case uuid.UUID:
 		if v == uuid.Nil {
@@ -97,7 +97,7 @@ func plain(v any) any {
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.String:
-		return storable(r.String())
+		return validText(r.String())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return r.Int()
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
@@ -108,8 +108,8 @@ func plain(v any) any {
 	return v
 }
 
-// storable replaces what a text column of PostgreSQL refuses. Managers let none of it in; the text of an error that came
-// from elsewhere may have it.
-func storable(s string) string {
+// validText replaces bytes that a text column of PostgreSQL refuses. Managers refuse such texts too, but the text of an error
+// of other software may contain them.
+func validText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }

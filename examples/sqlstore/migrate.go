@@ -13,7 +13,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// versions is the table of the migrations that were applied. It is not goose's own: a host that uses goose has that.
+// versions is the table of applied migrations. Its name differs from goose's default, which a host may use for itself.
 const versions = "metalkeep_migrations"
 
 // migrate applies the migrations that a database lacks. They go forward only.
@@ -27,21 +27,21 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bringing the schema up to date: %w", err)
+		return fmt.Errorf("migrating the schema: %w", err)
 	}
-	stored, known, err := provider.GetVersions(ctx)
-	if err == nil && stored > known {
-		err = fmt.Errorf("the database has schema %d, this program knows %d at the most: a newer program is wanted", stored, known)
+	stored, supported, err := provider.GetVersions(ctx)
+	if err == nil && stored > supported {
+		err = fmt.Errorf("the database has schema version %d, but this program supports at most %d: use a newer program", stored, supported)
 	}
 	return err
 }
 
-// migrate runs under an advisory lock of its schema, so that of several programs that start at once one does the work.
-func (postgres) migrate(ctx context.Context, db *sql.DB) error {
+// migrate holds an advisory lock of the schema, so that only one of several starting programs migrates.
+func (postgresDialect) migrate(ctx context.Context, db *sql.DB) error {
 	return migrate(ctx, db, goose.DialectPostgres, "postgres", goose.WithSessionLocker(schemaLock{}))
 }
 
-// schemaLock waits for its turn; goose's own lock asks again and again.
+// schemaLock waits for the lock in the database. The lock of goose polls instead.
 type schemaLock struct{}
 
 // SessionLock implements lock.SessionLocker.
@@ -56,11 +56,11 @@ func (schemaLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// migrate has no lock but SQLite's own: each migration is one transaction with its number, which locks the file as it
-// begins. Of several programs that start at once the one that comes second fails, finds the work done and looks again.
-func (d liteSQL) migrate(ctx context.Context, db *sql.DB) error {
+// migrate relies on SQLite's own lock. Each migration is one transaction, which locks the file when it begins. If several
+// programs start at once, the later ones fail with an error, try again and find the migration applied.
+func (d sqliteDialect) migrate(ctx context.Context, db *sql.DB) error {
 	var err error
-	for range attempts {
+	for range maxAttempts {
 		if err = migrate(ctx, db, goose.DialectSQLite3, "sqlite"); err == nil || ctx.Err() != nil {
 			break
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// number is a decimal that keeps its scale in JSON, which shopspring's own form drops: 12.50 is "1250e-2".
+// number is a decimal whose JSON form keeps the scale: 12.50 is "1250e-2". The JSON form of package decimal drops it.
 type number decimal.Decimal
 
 // MarshalJSON implements json.Marshaler.
@@ -31,16 +31,16 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	coefficient, ok := new(big.Int).SetString(digits, 10)
 	exponent, err := strconv.ParseInt(scale, 10, 32)
 	if !ok || err != nil {
-		return fmt.Errorf("the number %.40q was expected to be like 1250e-2", s)
+		return fmt.Errorf("found the number %.40q, expected a form such as 1250e-2", s)
 	}
 	*n = number(decimal.NewFromBigInt(coefficient, int32(exponent)))
 	return nil
 }
 
-// refundResult is a refund.Result as a document: its decimals are numbers, for its own JSON writes 5e1 as 50.
+// refundResult is a refund.Result as a document. Its decimals are of type number.
 type refundResult refund.Result
 
-// In the documents the numbers hide the decimals of what they embed; what else that has is kept as it is.
+// The fields of type number replace the decimals of the embedded types. All other fields stay as they are.
 type (
 	refundDocument struct {
 		Total number
@@ -55,8 +55,8 @@ type (
 		charge
 		Paid, Refunded number
 	}
-	line   refund.Line // without their methods
-	charge refund.Charge
+	line   refund.Line   // without the methods of refund.Line
+	charge refund.Charge // without the methods of refund.Charge
 )
 
 // MarshalJSON implements json.Marshaler.

@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// DB is an open database with everything the library keeps. Its methods return the stores; they and the DB may be used by
-// many goroutines, and the database by many processes.
+// DB is an open database. Its methods return the stores of the library. Many goroutines may use the DB and its stores at
+// once, and many processes the database.
 type DB struct {
 	dialect dialect
-	write   *sql.DB // of SQLite one connection
-	pool    *sql.DB // for reading; of PostgreSQL the same
+	write   *sql.DB // one connection for SQLite
+	pool    *sql.DB // for reads; for PostgreSQL the same as write
 }
 
 const maxConnections = 16
 
-// Open opens a database and brings its schema up to date, making it where there is none. Several processes may do so at
-// once; a schema that is newer than the program is refused. dsn is one of
+// Open opens a database and applies the migrations that it lacks. Several processes may do so at once. Open returns an error
+// if the schema is newer than the program. dsn is one of
 //
 //	sqlite:panel.db                      a file; sqlite:/var/lib/panel.db?_pragma=synchronous(normal)
-//	postgres://user:secret@host/panel    a URL as libpq takes it
+//	postgres://user:secret@host/panel    a URL as in libpq
 //	postgres:host=/run/postgresql dbname=panel
 //
-// Close the DB when it is no longer needed.
+// SQLite creates a missing file. The caller must Close the DB.
 func Open(ctx context.Context, dsn string) (*DB, error) {
 	db, err := connect(dsn)
 	if err != nil {
@@ -50,7 +50,7 @@ func connect(dsn string) (*DB, error) {
 	return nil, errors.New(`the database's name begins with neither "sqlite:" nor "postgres:"`)
 }
 
-// Close closes all connections.
+// Close closes all connections. Calls that are still running fail.
 func (db *DB) Close() error {
 	if db.pool == db.write {
 		return db.pool.Close()

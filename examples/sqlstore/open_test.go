@@ -79,7 +79,7 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 		_, err := raw(t, dsn).Exec(insert)
 		require.NoError(t, err)
 		_, err = sqlstore.Open(t.Context(), dsn)
-		require.ErrorContains(t, err, "the database has schema 99, this program knows 1 at the most: a newer program is wanted")
+		require.ErrorContains(t, err, "the database has schema version 99, but this program supports at most 2: use a newer program")
 	})
 }
 
@@ -101,14 +101,14 @@ func TestHostsOwnMigrations(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ dsn, want string }{
-		"nothing":              {"", "neither"},
-		"another database":     {"mysql://localhost/panel", "neither"},
-		"no file":              {"sqlite:", "the name of a file is wanted"},
-		"memory":               {"sqlite::memory:", "the name of a file is wanted"},
-		"memory, by option":    {"sqlite:panel?mode=memory", "the name of a file is wanted"},
-		"a folder that is not": {"sqlite:" + t.TempDir() + "/none/panel.db", "unable to open"},
-		"a port that is not":   {"postgres://localhost:none/panel", "port"},
-		"nobody there":         {"postgres://127.0.0.1:1/panel?connect_timeout=2", "connect"},
+		"an empty DSN":      {"", "neither"},
+		"another database":  {"mysql://localhost/panel", "neither"},
+		"no file":           {"sqlite:", "expected the name of a file"},
+		"memory":            {"sqlite::memory:", "expected the name of a file"},
+		"memory, by option": {"sqlite:panel?mode=memory", "expected the name of a file"},
+		"a missing folder":  {"sqlite:" + t.TempDir() + "/none/panel.db", "unable to open"},
+		"a malformed port":  {"postgres://localhost:none/panel", "port"},
+		"no server":         {"postgres://127.0.0.1:1/panel?connect_timeout=2", "connect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,99 +16,102 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Three kinds of tables: the events, numbered as they arrive; the subscribers and the kinds that they want; and one
-// delivery for each event and subscriber, which repeats of its event what deliveries are sorted and searched by.
+// outbox stores three kinds of rows: events, numbered as they arrive; subscribers with their kinds; and one delivery for each event
+// and subscriber. A delivery repeats the columns of its event by which deliveries are sorted and searched.
 type outbox struct{ db *DB }
 
-// Outbox is the outbox that the Commit of all stores fills, for notify.Config.
+// Outbox returns the outbox for notify.Config. The Commit of every store adds its events to it.
 func (db *DB) Outbox() notify.Outbox { return outbox{db} }
 
 const (
 	addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, server_id, subject_id, brought_by, data)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`
 
-	// fanOut makes a delivery for every subscriber that wants an event, under no lease. Of the events that the condition
-	// finds, those that were known before are left out.
+	// fanOut adds a delivery for every subscriber of an event's kind, under no lease. It leaves out the events that were stored
+	// before.
 	fanOut = `INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id,
 			attempts, due, ready, lease_until, delivered, dead, last_error)
 		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, e.at, %d, FALSE, FALSE, ''
 		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '')
 		WHERE %s AND e.brought_by = $2`
 
-	// claimable are a subscriber's deliveries that nobody has a lease on at $2. Of a subject's it is the first that waits;
-	// PostgreSQL takes = for something rare, and sorts instead of reading in order: hence <=.
+	// claimable selects a subscriber's deliveries that are under no lease at $2. Of a subject's deliveries it selects the first that
+	// waits. The condition is <= and not =, because PostgreSQL expects few rows for =, and would sort instead of reading in order.
 	claimable = `d.subscriber = $1 AND NOT d.delivered AND NOT d.dead AND d.lease_until <= $2
 		AND (d.subject_id IS NULL OR d.seq <= (SELECT min(b.seq) FROM deliveries b
 			WHERE b.subscriber = $1 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
 
-	// What is claimable is ready when it is due. What waits behind another of its subject is ready later, see hold.
+	// A claimable delivery is ready when it is due. A delivery that waits behind another of its subject is ready later: see
+	// postpone.
 	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.ready <= $2 ORDER BY d.ready, d.seq LIMIT $4`
 	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.ready, d.seq LIMIT 1`
 
-	// lease takes what dueDeliveries finds; which events follows it.
-	lease = `UPDATE deliveries SET lease_until = $3, version = version + 1 WHERE subscriber = $1 AND `
+	// claim leases the deliveries of a list of events. The condition for the events follows it.
+	claim = `UPDATE deliveries SET lease_until = $3, version = version + 1 WHERE subscriber = $1 AND `
 
 	selectDeliveries = `SELECT d.subscriber, d.version, d.attempts, d.due, d.lease_until, d.delivered, d.dead, d.last_error,
 			e.id, e.kind, e.at, e.reseller_id, e.client_id, e.server_id, e.subject_id, e.data
 		FROM deliveries d JOIN events e ON e.id = d.event_id WHERE `
 
-	settle = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, ready = $5, lease_until = $6, delivered = $7, dead = $8,
+	settleDelivery = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, ready = $5, lease_until = $6, delivered = $7, dead = $8,
 		last_error = $9 WHERE event_id = $1 AND subscriber = $2 AND version = $3`
 
-	// hold puts off what waits behind a delivery to when that is tried again, so that no claim looks at it before. It is a
-	// hint: whoever is ready too early is looked at in vain. Nobody is ready too late: a delivery that goes lets the next in
-	// line go on, which is all that can be claimed.
-	hold = `UPDATE deliveries SET ready = $3 WHERE subscriber = $1 AND subject_id = $2 AND NOT delivered AND NOT dead AND ready < $3
+	// postpone sets when the deliveries behind another one are ready: when that one is tried again. So no claim reads them before.
+	// It is only a hint. A delivery that is ready too early is read without use. None is ready too late, because a finished
+	// delivery makes the next one of its subject ready, which is the only one that can be claimed.
+	postpone = `UPDATE deliveries SET ready = $3 WHERE subscriber = $1 AND subject_id = $2 AND NOT delivered AND NOT dead AND ready < $3
 		AND seq > (SELECT d.seq FROM deliveries d WHERE d.event_id = $4 AND d.subscriber = $1)`
 
-	letGo = `UPDATE deliveries SET ready = due WHERE subscriber = $1 AND ready > due AND event_id IN (
+	// makeReady makes the next delivery of each subject ready.
+	makeReady = `UPDATE deliveries SET ready = due WHERE subscriber = $1 AND ready > due AND event_id IN (
 		SELECT (SELECT n.event_id FROM deliveries n WHERE n.subscriber = $1 AND n.subject_id = d.subject_id AND n.seq > d.seq
 			AND NOT n.delivered AND NOT n.dead ORDER BY n.seq LIMIT 1)
 		FROM deliveries d WHERE d.subscriber = $1 AND %s)`
 )
 
-// announce is the statements that add events in their order, but those that are known, and make their deliveries.
-func (db *DB) announce(events []notify.Event) []statement {
+// putEvents returns the statements that add events in order, and their deliveries. They leave out the events that are stored
+// already.
+func (db *DB) putEvents(events []notify.Event) []statement {
 	if len(events) == 0 {
 		return nil
 	}
 	var statements []statement
 	var added []uuid.UUID
-	bringer := uuid.NewString()
+	batch := uuid.NewString()
 	for _, e := range events {
 		added = append(added, e.ID)
 		statements = append(statements, statement{text: addEvent, args: []any{
-			plain(e.ID), plain(e.Kind), plain(e.At), plain(e.ResellerID), plain(e.ClientID), plain(e.ServerID), plain(e.SubjectID),
-			bringer, string(e.Data),
+			argument(e.ID), argument(e.Kind), argument(e.At), argument(e.ResellerID), argument(e.ClientID), argument(e.ServerID), argument(e.SubjectID),
+			batch, string(e.Data),
 		}})
 	}
-	return append(statements, statement{text: db.fanOut(), args: []any{db.dialect.list(ids(added)), bringer}})
+	return append(statements, statement{text: db.fanOut(), args: []any{db.dialect.list(ids(added)), batch}})
 }
 
-// fanOut is the statement that makes the deliveries of the events in a list.
-func (db *DB) fanOut() string { return fmt.Sprintf(fanOut, never, db.dialect.isIn("e.id", "$1")) }
+// fanOut returns the statement that adds the deliveries of the events in a list.
+func (db *DB) fanOut() string { return fmt.Sprintf(fanOut, zeroTime, db.dialect.inList("e.id", "$1")) }
 
-// everyKind is how the tables say that a subscriber wants all kinds.
+// everyKind is the kind of a subscription to all kinds.
 const everyKind notify.Kind = ""
 
 // Register implements notify.Outbox.
 func (o outbox) Register(ctx context.Context, subscriber string, kinds []notify.Kind) error {
-	if subscriber == "" || subscriber != storable(subscriber) {
-		return fmt.Errorf("%w: the subscriber's name %q: some text in UTF-8 is wanted", notify.ErrInvalid, subscriber)
+	if subscriber == "" || subscriber != validText(subscriber) {
+		return fmt.Errorf("%w: the subscriber's name %q: want a text in UTF-8 that is not empty", notify.ErrInvalid, subscriber)
 	}
 	if kinds == nil {
 		kinds = []notify.Kind{everyKind}
 	} else {
-		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k notify.Kind) bool { return k == everyKind }) // no event has it
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k notify.Kind) bool { return k == everyKind }) // no event has this kind
 	}
 	statements := []statement{
-		// Who registers the same name at the same time waits here.
+		// A second registration of the same name waits here.
 		{text: `INSERT INTO subscribers (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name`, args: []any{subscriber}},
 		{text: `DELETE FROM subscriptions WHERE subscriber = $1`, args: []any{subscriber}},
 	}
 	for _, kind := range kinds {
 		statements = append(statements, statement{
-			text: `INSERT INTO subscriptions (subscriber, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING`, args: []any{subscriber, plain(kind)},
+			text: `INSERT INTO subscriptions (subscriber, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING`, args: []any{subscriber, argument(kind)},
 		})
 	}
 	return o.db.transact(ctx, func(t *tx) error { return t.write(ctx, statements) })
@@ -121,44 +124,44 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 	}
 	err = o.db.transact(ctx, func(t *tx) error {
 		due = notify.Due{}
-		if due.Deliveries, err = o.lease(ctx, t, subscriber, now, until, limit); err != nil {
+		if due.Deliveries, err = o.claim(ctx, t, subscriber, now, until, limit); err != nil {
 			return err
 		}
-		return o.db.each(ctx, t, nextDelivery, []any{plain(subscriber), now.UnixMicro()},
+		return o.db.each(ctx, t, nextDelivery, []any{argument(subscriber), now.UnixMicro()},
 			func(rows *sql.Rows) error { return rows.Scan(instant{&due.Next}) })
 	})
 	return due, err
 }
 
-// lease claims in one statement, and returns what it got with the events.
-func (o outbox) lease(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]notify.Delivery, error) {
-	places := map[uuid.UUID]int64{} // seq by event
-	text := lease + o.db.dialect.picked("event_id", dueDeliveries) + " RETURNING event_id, seq"
-	err := o.db.each(ctx, t, text, []any{plain(subscriber), now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
+// claim claims deliveries in one statement, and returns them with their events.
+func (o outbox) claim(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]notify.Delivery, error) {
+	sequence := map[uuid.UUID]int64{} // by event
+	text := claim + o.db.dialect.inLocked("event_id", dueDeliveries) + " RETURNING event_id, seq"
+	err := o.db.each(ctx, t, text, []any{argument(subscriber), now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
 		var id uuid.UUID
-		var place int64
-		err := rows.Scan(&id, &place)
-		places[id] = place
+		var seq int64
+		err := rows.Scan(&id, &seq)
+		sequence[id] = seq
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(places) == 0 {
-		return nil, o.known(ctx, t, subscriber)
+	if len(sequence) == 0 {
+		return nil, o.checkRegistered(ctx, t, subscriber)
 	}
-	which := "d.subscriber = $1 AND " + o.db.dialect.isIn("d.event_id", "$2")
-	claimed, err := o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(ids(slices.Collect(maps.Keys(places))))})
+	which := "d.subscriber = $1 AND " + o.db.dialect.inList("d.event_id", "$2")
+	claimed, err := o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(ids(slices.Collect(maps.Keys(sequence))))})
 	slices.SortFunc(claimed, func(a, b notify.Delivery) int {
-		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(places[a.Event.ID], places[b.Event.ID]))
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(sequence[a.Event.ID], sequence[b.Event.ID]))
 	})
 	return claimed, err
 }
 
-// known is nil when the subscriber was registered, or ErrNotFound.
-func (o outbox) known(ctx context.Context, t *tx, subscriber string) error {
+// checkRegistered returns ErrNotFound if the subscriber was never registered.
+func (o outbox) checkRegistered(ctx context.Context, t *tx, subscriber string) error {
 	found := false
-	err := o.db.each(ctx, t, `SELECT 1 FROM subscribers WHERE name = $1`, []any{plain(subscriber)}, func(*sql.Rows) error {
+	err := o.db.each(ctx, t, `SELECT 1 FROM subscribers WHERE name = $1`, []any{argument(subscriber)}, func(*sql.Rows) error {
 		found = true
 		return nil
 	})
@@ -190,75 +193,75 @@ func (o outbox) Settle(ctx context.Context, deliveries ...notify.Delivery) error
 	statements := make([]statement, len(deliveries))
 	for i, d := range deliveries {
 		statements[i] = statement{
-			text: settle,
+			text: settleDelivery,
 			args: []any{
-				plain(d.Event.ID), plain(d.Subscriber), d.Version, d.Attempts, plain(d.Due), plain(d.LeaseUntil), d.Delivered, d.Dead,
-				plain(d.LastError),
+				argument(d.Event.ID), argument(d.Subscriber), d.Version, d.Attempts, argument(d.Due), argument(d.LeaseUntil), d.Delivered, d.Dead,
+				argument(d.LastError),
 			},
-			missed: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
+			noRow: fmt.Errorf("delivery of event %s to %q is not stored at version %d: %w",
 				d.Event.ID, d.Subscriber, d.Version, notify.ErrConflict),
 		}
 	}
-	statements = append(statements, o.followers(deliveries)...)
+	statements = append(statements, o.updateNext(deliveries)...)
 	if err := o.db.prepare(ctx, statements...); err != nil {
 		return err
 	}
 	return o.db.transact(ctx, func(t *tx) error {
-		touched, err := t.run(ctx, statements)
+		changed, err := t.run(ctx, statements)
 		if err != nil {
 			return err
 		}
-		if missed := slices.Index(touched[:min(len(touched), len(deliveries))], 0); missed >= 0 {
-			return o.missed(ctx, t, deliveries[missed], statements[missed].missed)
+		if unchanged := slices.Index(changed[:min(len(changed), len(deliveries))], 0); unchanged >= 0 {
+			return o.explainUnchanged(ctx, t, deliveries[unchanged], statements[unchanged].noRow)
 		}
 		return nil
 	})
 }
 
-// followers is what happens to those that wait behind deliveries.
-func (o outbox) followers(settled []notify.Delivery) []statement {
+// updateNext returns the statements that change when the deliveries behind the settled ones are ready.
+func (o outbox) updateNext(settled []notify.Delivery) []statement {
 	var statements []statement
-	gone := map[string][]uuid.UUID{} // by subscriber
+	finished := map[string][]uuid.UUID{} // by subscriber
 	for _, d := range settled {
 		switch {
 		case d.Event.SubjectID == uuid.Nil:
 		case d.Delivered || d.Dead:
-			gone[d.Subscriber] = append(gone[d.Subscriber], d.Event.ID)
+			finished[d.Subscriber] = append(finished[d.Subscriber], d.Event.ID)
 		default:
-			statements = append(statements, statement{text: hold, args: []any{
-				plain(d.Subscriber), plain(d.Event.SubjectID), plain(d.Due), plain(d.Event.ID),
+			statements = append(statements, statement{text: postpone, args: []any{
+				argument(d.Subscriber), argument(d.Event.SubjectID), argument(d.Due), argument(d.Event.ID),
 			}})
 		}
 	}
-	for _, subscriber := range slices.Sorted(maps.Keys(gone)) {
+	for _, subscriber := range slices.Sorted(maps.Keys(finished)) {
 		statements = append(statements, statement{
-			text: fmt.Sprintf(letGo, o.db.dialect.isIn("d.event_id", "$2")),
-			args: []any{plain(subscriber), o.db.dialect.list(ids(gone[subscriber]))},
+			text: fmt.Sprintf(makeReady, o.db.dialect.inList("d.event_id", "$2")),
+			args: []any{argument(subscriber), o.db.dialect.list(ids(finished[subscriber]))},
 		})
 	}
 	return statements
 }
 
-// missed is why a delivery was not settled: it is not there, or it has another version.
-func (o outbox) missed(ctx context.Context, t *tx, d notify.Delivery, otherwise error) error {
-	found, err := o.read(ctx, t, "d.event_id = $1 AND d.subscriber = $2", []any{plain(d.Event.ID), plain(d.Subscriber)})
+// explainUnchanged returns why a delivery was not settled: it does not exist, or conflict.
+func (o outbox) explainUnchanged(ctx context.Context, t *tx, d notify.Delivery, conflict error) error {
+	found, err := o.read(ctx, t, "d.event_id = $1 AND d.subscriber = $2", []any{argument(d.Event.ID), argument(d.Subscriber)})
 	switch {
 	case err != nil:
 		return err
 	case len(found) == 0:
 		return fmt.Errorf("delivery of event %s to %q: %w", d.Event.ID, d.Subscriber, notify.ErrNotFound)
 	}
-	return otherwise
+	return conflict
 }
 
 const deliveryList = "deliveries"
 
 // Deliveries implements notify.Outbox.
 func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notify.Delivery, string, error) {
-	limit, err := pageSize(q.Limit)
-	if err != nil {
-		return nil, "", err
+	if q.Limit < 0 {
+		return nil, "", fmt.Errorf("%w: Limit: %d is negative", notify.ErrInvalid, q.Limit)
 	}
+	limit := pageSize(q.Limit)
 	found := query{dialect: o.db.dialect, conditions: []string{"1 = 1"}}
 	found.match("d.subscriber", q.Subscriber)
 	found.match("d.event_id", q.Event)
@@ -267,11 +270,11 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 		found.where("d.dead")
 	}
 	if q.After != "" {
-		from, err := parsePlace(deliveryList, q.After)
+		from, err := parsePosition(deliveryList, q.After)
 		at, subscriber, ok := strings.Cut(from.sort, " ")
 		micros, notNumber := strconv.ParseInt(at, 10, 64)
 		if err != nil || !ok || notNumber != nil {
-			return nil, "", notOurs()
+			return nil, "", invalidCursor()
 		}
 		found.where("(d.at, d.event_id, d.subscriber) > (%s, %s, %s)", micros, from.id, subscriber)
 	}
@@ -285,7 +288,7 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 		return items, "", o.db.explain(ctx, err, false)
 	}
 	last := items[limit-1]
-	after := place{fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), last.Event.ID}
+	after := position{fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), last.Event.ID}
 	return items[:limit], after.cursor(deliveryList), nil
 }
 
@@ -293,7 +296,7 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 func (o outbox) Depth(ctx context.Context) (waiting, dead int, oldest time.Time, err error) {
 	const text = `SELECT count(*), coalesce(min(at), $1), (SELECT count(*) FROM deliveries WHERE dead)
 		FROM deliveries WHERE NOT delivered AND NOT dead`
-	err = o.db.read(ctx, text, []any{int64(never)}, func(rows *sql.Rows) error {
+	err = o.db.read(ctx, text, []any{int64(zeroTime)}, func(rows *sql.Rows) error {
 		return rows.Scan(&waiting, instant{&oldest}, &dead)
 	})
 	return waiting, dead, oldest, err

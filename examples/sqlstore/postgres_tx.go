@@ -11,15 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// lazyTx is a transaction of PostgreSQL that begins with its first statement: a Commit of any number of records takes two
-// round trips, one for all of it and one to commit. database/sql, whose transactions take three, would not know of it.
+// lazyTx is a transaction of PostgreSQL that begins with its first statement. A Commit of any number of records takes two round
+// trips: one for BEGIN and all statements, one for COMMIT. A transaction of database/sql would take three.
 type lazyTx struct {
-	ctx   context.Context // of the whole transaction, as in sql.Tx
+	ctx   context.Context // for the whole transaction, as in sql.Tx
 	conn  *sql.Conn
 	begun bool
 }
 
-func (postgres) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
+func (postgresDialect) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
 	return &lazyTx{ctx: ctx, conn: conn}, nil
 }
 
@@ -34,8 +34,8 @@ func (t *lazyTx) QueryContext(ctx context.Context, query string, args ...any) (*
 	return t.conn.QueryContext(ctx, query, args...)
 }
 
-// run sends all statements at once: a hundred cost one round trip.
-func (t *lazyTx) run(ctx context.Context, statements []statement) (touched []int64, err error) {
+// run sends all statements in one round trip.
+func (t *lazyTx) run(ctx context.Context, statements []statement) (changed []int64, err error) {
 	var batch pgx.Batch
 	if !t.begun {
 		batch.Queue("begin")
@@ -48,7 +48,7 @@ func (t *lazyTx) run(ctx context.Context, statements []statement) (touched []int
 	err = t.conn.Raw(func(conn any) (err error) {
 		results := conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch)
 		defer func() {
-			if closing := results.Close(); err == nil { // else it says the same again
+			if closing := results.Close(); err == nil { // otherwise it is the same error
 				err = closing
 			}
 		}()
@@ -57,14 +57,14 @@ func (t *lazyTx) run(ctx context.Context, statements []statement) (touched []int
 			if err != nil {
 				return err
 			}
-			touched = append(touched, tag.RowsAffected())
+			changed = append(changed, tag.RowsAffected())
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return touched[before:], nil
+	return changed[before:], nil
 }
 
 // Commit implements transaction.
@@ -79,8 +79,8 @@ func (t *lazyTx) Commit() error {
 	return nil
 }
 
-// Rollback implements transaction. A connection on which that cannot be said within a few seconds is given up, and the
-// server ends the transaction with it.
+// Rollback implements transaction. If the rollback fails or takes too long, it closes the connection, and PostgreSQL then ends
+// the transaction.
 func (t *lazyTx) Rollback() error {
 	if !t.begun {
 		return nil

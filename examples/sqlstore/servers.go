@@ -16,10 +16,10 @@ type servers struct {
 
 var _ dedicated.BulkStore = servers{}
 
-// Servers is the store for dedicated.Config. It is a dedicated.BulkStore.
+// Servers returns the store for dedicated.Config. It is a dedicated.BulkStore.
 func (db *DB) Servers() dedicated.Store {
 	return servers{db, table[dedicated.Server]{
-		name: "servers", record: "server", keys: 1, fields: serverFields, steady: []string{"reseller_id", "client_id", "name"},
+		name: "servers", record: "server", keys: 1, fields: serverFields, rarelyChanged: []string{"reseller_id", "client_id", "name"},
 	}.prepared()}
 }
 
@@ -48,7 +48,7 @@ func serverFields(s *dedicated.Server) fields {
 	}
 }
 
-// searchable is what a server is found by, in lower case.
+// searchable returns the text by which a server is found, in lower case.
 func searchable(name string, id uuid.UUID) string { return strings.ToLower(name) + "\n" + id.String() }
 
 // Server implements dedicated.Store.
@@ -60,9 +60,7 @@ func (s servers) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, er
 func (s servers) Servers(ctx context.Context, reseller uuid.UUID, q dedicated.Query) ([]dedicated.Server, string, error) {
 	found := query{dialect: s.db.dialect}
 	found.where("reseller_id = %s", reseller)
-	if err := found.owner(q.Owner); err != nil {
-		return nil, "", err
-	}
+	found.owner(q.Owner)
 	matchAny(&found, "state", q.States)
 	found.match("client_id", q.ClientID)
 	found.contains("search", q.Text)
@@ -72,7 +70,7 @@ func (s servers) Servers(ctx context.Context, reseller uuid.UUID, q dedicated.Qu
 
 // ServersByID implements dedicated.BulkStore.
 func (s servers) ServersByID(ctx context.Context, ids []uuid.UUID) ([]dedicated.Server, error) {
-	return s.table.several(ctx, s.db, s.db.dialect.isIn("id", "$1"), ids)
+	return s.table.byIDs(ctx, s.db, s.db.dialect.inList("id", "$1"), ids)
 }
 
 // Commit implements dedicated.Store.

@@ -14,14 +14,14 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// liteSQL is SQLite's dialect. It keeps the statements of the one connection that writes: preparing one takes longer than
-// running it.
-type liteSQL struct{ prepared *sync.Map } // from the statement's text to *sql.Stmt
+// sqliteDialect is the dialect of SQLite. It keeps prepared statements for the one connection that writes, because preparing a
+// statement takes longer than executing it.
+type sqliteDialect struct{ prepared *sync.Map } // from the text of the statement to *sql.Stmt
 
-// openSQLite opens a file twice: for one writer at a time, whose transactions lock the file as they begin, so that none
-// has to be given up half-way; and for any number of readers, which never wait for it (WAL). Writers of other processes
-// are waited for. A commit is on the disk when it returns (synchronous=full); name?_pragma=synchronous(normal) may lose
-// the last commits when the power fails, and is faster.
+// openSQLite opens a file twice: with one connection for writes, and with several for reads. A write transaction locks the
+// file when it begins, so it never fails half-way because of another writer. Reads never wait for writes (WAL). Writers of
+// other processes wait for each other. With synchronous=full, a commit is on the disk when it returns. With
+// name?_pragma=synchronous(normal) commits are faster, and a power failure may lose the last ones.
 func openSQLite(dsn string) (*DB, error) {
 	path, given, _ := strings.Cut(dsn, "?")
 	options, err := url.ParseQuery(given)
@@ -29,7 +29,7 @@ func openSQLite(dsn string) (*DB, error) {
 		return nil, fmt.Errorf("sqlite:%s: %w", dsn, err)
 	}
 	if path == "" || strings.Contains(path, ":memory:") || options.Get("mode") == "memory" {
-		return nil, fmt.Errorf("sqlite:%s: the name of a file is wanted", dsn)
+		return nil, fmt.Errorf("sqlite:%s: expected the name of a file", dsn)
 	}
 	pragmas := []string{
 		"busy_timeout(10000)", "journal_mode(wal)", "foreign_keys(1)", "synchronous(full)", "journal_size_limit(67108864)",
@@ -52,31 +52,33 @@ func openSQLite(dsn string) (*DB, error) {
 	}
 	read.SetMaxIdleConns(maxConnections)
 	read.SetMaxOpenConns(maxConnections)
-	return &DB{dialect: liteSQL{&sync.Map{}}, write: write, pool: read}, nil
+	return &DB{dialect: sqliteDialect{&sync.Map{}}, write: write, pool: read}, nil
 }
 
-func (liteSQL) sql(statement string) string { return strings.ReplaceAll(statement, "$", "?") }
+func (sqliteDialect) sql(statement string) string { return strings.ReplaceAll(statement, "$", "?") }
 
-func (liteSQL) list(values []string) any {
-	text, _ := json.Marshal(values) // cannot fail: it is text
+func (sqliteDialect) list(values []string) any {
+	text, _ := json.Marshal(values) // cannot fail for texts
 	return string(text)
 }
 
-func (liteSQL) isIn(column, parameter string) string {
+func (sqliteDialect) inList(column, parameter string) string {
 	return column + " IN (SELECT value FROM json_each(" + parameter + "))"
 }
 
-func (liteSQL) holds(column, parameter string) string {
+func (sqliteDialect) contains(column, parameter string) string {
 	return "instr(" + column + ", " + parameter + ") > 0"
 }
 
-// picked locks nothing: the file has one writer.
-func (liteSQL) picked(column, selection string) string { return column + " IN (" + selection + ")" }
+// inLocked locks nothing, because the file has only one writer.
+func (sqliteDialect) inLocked(column, selection string) string {
+	return column + " IN (" + selection + ")"
+}
 
-func (d liteSQL) prepare(ctx context.Context, write *sql.DB, statements []statement) error {
+func (d sqliteDialect) prepare(ctx context.Context, write *sql.DB, statements []statement) error {
 	for _, s := range statements {
-		for _, text := range []string{s.text, s.calm} {
-			if err := d.ready(ctx, write, text); err != nil {
+		for _, text := range []string{s.text, s.partial} {
+			if err := d.prepareOnce(ctx, write, text); err != nil {
 				return err
 			}
 		}
@@ -84,49 +86,49 @@ func (d liteSQL) prepare(ctx context.Context, write *sql.DB, statements []statem
 	return nil
 }
 
-// ready prepares a statement that is not prepared yet.
-func (d liteSQL) ready(ctx context.Context, write *sql.DB, text string) error {
-	if _, ready := d.prepared.Load(text); ready || text == "" {
+// prepareOnce prepares a statement unless it is prepared already.
+func (d sqliteDialect) prepareOnce(ctx context.Context, write *sql.DB, text string) error {
+	if _, exists := d.prepared.Load(text); exists || text == "" {
 		return nil
 	}
 	s, err := write.PrepareContext(ctx, d.sql(text))
 	if err != nil {
 		return err
 	}
-	if _, ready := d.prepared.LoadOrStore(text, s); ready {
+	if _, exists := d.prepared.LoadOrStore(text, s); exists {
 		return s.Close()
 	}
 	return nil
 }
 
-// liteTx is a transaction of SQLite.
-type liteTx struct {
+// sqliteTx is a transaction of SQLite.
+type sqliteTx struct {
 	*sql.Tx
-	dialect liteSQL
+	dialect sqliteDialect
 }
 
-func (d liteSQL) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
+func (d sqliteDialect) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
 	t, err := conn.BeginTx(ctx, nil)
-	return liteTx{t, d}, err
+	return sqliteTx{t, d}, err
 }
 
 // Rollback implements transaction.
-func (t liteTx) Rollback() error {
+func (t sqliteTx) Rollback() error {
 	if err := t.Tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
 		return err
 	}
 	return nil
 }
 
-// run tries the calm statement first: SQLite writes every index anew that holds a column which an UPDATE names, whether its
-// value changes or not, and that takes longer than all the rest.
-func (t liteTx) run(ctx context.Context, statements []statement) ([]int64, error) {
-	var touched []int64
+// run tries the partial statement first. SQLite rewrites the entry of every index that has a column which the UPDATE names,
+// even if the value stays the same. That takes longer than the rest of the UPDATE.
+func (t sqliteTx) run(ctx context.Context, statements []statement) ([]int64, error) {
+	var changed []int64
 	for _, s := range statements {
 		var rows int64
 		var err error
-		if s.calm != "" {
-			rows, err = t.execute(ctx, s.calm, s.args)
+		if s.partial != "" {
+			rows, err = t.execute(ctx, s.partial, s.args)
 		}
 		if err == nil && rows == 0 {
 			rows, err = t.execute(ctx, s.text, s.args)
@@ -134,20 +136,20 @@ func (t liteTx) run(ctx context.Context, statements []statement) ([]int64, error
 		if err != nil {
 			return nil, err
 		}
-		touched = append(touched, rows)
-		if rows == 0 && s.missed != nil {
+		changed = append(changed, rows)
+		if rows == 0 && s.noRow != nil {
 			break
 		}
 	}
-	return touched, nil
+	return changed, nil
 }
 
-// execute says how many rows a statement touched.
-func (t liteTx) execute(ctx context.Context, text string, args []any) (int64, error) {
+// execute returns the number of rows that a statement changed.
+func (t sqliteTx) execute(ctx context.Context, text string, args []any) (int64, error) {
 	var result sql.Result
 	var err error
-	if ready, ok := t.dialect.prepared.Load(text); ok {
-		result, err = t.StmtContext(ctx, ready.(*sql.Stmt)).ExecContext(ctx, args...)
+	if prepared, ok := t.dialect.prepared.Load(text); ok {
+		result, err = t.StmtContext(ctx, prepared.(*sql.Stmt)).ExecContext(ctx, args...)
 	} else {
 		result, err = t.ExecContext(ctx, t.dialect.sql(text), args...)
 	}
@@ -157,16 +159,16 @@ func (t liteTx) execute(ctx context.Context, text string, args []any) (int64, er
 	return result.RowsAffected()
 }
 
-func (liteSQL) judge(err error) failure {
+func (sqliteDialect) classify(err error) failure {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return other
+		return otherFailure
 	}
 	switch {
 	case e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE, e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return conflict
+		return uniqueFailure
 	case e.Code()&0xff == sqlite3.SQLITE_BUSY, e.Code()&0xff == sqlite3.SQLITE_LOCKED:
-		return again
+		return retryFailure
 	}
-	return other
+	return otherFailure
 }

@@ -16,29 +16,29 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// table reads and writes the records of one kind. It is made once and then never changed.
+// table reads and writes the records of one type. It never changes after prepared.
 type table[E any] struct {
-	name   string // in the database
-	record string // of one record, in errors
-	keys   int    // how many of the fields, at the beginning, are the key
+	name   string // of the table
+	record string // the name of one record, for errors
+	keys   int    // the number of fields that form the key; they are the first ones
 	fields func(*E) fields
-	// due points at what a claim asks and sets; nil: records are never claimed.
+	// due returns the fields by which claimed records are sorted. It is nil if the records are never claimed.
 	due func(*E) (id uuid.UUID, due time.Time)
-	// steady are columns that indexes hold and that most updates leave as they are.
-	steady []string
+	// rarelyChanged lists columns that have indexes and that most updates do not change.
+	rarelyChanged []string
 
-	columns        string // that are read
+	columns        string // the columns that are read
 	insert, update string
-	calm           string // update where the steady columns stay as they are
+	partialUpdate  string // see statement.partial
 }
 
-const raise = "version = version + 1"
+const nextVersion = "version = version + 1"
 
 // prepared returns the table with its statements.
 func (t table[E]) prepared() *table[E] {
-	var none E
-	var read, all, values, set, where, calm, still []string
-	for i, f := range t.fields(&none) {
+	var zero E
+	var read, all, values, set, where, partial, unchanged []string
+	for i, f := range t.fields(&zero) {
 		p := "$" + strconv.Itoa(i+1)
 		all, values = append(all, f.column), append(values, p)
 		if f.target() != nil {
@@ -49,14 +49,14 @@ func (t table[E]) prepared() *table[E] {
 			where = append(where, f.column+" = "+p)
 		case i == t.keys:
 			where = append(where, "version = "+p)
-			set, calm = append(set, raise), append(calm, raise)
+			set, partial = append(set, nextVersion), append(partial, nextVersion)
 			values[i] = p + " + 1"
 		default:
 			set = append(set, f.column+" = "+p)
-			if slices.Contains(t.steady, f.column) {
-				still = append(still, f.column+" IS "+p)
+			if slices.Contains(t.rarelyChanged, f.column) {
+				unchanged = append(unchanged, f.column+" IS "+p)
 			} else {
-				calm = append(calm, f.column+" = "+p)
+				partial = append(partial, f.column+" = "+p)
 			}
 		}
 	}
@@ -66,8 +66,8 @@ func (t table[E]) prepared() *table[E] {
 		return fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, strings.Join(set, ", "), strings.Join(where, " AND "))
 	}
 	t.update = update(set, where)
-	if len(still) > 0 {
-		t.calm = update(calm, slices.Concat(where, still))
+	if len(unchanged) > 0 {
+		t.partialUpdate = update(partial, slices.Concat(where, unchanged))
 	}
 	return &t
 }
@@ -84,7 +84,7 @@ func (t *table[E]) scan(rows *sql.Rows) (E, error) {
 	return e, rows.Scan(targets...)
 }
 
-// all returns what a query finds.
+// all returns the records that a query finds.
 func (t *table[E]) all(ctx context.Context, db *DB, on queryer, query string, args []any) ([]E, error) {
 	var found []E
 	err := db.each(ctx, on, query, args, func(rows *sql.Rows) error {
@@ -97,23 +97,23 @@ func (t *table[E]) all(ctx context.Context, db *DB, on queryer, query string, ar
 
 // get returns the record with a key, or ErrNotFound.
 func (t *table[E]) get(ctx context.Context, db *DB, key ...any) (E, error) {
-	var none E
+	var zero E
 	q := query{dialect: db.dialect}
-	for i, f := range t.fields(&none)[:t.keys] {
+	for i, f := range t.fields(&zero)[:t.keys] {
 		q.where(f.column+" = %s", key[i])
 	}
 	found, err := t.all(ctx, db, db.pool, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.name, &q), q.args)
 	switch {
 	case err != nil:
-		return none, db.explain(ctx, err, false)
+		return zero, db.explain(ctx, err, false)
 	case len(found) == 0:
-		return none, fmt.Errorf("%s %v: %w", t.record, key[0], dedicated.ErrNotFound)
+		return zero, fmt.Errorf("%s %v: %w", t.record, key[0], dedicated.ErrNotFound)
 	}
 	return found[0], nil
 }
 
-// several returns, in no order, the records that a condition over lists of IDs finds.
-func (t *table[E]) several(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
+// byIDs returns the records that a condition on lists of IDs finds, in any order.
+func (t *table[E]) byIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
 	args := make([]any, len(lists))
 	for i, list := range lists {
 		args[i] = db.dialect.list(ids(list))
@@ -122,10 +122,10 @@ func (t *table[E]) several(ctx context.Context, db *DB, condition string, lists 
 	return found, db.explain(ctx, err, false)
 }
 
-// put is the statement that stores a record: a new one where its version is 0, else what is stored at that version.
+// put returns the statement that stores a record. Version 0 inserts it, any other version updates it.
 func (t *table[E]) put(e E) (statement, error) {
 	all := t.fields(&e)
-	s := statement{text: t.update, calm: t.calm, args: make([]any, len(all))}
+	s := statement{text: t.update, partial: t.partialUpdate, args: make([]any, len(all))}
 	for i, f := range all {
 		var err error
 		if s.args[i], err = f.value(); err != nil {
@@ -133,27 +133,24 @@ func (t *table[E]) put(e E) (statement, error) {
 		}
 	}
 	if s.args[t.keys] == int64(0) {
-		s.text, s.calm = t.insert, ""
+		s.text, s.partial = t.insert, ""
 	}
-	s.missed = fmt.Errorf("%s %v is not stored at version %d: %w", t.record, s.args[0], s.args[t.keys], dedicated.ErrConflict)
+	s.noRow = fmt.Errorf("%s %v is not stored at version %d: %w", t.record, s.args[0], s.args[t.keys], dedicated.ErrConflict)
 	return s, nil
 }
 
-// order is one in which a table is listed: by a column, ties by the key.
+// order is an order of a list: by a column, ties by ID.
 type order[E any] struct {
-	list   string // its name in cursors
+	list   string // the name in cursors
 	column string
 	at     func(*E) (sort any, id uuid.UUID) // sort is a string or a time.Time
 }
 
-// list returns a page of what the query finds.
+// list returns a page of the records that the query finds.
 func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit int, after string) ([]E, string, error) {
-	limit, err := pageSize(limit)
-	if err != nil {
-		return nil, "", err
-	}
+	limit = pageSize(limit)
 	if after != "" {
-		sort, id, err := by.place(after)
+		sort, id, err := by.position(after)
 		if err != nil {
 			return nil, "", err
 		}
@@ -170,10 +167,10 @@ func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit
 	return items[:limit], by.cursor(&items[limit-1]), nil
 }
 
-// cursor is the place of a record in the order.
+// cursor returns the cursor of a record.
 func (o order[E]) cursor(e *E) string {
 	sort, id := o.at(e)
-	key := place{id: id}
+	key := position{id: id}
 	switch sort := sort.(type) {
 	case string:
 		key.sort = sort
@@ -183,24 +180,24 @@ func (o order[E]) cursor(e *E) string {
 	return key.cursor(o.list)
 }
 
-// place reads a cursor.
-func (o order[E]) place(cursor string) (sort any, id uuid.UUID, err error) {
-	key, err := parsePlace(o.list, cursor)
+// position decodes a cursor.
+func (o order[E]) position(cursor string) (sort any, id uuid.UUID, err error) {
+	key, err := parsePosition(o.list, cursor)
 	if err != nil {
 		return nil, uuid.Nil, err
 	}
-	var none E
-	if sort, _ = o.at(&none); sort == any("") {
+	var zero E
+	if sort, _ = o.at(&zero); sort == any("") {
 		return key.sort, key.id, nil
 	}
 	micros, err := strconv.ParseInt(key.sort, 10, 64)
 	if err != nil {
-		return nil, uuid.Nil, notOurs()
+		return nil, uuid.Nil, invalidCursor()
 	}
 	return micros, key.id, nil
 }
 
-// count counts what the query finds by the values of a column.
+// count counts the records that the query finds, by the value of a column.
 func count[S ~string](ctx context.Context, db *DB, name, column string, q query) (map[S]int, error) {
 	counts := map[S]int{}
 	text := fmt.Sprintf("SELECT %s, count(*) FROM %s WHERE %s GROUP BY %s", column, name, &q, column)
@@ -214,12 +211,12 @@ func count[S ~string](ctx context.Context, db *DB, name, column string, q query)
 	return counts, err
 }
 
-// claim leases what is due in one statement, and says when the next is due that nobody has.
+// claim leases the due records in one statement. next is the time at which the next record without a lease is due.
 func (t *table[E]) claim(ctx context.Context, tx *tx, now, until time.Time, limit int) (items []E, next time.Time, err error) {
-	free := fmt.Sprintf("due > %d AND lease_until <= $1", never)
+	free := fmt.Sprintf("due > %d AND lease_until <= $1", zeroTime)
 	due := fmt.Sprintf("SELECT id FROM %s WHERE %s AND due <= $1 ORDER BY due, id LIMIT $3", t.name, free)
 	items, err = t.all(ctx, tx.db, tx, fmt.Sprintf("UPDATE %s SET lease_until = $2, version = version + 1 WHERE %s RETURNING %s",
-		t.name, tx.db.dialect.picked("id", due), t.columns), []any{now.UnixMicro(), until.UnixMicro(), limit})
+		t.name, tx.db.dialect.inLocked("id", due), t.columns), []any{now.UnixMicro(), until.UnixMicro(), limit})
 	if err != nil {
 		return nil, next, err
 	}
@@ -233,10 +230,10 @@ func (t *table[E]) claim(ctx context.Context, tx *tx, now, until time.Time, limi
 	return items, next, err
 }
 
-// checkClaim refuses a claim of nothing.
+// checkClaim returns ErrInvalid for a limit below 1.
 func checkClaim(limit int) error {
 	if limit < 1 {
-		return fmt.Errorf("%w: a claim of %d: 1 or more are wanted", dedicated.ErrInvalid, limit)
+		return fmt.Errorf("%w: the limit of the claim is %d, expected at least 1", dedicated.ErrInvalid, limit)
 	}
 	return nil
 }

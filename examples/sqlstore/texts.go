@@ -13,7 +13,7 @@ type mailTexts struct {
 	table *table[notify.Text]
 }
 
-// Texts is where resellers' own wordings are kept, for notify.Catalog.
+// Texts returns the store of resellers' own mail texts, for notify.Catalog.
 func (db *DB) Texts() notify.Texts {
 	return mailTexts{db, table[notify.Text]{name: "texts", record: "text of reseller", keys: 3, fields: textFields}.prepared()}
 }
@@ -38,7 +38,7 @@ func (s mailTexts) Text(ctx context.Context, reseller uuid.UUID, k notify.Kind, 
 // Texts implements notify.Texts.
 func (s mailTexts) Texts(ctx context.Context, reseller uuid.UUID) ([]notify.Text, error) {
 	text := "SELECT " + s.table.columns + " FROM texts WHERE reseller_id = $1 ORDER BY kind, locale"
-	found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{plain(reseller)})
+	found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{argument(reseller)})
 	return found, s.db.explain(ctx, err, false)
 }
 
@@ -54,7 +54,7 @@ func (s mailTexts) Reset(ctx context.Context, reseller uuid.UUID, k notify.Kind,
 	return s.db.transact(ctx, func(t *tx) error {
 		return t.write(ctx, []statement{{
 			text: "DELETE FROM texts WHERE reseller_id = $1 AND kind = $2 AND locale = $3",
-			args: []any{plain(reseller), plain(k), plain(locale)},
+			args: []any{argument(reseller), argument(k), argument(locale)},
 		}})
 	})
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,12 +15,12 @@ type tickets struct {
 	table *table[ticket.Ticket]
 }
 
-// Tickets is the store for ticket.Config.
+// Tickets returns the store for ticket.Config.
 func (db *DB) Tickets() ticket.Store {
 	return tickets{db, table[ticket.Ticket]{
 		name: "tickets", record: "ticket", keys: 1, fields: ticketFields,
-		due:    func(t *ticket.Ticket) (uuid.UUID, time.Time) { return t.ID, t.Due },
-		steady: []string{"reseller_id", "client_id", "server_id", "assignee", "urgent_at", "opened_at", "unique_key"},
+		due:           func(t *ticket.Ticket) (uuid.UUID, time.Time) { return t.ID, t.Due },
+		rarelyChanged: []string{"reseller_id", "client_id", "server_id", "assignee", "urgent_at", "opened_at", "unique_key"},
 	}.prepared()}
 }
 
@@ -59,7 +58,7 @@ func ticketFields(t *ticket.Ticket) fields {
 	}
 }
 
-// rawFields are a ticket's fields, written so that they come back byte by byte, which JSON within JSON does not.
+// rawFields holds the fields of a ticket as byte strings. They come back byte by byte, unlike JSON that is nested in JSON.
 type rawFields map[string]json.RawMessage
 
 // MarshalJSON implements json.Marshaler.
@@ -95,14 +94,9 @@ func (s tickets) Ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, error
 
 // Tickets implements ticket.Store.
 func (s tickets) Tickets(ctx context.Context, reseller uuid.UUID, q ticket.Query) ([]ticket.Ticket, string, error) {
-	var by order[ticket.Ticket]
-	switch q.Sort {
-	case "", "urgency":
-		by = order[ticket.Ticket]{"tickets by urgency", "urgent_at", func(t *ticket.Ticket) (any, uuid.UUID) { return t.UrgentAt, t.ID }}
-	case "age":
+	by := order[ticket.Ticket]{"tickets by urgency", "urgent_at", func(t *ticket.Ticket) (any, uuid.UUID) { return t.UrgentAt, t.ID }}
+	if q.Sort == "age" {
 		by = order[ticket.Ticket]{"tickets by age", "opened_at", func(t *ticket.Ticket) (any, uuid.UUID) { return t.OpenedAt, t.ID }}
-	default:
-		return nil, "", fmt.Errorf(`%w: the sort %.20q is none of "", "urgency", "age"`, ticket.ErrInvalid, q.Sort)
 	}
 	return s.table.list(ctx, s.db, s.search(reseller, q), by, q.Limit, q.After)
 }

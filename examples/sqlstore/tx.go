@@ -15,31 +15,32 @@ type tx struct {
 	db *DB
 }
 
-// attempts is how often a transaction is run that the database gives up for another's sake.
-const attempts = 10
+// maxAttempts is how often a transaction is tried that the database aborts because of others.
+const maxAttempts = 10
 
-// transact runs work in a transaction: all of it is stored or nothing. Where the database ends it because of a deadlock or
-// for want of a serial order, it is run again, so work must begin anew each time.
-func (db *DB) transact(ctx context.Context, work func(*tx) error) error {
+// transact calls change in a transaction, and commits it if change returns nil. After a deadlock or a serialization failure it
+// repeats both, so change must start afresh each time.
+func (db *DB) transact(ctx context.Context, change func(*tx) error) error {
 	var err error
-	for n := range attempts {
+	for n := range maxAttempts {
 		if err := pause(ctx, n); err != nil {
 			return err
 		}
 		var committing bool
-		committing, err = db.attempt(ctx, work)
+		committing, err = db.attempt(ctx, change)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || db.dialect.judge(err) != again {
+		if ctx.Err() != nil || db.dialect.classify(err) != retryFailure {
 			return db.explain(ctx, err, committing)
 		}
 	}
-	return fmt.Errorf("given up %d times for the sake of others, nothing was written: repeat: %w", attempts, err)
+	return fmt.Errorf("the database aborted the transaction %d times because of others; nothing was written, the call can be repeated: %w",
+		maxAttempts, err)
 }
 
-// pause waits before all attempts but the first, the longer the more there were, and each for another time: whoever met at
-// the first is not to meet again.
+// pause waits before every attempt but the first. The maximum doubles with each attempt, and the time is random, so that
+// transactions that met once do not meet again.
 func pause(ctx context.Context, attempt int) error {
 	if attempt == 0 {
 		return nil
@@ -54,8 +55,8 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// attempt runs work once. committing: the error is that of the commit.
-func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing bool, err error) {
+// attempt runs one transaction. committing reports whether the error is that of the commit.
+func (db *DB) attempt(ctx context.Context, change func(*tx) error) (committing bool, err error) {
 	conn, err := db.write.Conn(ctx)
 	if err != nil {
 		return false, err
@@ -69,7 +70,7 @@ func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing boo
 	if err != nil {
 		return false, err
 	}
-	if err = work(&tx{t, db}); err == nil {
+	if err = change(&tx{t, db}); err == nil {
 		committing, err = true, t.Commit()
 	}
 	if err != nil {
@@ -78,20 +79,20 @@ func (db *DB) attempt(ctx context.Context, work func(*tx) error) (committing boo
 	return committing, err
 }
 
-// prepare comes before the transaction: what it prepares outlives that.
+// prepare prepares statements outside the transaction, so that they stay prepared after it.
 func (db *DB) prepare(ctx context.Context, statements ...statement) error {
 	return db.explain(ctx, db.dialect.prepare(ctx, db.write, statements), false)
 }
 
-// write executes statements in order. The first that touches no row though it must is the error.
+// write executes statements in order. It returns the noRow of the first one that changes no row and has one.
 func (t *tx) write(ctx context.Context, statements []statement) error {
-	touched, err := t.run(ctx, statements)
+	changed, err := t.run(ctx, statements)
 	if err != nil {
 		return err
 	}
-	for i, rows := range touched {
-		if rows == 0 && statements[i].missed != nil {
-			return statements[i].missed
+	for i, rows := range changed {
+		if rows == 0 && statements[i].noRow != nil {
+			return statements[i].noRow
 		}
 	}
 	return nil
@@ -117,7 +118,7 @@ func (db *DB) each(ctx context.Context, on queryer, query string, args []any, sc
 	return rows.Err()
 }
 
-// read is each outside a transaction, with its errors explained.
+// read is each outside of transactions. It explains errors.
 func (db *DB) read(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	return db.explain(ctx, db.each(ctx, db.pool, query, args, scan), false)
 }

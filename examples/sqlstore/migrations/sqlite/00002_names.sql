@@ -5,6 +5,10 @@
 ALTER TABLE servers RENAME COLUMN busy TO locked_by;
 UPDATE servers SET state = 'suspended' WHERE state = 'on_hold';
 
+-- Clients do not read what a Performer said. Of older tasks it is not stored whether a person gave the reason.
+ALTER TABLE backup_tasks ADD COLUMN performer_failed INTEGER NOT NULL DEFAULT 0;
+UPDATE backup_tasks SET performer_failed = 1 WHERE tries > 0 AND state IN ('pending', 'failed');
+
 ALTER TABLE cancellation_settings RENAME COLUMN client_may_withdraw TO client_may_discard;
 ALTER TABLE cancellation_settings RENAME COLUMN hold_unwarned TO min_warning_days;
 

@@ -14,62 +14,63 @@ import (
 
 func TestOtherInventory(t *testing.T) {
 	t.Parallel()
-	events := story(t, "-inventory", "testdata/small.csv")
+	events := simulated(t, "-inventory", "testdata/small.csv")
 	assert.Equal(t, "2027-06-01T00:00:00Z", events[0].Time.Format(time.RFC3339))
-	var missing []string
-	for _, e := range of(events, "story.missing") {
-		missing = append(missing, e.Data["act"].(string))
+	var skipped []string
+	for _, e := range ofKind(events, "scenario.skipped") {
+		skipped = append(skipped, e.Data["scenario"].(string))
 		assert.Contains(t, e.Text, "This inventory has no ")
 	}
-	assert.Equal(t, []string{"money back", "leaving provider", "late payer", "upgrade", "weekly", "monthly", "forgotten"}, missing)
-	assert.Equal(t, "cancellation.executed", kinds(about(events, "alpha"))[len(kinds(about(events, "alpha")))-1])
-	assert.Len(t, of(about(events, "gamma"), "ticket.relayed"), 1)
-	assert.Contains(t, of(about(events, "gamma"), "mail.provider")[0].Data["to"], "support@cave-co.example")
-	assert.Len(t, of(events, "money.refunded"), 1)
+	assert.Equal(t, []string{"money back", "return", "late payer", "upgrade", "weekly", "monthly", "forgotten"}, skipped)
+	assert.Equal(t, "cancellation.executed", kinds(ofServer(events, "alpha"))[len(kinds(ofServer(events, "alpha")))-1])
+	assert.Len(t, ofKind(ofServer(events, "gamma"), "ticket.relayed"), 1)
+	assert.Contains(t, ofKind(ofServer(events, "gamma"), "mail.provider")[0].Data["to"], "support@cave-co.example")
+	assert.Len(t, ofKind(events, "money.refunded"), 1)
 	_, text, _ := program("-inventory", "testdata/small.csv")
-	assert.Contains(t, text, "This inventory has no own server in stock with somebody to rent it, so")
-	assert.Contains(t, text, "This inventory has no other provider's server that a client rents, so")
+	assert.Contains(t, text, "This inventory has no own server in stock and a client to assign it to. Left out:")
+	assert.Contains(t, text, "This inventory has no other provider's server that a client rents. Left out:")
 }
 
-// TestAnyServerPlays: each server of the inventory alone, so that every act meets what is unusual about it.
-func TestAnyServerPlays(t *testing.T) {
+// TestEachServerAlone simulates each server of the embedded inventory as the only one. So every scenario runs on every server
+// that fits.
+func TestEachServerAlone(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(strings.TrimSpace(embedded), "\n")
-	plays := make([]struct {
+	runs := make([]struct {
 		events []event
 		err    error
 	}, len(lines))
 	var all sync.WaitGroup
 	for i, line := range lines[1:] {
 		inv := read(t, lines[0]+"\n"+line+"\n")
-		all.Go(func() { plays[i].events, plays[i].err = play(t.Context(), inv, inMemory()) })
+		all.Go(func() { runs[i].events, runs[i].err = simulate(t.Context(), inv, inMemory()) })
 	}
 	all.Wait()
 	for i, line := range lines[1:] {
-		require.NoError(t, plays[i].err, line)
-		assert.Len(t, of(plays[i].events, "story.ends"), 1, line)
-		assert.GreaterOrEqual(t, len(of(plays[i].events, "story.missing")), len(acts())-2, line)
+		require.NoError(t, runs[i].err, line)
+		assert.Len(t, ofKind(runs[i].events, "simulation.ended"), 1, line)
+		assert.GreaterOrEqual(t, len(ofKind(runs[i].events, "scenario.skipped")), len(scenarios())-2, line)
 	}
 }
 
-// TestRandomInventoriesPlay: the story fits whatever is rented out where, for how long and for how much.
-func TestRandomInventoriesPlay(t *testing.T) {
+// TestRandomInventories simulates inventories with random zones, anchors, cycles and prices.
+func TestRandomInventories(t *testing.T) {
 	t.Parallel()
 	const rounds = 12
-	sources, plays, errs := make([]string, rounds), make([][]event, rounds), make([]error, rounds)
+	sources, runs, errs := make([]string, rounds), make([][]event, rounds), make([]error, rounds)
 	var all sync.WaitGroup
 	for n := range rounds {
 		sources[n] = randomInventory(rand.New(rand.NewPCG(uint64(n), 1)))
 		inv := read(t, sources[n])
-		all.Go(func() { plays[n], errs[n] = play(t.Context(), inv, inMemory()) })
+		all.Go(func() { runs[n], errs[n] = simulate(t.Context(), inv, inMemory()) })
 	}
 	all.Wait()
-	for n, events := range plays {
+	for n, events := range runs {
 		require.NoError(t, errs[n], sources[n])
 		mails := map[any]bool{}
 		for _, e := range events {
 			if id := e.Data["message_id"]; id != nil {
-				assert.False(t, mails[id], "twice: %v", e)
+				assert.False(t, mails[id], "sent twice: %v", e)
 				mails[id] = true
 				assert.NotContains(t, e.Data["body"], "<no value>")
 			}

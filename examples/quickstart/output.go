@@ -8,20 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// event is something that happened in the story.
+// event is something that happened in the simulation.
 type event struct {
 	Time   time.Time `json:"time"`
-	Kind   string    `json:"kind"`   // "backup.submitted"; what comes before the point is the chapter
-	Who    string    `json:"who"`    // did it, or got the mail
-	Server string    `json:"server"` // its name; "" where none is concerned
-	Text   string    `json:"text"`   // for people; lines are separated by "\n"
+	Kind   string    `json:"kind"`   // "backup.submitted": the subject, a point, and the event
+	Who    string    `json:"who"`    // the person or company that acts, or the recipient of a mail
+	Server string    `json:"server"` // the name of the server; "" if the event is about no server
+	Text   string    `json:"text"`   // for people; "\n" separates lines
 	Data   data      `json:"data"`   // for programs
 }
 
-// data is what an event has for programs.
+// data holds the details of an event, for programs.
 type data map[string]any
 
-// asLines prints a JSON object a line.
+// asLines prints each event as a JSON object on its own line.
 func asLines(events []event) (string, error) {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
@@ -35,7 +35,7 @@ func asLines(events []event) (string, error) {
 }
 
 const (
-	width  = 120 // of a line, where its words allow
+	width  = 120 // of a line, if its words allow
 	margin = "                      "
 )
 
@@ -48,36 +48,36 @@ func asText(events []event) (string, error) {
 			day = today
 			b.WriteString("\n" + day + "\n")
 		}
-		chapter, _, _ := strings.Cut(e.Kind, ".")
-		fmt.Fprintf(&b, "  %s  %-13s%s\n", e.Time.Format("15:04"), chapter, paragraph(e.Text))
+		subject, _, _ := strings.Cut(e.Kind, ".")
+		fmt.Fprintf(&b, "  %s  %-13s%s\n", e.Time.Format("15:04"), subject, paragraph(e.Text))
 	}
 	return strings.TrimPrefix(b.String(), "\n"), nil
 }
 
-// paragraph breaks lines that are too long, and moves all but the first behind the margin.
+// paragraph wraps long lines, and indents all lines but the first by the margin.
 func paragraph(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		lines = append(lines, broken(strings.TrimRight(line, "\n"))...)
+		lines = append(lines, wrap(strings.TrimRight(line, "\n"))...)
 	}
 	return strings.Join(lines, "\n"+margin)
 }
 
-// broken breaks a line between words; what is broken off keeps the line's indentation, and two spaces more.
-func broken(line string) []string {
+// wrap breaks a line between words. The following lines have the line's indentation and two more spaces.
+func wrap(line string) []string {
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
 	var lines []string
-	present := indent
+	current := indent
 	for i, word := range strings.Fields(line) {
 		switch {
 		case i == 0:
-			present += word
-		case utf8.RuneCountInString(present)+1+utf8.RuneCountInString(word) <= width-len(margin):
-			present += " " + word
+			current += word
+		case utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) <= width-len(margin):
+			current += " " + word
 		default:
-			lines = append(lines, present)
-			present = indent + "  " + word
+			lines = append(lines, current)
+			current = indent + "  " + word
 		}
 	}
-	return append(lines, present)
+	return append(lines, current)
 }
