@@ -99,7 +99,7 @@ func (m *MemoryStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery
 	defer m.mu.Unlock()
 	data := m.tables()
 	if q.RequestID != uuid.Nil {
-		rows, next, err := page.Of(list, data.ofRequest(reseller, q), byDate, q.Limit, q.After)
+		rows, next, err := page.Cut(list, data.ofRequest(reseller, q), byDate, q.Limit, q.After)
 		return data.tasks.Copy(rows), next, err
 	}
 	return data.tasks.Page(list, reseller, q.matches, q.Limit, q.After)

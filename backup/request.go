@@ -130,17 +130,17 @@ func (s Schedule) checkOccurs(op Op, now time.Time) error {
 
 // checkBlock refuses a text of several lines that is too long or has control characters.
 func checkBlock(op Op, field, s string) error {
-	return invalidText(op, field, text.Block(field, s, MaxText))
+	return invalidText(op, field, text.CheckBlock(field, s, MaxText))
 }
 
 // checkLine refuses a text that is not one line of at most MaxReason bytes.
 func checkLine(op Op, field, s string) error {
-	return invalidText(op, field, text.Line(field, s, MaxReason))
+	return invalidText(op, field, text.CheckLine(field, s, MaxReason))
 }
 
 // checkReason refuses a reason that is blank or not one line.
 func checkReason(op Op, reason string) error {
-	return invalidText(op, "reason", text.Filled("reason", reason, MaxReason))
+	return invalidText(op, "reason", text.CheckFilled("reason", reason, MaxReason))
 }
 
 func invalidText(op Op, field string, err error) error {

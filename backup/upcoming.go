@@ -30,7 +30,7 @@ func (m *Manager) Upcoming(ctx context.Context, a dedicated.Actor, from, to time
 	if limit < 0 {
 		return nil, invalid(opUpcoming, "limit", "%d is negative", limit)
 	}
-	limit, err := page.Limit(limit)
+	limit, err := page.CheckLimit(limit)
 	if err != nil {
 		return nil, explain(opUpcoming, ids{}, err)
 	}

@@ -317,7 +317,7 @@ func (c Cancellation) checkOperable(op Op, a dedicated.Actor, now time.Time) err
 }
 
 func checkReason(op Op, field, reason string) error {
-	if err := text.Line(field, reason, dedicated.MaxReason); err != nil {
+	if err := text.CheckLine(field, reason, dedicated.MaxReason); err != nil {
 		return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
 	}
 	return nil

@@ -85,14 +85,14 @@ func (o Owner) check(op Op) error {
 }
 
 func checkLine(op Op, field, s string, limit int) error {
-	if err := text.Line(field, s, limit); err != nil {
+	if err := text.CheckLine(field, s, limit); err != nil {
 		return &Error{Op: op, Field: field, Msg: err.Error(), Err: ErrInvalid}
 	}
 	return nil
 }
 
 func checkName(op Op, s string) error {
-	if err := text.Filled("Name", s, MaxName); err != nil {
+	if err := text.CheckFilled("Name", s, MaxName); err != nil {
 		return &Error{Op: op, Field: "Name", Msg: err.Error(), Err: ErrInvalid}
 	}
 	return nil

@@ -60,7 +60,7 @@ func NewCatalog(specs ...[]Spec) (*Catalog, error) {
 }
 
 func newKind(spec Spec) (*kind, error) {
-	if err := text.Filled("the name", string(spec.Kind), 100); err != nil {
+	if err := text.CheckFilled("the name", string(spec.Kind), 100); err != nil {
 		return nil, err
 	}
 	if spec.Audience < ToClient || spec.Audience > ToHost {

@@ -166,7 +166,7 @@ func (o *MemoryOutbox) Deliveries(ctx context.Context, q DeliveryQuery) ([]Deliv
 			found = append(found, r)
 		}
 	}
-	rows, next, err := page.Of("deliveries", found, (*row).key, q.Limit, q.After)
+	rows, next, err := page.Cut("deliveries", found, (*row).key, q.Limit, q.After)
 	if err != nil {
 		return nil, "", err
 	}

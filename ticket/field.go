@@ -109,9 +109,9 @@ func readText(f Field, raw json.RawMessage) (any, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
 	}
-	check, limit := text.Line, int64(MaxSubject)
+	check, limit := text.CheckLine, int64(MaxSubject)
 	if f.Type == TypeLongText {
-		check, limit = text.Block, MaxText
+		check, limit = text.CheckBlock, MaxText
 	}
 	if err := check("the text", s, int(limit)*utf8.UTFMax); err != nil {
 		return nil, err

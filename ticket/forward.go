@@ -190,7 +190,7 @@ func (v *move) forwardText(words string) (string, error) {
 	if err != nil {
 		return "", fault.Nonsense("Config.ForwardText", err)
 	}
-	if err := text.Block("the forwarded text", out, 2*MaxText); err != nil {
+	if err := text.CheckBlock("the forwarded text", out, 2*MaxText); err != nil {
 		return "", invalid(v.op, "Text", "%v", err)
 	}
 	return out, nil

@@ -108,7 +108,7 @@ func (k KindSpec) faults() []FieldError {
 	if !identifier.MatchString(string(k.Kind)) {
 		add("Kind", "%.64q: want a lower-case letter, then lower-case letters, digits and underscores, at most 64 in all", k.Kind)
 	}
-	if err := text.Filled("Label", k.Label, MaxLabel); err != nil {
+	if err := text.CheckFilled("Label", k.Label, MaxLabel); err != nil {
 		add("Label", "%v", err)
 	}
 	if len(k.Fields) > MaxFields {
@@ -137,7 +137,7 @@ func (f Field) faults() []FieldError {
 	if !identifier.MatchString(f.Name) {
 		add("Name", "%.64q: want a lower-case letter, then lower-case letters, digits and underscores, at most 64 in all", f.Name)
 	}
-	if err := text.Filled("Label", f.Label, MaxLabel); err != nil {
+	if err := text.CheckFilled("Label", f.Label, MaxLabel); err != nil {
 		add("Label", "%v", err)
 	}
 	check, ok := fieldTypes[f.Type]
@@ -158,7 +158,7 @@ func (f Field) faults() []FieldError {
 		return found
 	}
 	for n, c := range f.Choices {
-		if err := text.Filled("a choice", c, MaxLabel); err != nil {
+		if err := text.CheckFilled("a choice", c, MaxLabel); err != nil {
 			add("Choices", "choice %d: %v", n+1, err)
 		} else if slices.Contains(f.Choices[:n], c) {
 			add("Choices", "%q appears twice", c)

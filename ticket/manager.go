@@ -102,7 +102,7 @@ func New(c Config) (*Manager, error) {
 	if strings.TrimSpace(c.Working) == "" {
 		c.Working = DefaultWorking
 	}
-	if err := text.Block("Working", c.Working, MaxText); err != nil {
+	if err := text.CheckBlock("Working", c.Working, MaxText); err != nil {
 		return nil, invalid(opNew, "Config.Working", "%v", err)
 	}
 	forward, err := parseForwardText(c.ForwardText)

@@ -56,7 +56,7 @@ func (m *MemoryStore) Tickets(ctx context.Context, reseller uuid.UUID, q Query) 
 	list, sortTime := q.sort()
 	key := func(t *Ticket) page.Key { return page.Key{Sort: page.SortTime(sortTime(t)), ID: t.ID} }
 	return memory.LockedPage(ctx, &m.mu, func() ([]Ticket, string, error) {
-		rows, next, err := page.Of(list, m.table().Select(reseller, q.matcher()), key, q.Limit, q.After)
+		rows, next, err := page.Cut(list, m.table().Select(reseller, q.matcher()), key, q.Limit, q.After)
 		return m.table().Copy(rows), next, err
 	})
 }

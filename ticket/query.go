@@ -59,7 +59,7 @@ func (q Query) check(op Op) error {
 	add := func(field, format string, args ...any) {
 		found = append(found, FieldError{field, fmt.Sprintf(format, args...)})
 	}
-	if err := text.Block("Text", q.Text, MaxSearch); err != nil {
+	if err := text.CheckBlock("Text", q.Text, MaxSearch); err != nil {
 		add("Text", "%v", err)
 	}
 	for _, k := range q.Kinds {

@@ -135,10 +135,10 @@ func (v *move) draft(f Form) (Ticket, error) {
 	if strings.TrimSpace(subject) == "" {
 		subject = spec.Label
 	}
-	if err := text.Line("Subject", subject, MaxSubject); err != nil {
+	if err := text.CheckLine("Subject", subject, MaxSubject); err != nil {
 		found = append([]FieldError{{"Subject", err.Error()}}, found...)
 	}
-	if err := text.Block("Text", f.Text, MaxText); err != nil {
+	if err := text.CheckBlock("Text", f.Text, MaxText); err != nil {
 		found = append(found, FieldError{"Text", err.Error()})
 	}
 	if e := invalidFields(v.op, found); e != nil {

@@ -27,15 +27,15 @@ func (n Note) faults() []FieldError {
 			found = append(found, FieldError{field, err.Error()})
 		}
 	}
-	add("Text", text.Block("Text", n.Text, MaxText))
+	add("Text", text.CheckBlock("Text", n.Text, MaxText))
 	if len(n.Attachments) > MaxAttachments {
 		return append(found, FieldError{"Attachments", fmt.Sprintf("%d attachments, at most %d are allowed", len(n.Attachments), MaxAttachments)})
 	}
 	for i, file := range n.Attachments {
 		at := fmt.Sprintf("Attachments[%d]", i)
-		add(at+".Name", text.Filled("the name", file.Name, MaxFileName))
-		add(at+".MediaType", text.Line("the media type", file.MediaType, MaxMediaType))
-		add(at+".Key", text.Filled("the key", file.Key, MaxKey))
+		add(at+".Name", text.CheckFilled("the name", file.Name, MaxFileName))
+		add(at+".MediaType", text.CheckLine("the media type", file.MediaType, MaxMediaType))
+		add(at+".Key", text.CheckFilled("the key", file.Key, MaxKey))
 		if file.Bytes < 0 {
 			found = append(found, FieldError{at + ".Bytes", fmt.Sprintf("%d is negative", file.Bytes)})
 		}

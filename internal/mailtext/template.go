@@ -62,9 +62,9 @@ func (s *Schema) CheckSource(t Template) error {
 func (p part) check(sample map[string]any) error {
 	var err error
 	if p.name == "subject" {
-		err = text.Filled("the template", p.source, maxSubject)
+		err = text.CheckFilled("the template", p.source, maxSubject)
 	} else {
-		err = text.Block("the template", p.source, maxTemplate)
+		err = text.CheckBlock("the template", p.source, maxTemplate)
 	}
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func comparePages(t *testing.T, table *memory.Table[record], owner uuid.UUID, wh
 		after := ""
 		for n := range 4 {
 			where := fmt.Sprintf("%s, limit %d, page %d", where, limit, n)
-			want, wantNext, err := page.Of("list", table.Select(owner, even), byDue, limit, after)
+			want, wantNext, err := page.Cut("list", table.Select(owner, even), byDue, limit, after)
 			require.NoError(t, err)
 			got, next, err := table.Page("list", owner, even, limit, after)
 			require.NoError(t, err)

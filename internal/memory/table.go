@@ -90,7 +90,7 @@ func (t *Table[E]) Select(group uuid.UUID, match func(*E) bool) []*E {
 // Page reads the whole group: a page of 100 among 10,000 records takes about 0.5 ms. An index would take 0.03 ms (see BenchmarkPage),
 // but in-memory stores are for tests and small hosts.
 func (t *Table[E]) Page(list string, group uuid.UUID, match func(*E) bool, limit int, after string) (items []E, next string, err error) {
-	limit, err = page.Limit(limit)
+	limit, err = page.CheckLimit(limit)
 	if err != nil {
 		return nil, "", err
 	}

@@ -23,7 +23,7 @@ const (
 
 // CheckLimit returns the number of items on a page: DefaultLimit for a limit of 0, and at most MaxLimit. A negative limit is
 // ErrInvalid.
-func Limit(limit int) (int, error) {
+func CheckLimit(limit int) (int, error) {
 	switch {
 	case limit < 0:
 		return 0, fmt.Errorf("%w: the limit is %d, expected 1 to %d, or 0 for %d", fault.ErrInvalid, limit, MaxLimit, DefaultLimit)
@@ -76,8 +76,8 @@ func SortTime(t time.Time) string {
 // Cut returns one page of a list: the first items after the cursor, in the order of their keys, and the cursor of the next page.
 // The cursor is "" for the last page. The items in all may have any order. The limit is that of Limit, and the errors are those of
 // CheckLimit and Parse. The items are not copied.
-func Of[E any](list string, all []E, key func(E) Key, limit int, after string) ([]E, string, error) {
-	limit, err := Limit(limit)
+func Cut[E any](list string, all []E, key func(E) Key, limit int, after string) ([]E, string, error) {
+	limit, err := CheckLimit(limit)
 	if err != nil {
 		return nil, "", err
 	}

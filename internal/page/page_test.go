@@ -28,7 +28,7 @@ func TestOfReturnsEachItemOnce(t *testing.T) {
 	}
 	var returned []item
 	for after, pages := "", 0; ; pages++ {
-		items, next, err := page.Of("items", all, key, 10, after)
+		items, next, err := page.Cut("items", all, key, 10, after)
 		require.NoError(t, err)
 		returned = append(returned, items...)
 		if next == "" {
@@ -45,7 +45,7 @@ func TestOfReturnsEachItemOnce(t *testing.T) {
 
 func TestOfLastPageIsFull(t *testing.T) {
 	t.Parallel()
-	_, next, err := page.Of("items", []item{{"a", uuid.New()}, {"b", uuid.New()}}, key, 2, "")
+	_, next, err := page.Cut("items", []item{{"a", uuid.New()}, {"b", uuid.New()}}, key, 2, "")
 	require.NoError(t, err)
 	assert.Empty(t, next)
 }
@@ -54,17 +54,17 @@ func TestOfInvalidArguments(t *testing.T) {
 	t.Parallel()
 	otherList := page.Key{Sort: "a", ID: uuid.New()}.Cursor("others")
 	for _, after := range []string{"?", "AAAA", otherList} {
-		_, _, err := page.Of("items", []item{}, key, 0, after)
+		_, _, err := page.Cut("items", []item{}, key, 0, after)
 		require.ErrorIs(t, err, fault.ErrInvalid, after)
 	}
-	_, _, err := page.Of("items", []item{}, key, -1, "")
+	_, _, err := page.Cut("items", []item{}, key, -1, "")
 	require.ErrorIs(t, err, fault.ErrInvalid)
 }
 
 func TestLimit(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{0: page.DefaultLimit, 7: 7, 1 << 30: page.MaxLimit} {
-		got, err := page.Limit(limit)
+		got, err := page.CheckLimit(limit)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}

@@ -12,21 +12,21 @@ import (
 
 // CheckLine checks a text of one line, such as a name or a subject: at most limit bytes of valid UTF-8, without control characters and
 // without characters that change the writing direction. An error is ErrInvalid and begins with the name of the text.
-func Line(name, s string, limit int) error {
+func CheckLine(name, s string, limit int) error {
 	return check(name, s, limit, func(rune) bool { return false })
 }
 
-// CheckBlock checks a text of several lines. Its rules are those of Line, except that line breaks and tabs are allowed.
-func Block(name, s string, limit int) error {
+// CheckBlock checks a text of several lines. Its rules are those of CheckLine, except that line breaks and tabs are allowed.
+func CheckBlock(name, s string, limit int) error {
 	return check(name, s, limit, isBreak)
 }
 
-// CheckFilled checks a text of one line that must not be blank. Its other rules are those of Line.
-func Filled(name, s string, limit int) error {
+// CheckFilled checks a text of one line that must not be blank. Its other rules are those of CheckLine.
+func CheckFilled(name, s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
 		return fmt.Errorf("%w: %s is empty", fault.ErrInvalid, name)
 	}
-	return Line(name, s, limit)
+	return CheckLine(name, s, limit)
 }
 
 func check(name, s string, limit int, allowed func(rune) bool) error {
@@ -44,7 +44,7 @@ func check(name, s string, limit int, allowed func(rune) bool) error {
 	return nil
 }
 
-// Clean turns any text into one line that Line accepts. It is for texts that nobody can correct. Each character that Line rejects
+// Clean turns any text into one line that CheckLine accepts. It is for texts that nobody can correct. Each character that CheckLine rejects
 // becomes a space, and everything after limit bytes is cut off, without splitting a character.
 func Clean(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {

@@ -14,13 +14,13 @@ import (
 func TestLine(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{"", "web-01", "Zürich 7", "<script>", "שרת", strings.Repeat("x", 20)} {
-		require.NoError(t, text.Line("name", good, 20), good)
+		require.NoError(t, text.CheckLine("name", good, 20), good)
 	}
 	for name, bad := range map[string]string{
 		"too long": strings.Repeat("x", 21), "line break": "a\nBcc: b", "carriage return": "a\r", "zero": "a\x00",
 		"line separator": "a\u2028b", "next line": "a\u0085b", "not UTF-8": "a\xff", "override": "a\u202eb", "isolate": "a\u2066b",
 	} {
-		err := text.Line("name", bad, 20)
+		err := text.CheckLine("name", bad, 20)
 		require.ErrorIs(t, err, fault.ErrInvalid, name)
 		assert.ErrorContains(t, err, "name", name)
 	}
@@ -28,15 +28,15 @@ func TestLine(t *testing.T) {
 
 func TestBlock(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, text.Block("text", "one\r\n\ttwo\n", 20))
-	require.ErrorIs(t, text.Block("text", "a\x1b[31m", 20), fault.ErrInvalid)
+	require.NoError(t, text.CheckBlock("text", "one\r\n\ttwo\n", 20))
+	require.ErrorIs(t, text.CheckBlock("text", "a\x1b[31m", 20), fault.ErrInvalid)
 }
 
 func TestFilled(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, text.Filled("reason", "because", 20))
-	require.ErrorIs(t, text.Filled("reason", " \t ", 20), fault.ErrInvalid)
-	require.ErrorIs(t, text.Filled("reason", "a\nb", 20), fault.ErrInvalid)
+	require.NoError(t, text.CheckFilled("reason", "because", 20))
+	require.ErrorIs(t, text.CheckFilled("reason", " \t ", 20), fault.ErrInvalid)
+	require.ErrorIs(t, text.CheckFilled("reason", "a\nb", 20), fault.ErrInvalid)
 }
 
 func TestContains(t *testing.T) {
@@ -65,7 +65,7 @@ func TestClean(t *testing.T) {
 			t.Parallel()
 			got := text.Clean(tt.in, tt.limit)
 			assert.Equal(t, tt.want, got)
-			assert.NoError(t, text.Line("cleaned", got, tt.limit))
+			assert.NoError(t, text.CheckLine("cleaned", got, tt.limit))
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestCleanBlock(t *testing.T) {
 	t.Parallel()
 	got := text.CleanBlock("one\r\n\ttwo\x1b[31m\u202e\xff")
 	assert.Equal(t, "one\r\n\ttwo [31m  ", got)
-	assert.NoError(t, text.Block("cleaned", got, 100))
+	assert.NoError(t, text.CheckBlock("cleaned", got, 100))
 }
 
 func TestOr(t *testing.T) {
