@@ -1,0 +1,108 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/notify"
+)
+
+// atVersion makes a database with the schema of an earlier version.
+func atVersion(t *testing.T, dsn string, version int64) {
+	t.Helper()
+	dialect, folder := goose.DialectPostgres, "postgres"
+	if isSQLite(dsn) {
+		dialect, folder = goose.DialectSQLite3, "sqlite"
+	}
+	provider, err := goose.NewProvider(dialect, raw(t, dsn), os.DirFS("migrations/"+folder),
+		goose.WithTableName("metalkeep_migrations"), goose.WithDisableGlobalRegistry(true))
+	require.NoError(t, err)
+	_, err = provider.UpTo(t.Context(), version)
+	require.NoError(t, err)
+}
+
+// TestNamesOfTheFirstVersion opens a database of the first version: every record is there under today's names.
+func TestNamesOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn, ctx := fresh(t), t.Context()
+		atVersion(t, dsn, 1)
+		reseller, server, lock, task := uuid.New(), uuid.New(), uuid.New(), uuid.New()
+		old := map[string]string{
+			"dedicated.held": "dedicated.suspended", "dedicated.rebilled": "dedicated.billing_changed",
+			"cancellation.ordered":   "cancellation.scheduled_by_client",
+			"cancellation.reordered": "cancellation.rescheduled_by_client",
+			"cancellation.withdrawn": "cancellation.discarded_by_client",
+			"cancellation.left":      "cancellation.server_left",
+			"ticket.opened":          "ticket.opened",
+		}
+		db := raw(t, dsn)
+		exec := func(text string, args ...any) {
+			t.Helper()
+			_, err := db.ExecContext(ctx, fmt.Sprintf(text, args...))
+			require.NoError(t, err)
+		}
+		const never = int64(-62135596800000000)
+		exec(`INSERT INTO servers VALUES ('%s', 3, '%s', NULL, 'web-07', '', '', FALSE, 'on_hold', %d, 3, 1, '', 'EUR', 2, %d, NULL, %d,
+			'%s', 'web-07')`, server, reseller, never, never, never, lock)
+		exec(`INSERT INTO backup_tasks VALUES ('%s', 1, '%s', '%s', NULL, NULL, NULL, 'web-07', '', 0, 'failed', 0, 0, FALSE, '{}',
+			'dsn=secret', %d, 5, %d, 'web-07')`, task, uuid.New(), reseller, never, never)
+		exec(`INSERT INTO cancellation_settings VALUES ('%s', 1, TRUE, '[7]', TRUE, 0, 0, 5, '', 1, '', %d, %d)`, reseller, never, never)
+		exec(`INSERT INTO subscribers VALUES ('mail')`)
+		for was := range old {
+			id := uuid.New()
+			exec(`INSERT INTO events (id, kind, at, brought_by, data) VALUES ('%s', '%s', 0, '%s', '{}')`, id, was, uuid.New())
+			exec(`INSERT INTO deliveries SELECT id, 'mail', 1, seq, 0, NULL, NULL, 0, 0, 0, %d, FALSE, FALSE, '' FROM events WHERE id = '%s'`,
+				never, id)
+			exec(`INSERT INTO subscriptions VALUES ('%s', 'mail')`, was)
+			exec(`INSERT INTO texts VALUES ('%s', '%s', 'en', 1, 's', 't', '')`, reseller, was)
+		}
+
+		stores := open(t, dsn)
+		s, err := stores.Servers().Server(ctx, server)
+		require.NoError(t, err)
+		assert.Equal(t, dedicated.Suspended, s.State)
+		assert.Equal(t, lock, s.LockedBy)
+		settings, err := stores.Cancellations().Settings(ctx, reseller)
+		require.NoError(t, err)
+		assert.True(t, settings.ClientMayDiscard)
+		assert.Equal(t, 5, settings.MinWarningDays)
+		failed, err := stores.Backups().Task(ctx, task)
+		require.NoError(t, err)
+		assert.Equal(t, backup.Failed, failed.State)
+		assert.True(t, failed.PerformerFailed, "its reason may be a Performer's")
+
+		var want, kinds, edited []notify.Kind
+		for _, is := range old {
+			want = append(want, notify.Kind(is))
+		}
+		waiting, _, err := stores.Outbox().Deliveries(ctx, notify.DeliveryQuery{})
+		require.NoError(t, err)
+		for _, d := range waiting {
+			kinds = append(kinds, d.Event.Kind)
+		}
+		assert.ElementsMatch(t, want, kinds)
+		texts, err := stores.Texts().Texts(ctx, reseller)
+		require.NoError(t, err)
+		for _, text := range texts {
+			edited = append(edited, text.Kind)
+		}
+		assert.ElementsMatch(t, []notify.Kind{
+			"dedicated.suspended", "dedicated.rebilled", "cancellation.scheduled_by_client", "cancellation.rescheduled_by_client",
+			"cancellation.discarded_by_client", "cancellation.server_left", "ticket.opened",
+		}, edited, "billing changes are not mailed, so nobody has edited their text")
+		for was, is := range old {
+			var n int
+			require.NoError(t, db.QueryRowContext(ctx, fmt.Sprintf(`SELECT count(*) FROM subscriptions WHERE kind = '%s'`, is)).Scan(&n))
+			assert.Equal(t, 1, n, was)
+		}
+	})
+}
