@@ -238,7 +238,7 @@ func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 	}
 	if err := m.finishAbandoned(ctx, c); err != nil {
 		return Cancellation{}, &Error{Op: OpAbandon, CancellationID: id, ServerID: c.ServerID, Err: err,
-			Msg: "Abandon: the cancellation is given up, but its server is still locked: it will be unlocked later"}
+			Msg: "Abandon: the cancellation is given up, but not yet ended: a later tick unlocks its server and ends it"}
 	}
 	return m.Cancellation(ctx, a, id)
 }
