@@ -45,7 +45,8 @@ func TestAll(t *testing.T) {
 func TestAllStopsWithItsLoop(t *testing.T) {
 	t.Parallel()
 	pages := 0
-	for n := range manage.All(numbers(10, &pages)) {
+	for n, err := range manage.All(numbers(10, &pages)) {
+		require.NoError(t, err)
 		if n == 2 {
 			break
 		}
