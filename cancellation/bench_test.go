@@ -11,8 +11,8 @@ import (
 	"github.com/metalkeep/metalkeep/cancellation"
 )
 
-// BenchmarkTick executes what is due among much that is not: the cost follows what is due. Each round has due records of
-// its own; what is scheduled besides stays.
+// BenchmarkTick executes the due cancellations among many that are not due: the cost follows what is due. Each round has due
+// records of its own. The other scheduled records stay.
 func BenchmarkTick(b *testing.B) {
 	for _, stored := range []int{1_000, 1_000_000} {
 		f := newFixture(b)
@@ -32,7 +32,7 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// fill schedules n cancellations for later, as they are once a tick has looked at them.
+// fill schedules n cancellations for later, as they are stored after a first Tick.
 func fill(b *testing.B, f *fixture, n int) {
 	b.Helper()
 	later := endOfNovember()
@@ -57,7 +57,7 @@ func makeDue(b *testing.B, f *fixture, n int) {
 	}
 }
 
-// BenchmarkRearm reckons everything scheduled again after settings were saved.
+// BenchmarkRearm plans all scheduled cancellations again after settings were saved.
 func BenchmarkRearm(b *testing.B) {
 	f := newFixture(b)
 	fill(b, f, 10_000)
@@ -68,7 +68,7 @@ func BenchmarkRearm(b *testing.B) {
 	b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "records/s")
 }
 
-// BenchmarkWarnings records warnings, which are stored a hundred at a time.
+// BenchmarkWarnings records warnings. A Tick stores a hundred of them in one commit.
 func BenchmarkWarnings(b *testing.B) {
 	f := newFixture(b)
 	f.saveSettings(b, warnings(7))

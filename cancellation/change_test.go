@@ -28,8 +28,8 @@ func TestRescheduleKeepsTheRecord(t *testing.T) {
 	}, moved.History[1])
 	again, err := f.Reschedule(t.Context(), f.reseller, c.ID, endOfPeriod())
 	require.NoError(t, err)
-	assert.Equal(t, moved, again, "the same again changes nothing")
-	assert.Empty(t, f.events(t), "the client knew nothing of it")
+	assert.Equal(t, moved, again, "a repeat changes nothing")
+	assert.Empty(t, f.events(t), "the client was never told of the date before")
 }
 
 func TestRescheduleToAPastDate(t *testing.T) {
@@ -41,7 +41,7 @@ func TestRescheduleToAPastDate(t *testing.T) {
 	assert.Equal(t, c, f.get(t, c.ID))
 }
 
-// TestClientsAndWithdrawing: a client may change what it has ordered itself, and only if the reseller says so.
+// TestClientChangesItsOwnOrder: a client may change only its own order, and only with Settings.ClientMayDiscard.
 func TestClientChangesItsOwnOrder(t *testing.T) {
 	t.Parallel()
 	for _, may := range []bool{false, true} {
@@ -86,7 +86,7 @@ func TestDiscardedIsNotExecuted(t *testing.T) {
 	assert.True(t, c.Due.IsZero())
 	assert.Zero(t, f.tickAt(t, at("2029-01-01 00:00")))
 	assert.Equal(t, dedicated.InUse, f.readServer(t, s.ID).State)
-	assert.Empty(t, f.events(t), "nobody had been warned")
+	assert.Empty(t, f.events(t), "the client was not warned")
 	for _, op := range []func() error{
 		func() error { _, err := f.Discard(t.Context(), f.reseller, c.ID, ""); return err },
 		func() error { _, err := f.Reschedule(t.Context(), f.reseller, c.ID, endOfPeriod()); return err },
@@ -98,7 +98,7 @@ func TestDiscardedIsNotExecuted(t *testing.T) {
 		assert.NotEmpty(t, e.Want)
 	}
 	_, err = f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-	require.NoError(t, err, "the next one is free to be planned")
+	require.NoError(t, err, "the assignment has no active cancellation any more")
 }
 
 func TestDiscardAfterRelease(t *testing.T) {
@@ -134,27 +134,27 @@ func TestGateOfReschedule(t *testing.T) {
 	require.NoError(t, err, "gates are not asked to discard")
 }
 
-// TestConflictsAreDecidedAgain: somebody writes the record between reading and writing.
+// TestConflictsAreDecidedAgain: another process writes the record between the read and the commit.
 func TestConflictsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00"))
 	asked := 0
-	busy := f.newManager(t, func(config *cancellation.Config) {
+	first := f.newManager(t, func(config *cancellation.Config) {
 		config.Store = &conflictingStore{Store: f.store, conflicts: 3}
 		config.Hooks.Gate = append(config.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { asked++; return nil })
 	})
-	moved, err := busy.Reschedule(t.Context(), f.reseller, c.ID, endOfPeriod())
+	moved, err := first.Reschedule(t.Context(), f.reseller, c.ID, endOfPeriod())
 	require.NoError(t, err)
 	assert.Equal(t, 1, asked, "gates are asked once")
 	assert.Equal(t, moved, f.get(t, c.ID))
 
-	hopeless := f.newManager(t, func(config *cancellation.Config) { config.Store = &conflictingStore{Store: f.store, conflicts: 100} })
-	_, err = hopeless.Discard(t.Context(), f.reseller, c.ID, "")
+	second := f.newManager(t, func(config *cancellation.Config) { config.Store = &conflictingStore{Store: f.store, conflicts: 100} })
+	_, err = second.Discard(t.Context(), f.reseller, c.ID, "")
 	require.ErrorIs(t, err, cancellation.ErrConflict)
 }
 
-// another is a second Manager over the same fixture.
+// newManager makes a second Manager with the parts of the fixture.
 func (f *fixture) newManager(t testing.TB, change func(*cancellation.Config)) *cancellation.Manager {
 	t.Helper()
 	c := f.config
@@ -164,7 +164,7 @@ func (f *fixture) newManager(t testing.TB, change func(*cancellation.Config)) *c
 	return m
 }
 
-// meddler writes a record right before its next write.
+// conflictingStore writes each record right before the next commits write it, so that they conflict.
 type conflictingStore struct {
 	cancellation.Store
 	conflicts int
@@ -188,7 +188,7 @@ func (m *conflictingStore) Commit(ctx context.Context, changes ...cancellation.C
 	return m.Store.Commit(ctx, changes...)
 }
 
-// between does something right before its first write.
+// beforeCommit calls do right before the first Commit.
 type beforeCommit struct {
 	cancellation.Store
 	do func()
@@ -202,7 +202,7 @@ func (b *beforeCommit) Commit(ctx context.Context, changes ...cancellation.Chang
 	return b.Store.Commit(ctx, changes...)
 }
 
-// overtaken does something right before it is first asked what is active.
+// beforeActive calls do right before the first Active.
 type beforeActive struct {
 	cancellation.Store
 	do func()
@@ -216,7 +216,7 @@ func (o *beforeActive) Active(ctx context.Context, servers []uuid.UUID) ([]cance
 	return o.Store.Active(ctx, servers)
 }
 
-// TestSameOrderOvertakes: the same request, sent again, is carried out between two looks of the first.
+// TestSameOrderStoredBetweenReads: the repeat of an order is stored between two reads of the first.
 func TestSameOrderStoredBetweenReads(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -234,7 +234,7 @@ func TestSameOrderStoredBetweenReads(t *testing.T) {
 	assert.Equal(t, second, first)
 }
 
-// flaky answers its first read with a conflict.
+// conflictOnRead answers its first Settings with a conflict.
 type conflictOnRead struct {
 	cancellation.Store
 	reads int
@@ -247,7 +247,7 @@ func (f *conflictOnRead) Settings(ctx context.Context, reseller uuid.UUID) (canc
 	return f.Store.Settings(ctx, reseller)
 }
 
-// TestConflictsPassNoGate: a conflict of a read does not lead past the gate.
+// TestConflictOfAReadPassesNoGate: after a conflict of a read, the gate is asked all the same.
 func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

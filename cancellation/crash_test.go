@@ -17,24 +17,24 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// fuse fails at one point of a run: there is one before and one after each call of a Store, an inventory, a hook and a
+// interruption stops a run at one point. There is a point before and after each call of a Store, an inventory, a hook and a
 // biller.
 type interruption struct {
-	call    int // the point that fails; negative: none
-	mode  string
-	calls int
+	call     int // the point at which the run stops; negative: none
+	mode     string
+	calls    int
 	happened bool
-	at string
+	at       string
 }
 
 var errCrash = errors.New("crash")
 
-// The ways to fail at a point: the call returns an error, it panics, or the process is dead and no later call has an
-// effect either.
-var crashModes = []string{"error", "panic", "death"}
+// crashModes are the ways to stop at a point: the call returns an error, it panics, or the process has exited, so that no
+// later call has an effect either.
+var crashModes = []string{"error", "panic", "exit"}
 
 func (stop *interruption) reach(where string) error {
-	if stop.happened && stop.mode == "death" {
+	if stop.happened && stop.mode == "exit" {
 		return errCrash
 	}
 	stop.calls++
@@ -48,7 +48,7 @@ func (stop *interruption) reach(where string) error {
 	return errCrash
 }
 
-// through makes a call with a point before and one after it.
+// around makes a call with a point before and one after it.
 func around[R any](stop *interruption, what string, call func() (R, error)) (R, error) {
 	var none R
 	if err := stop.reach("before " + what); err != nil {
@@ -92,14 +92,14 @@ func (s interruptedServers) Server(ctx context.Context, a dedicated.Actor, id uu
 	return around(s.stop, "Servers.Server", func() (dedicated.Server, error) { return s.Servers.Server(ctx, a, id) })
 }
 
-func (s interruptedServers) Release(ctx context.Context, a dedicated.Actor, id, assignment, busy uuid.UUID, reason string) (dedicated.Server, error) {
+func (s interruptedServers) Release(ctx context.Context, a dedicated.Actor, id, assignment, key uuid.UUID, reason string) (dedicated.Server, error) {
 	return around(s.stop, "Servers.Release", func() (dedicated.Server, error) {
-		return s.Servers.Release(ctx, a, id, assignment, busy, reason)
+		return s.Servers.Release(ctx, a, id, assignment, key, reason)
 	})
 }
 
-func (s interruptedServers) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
-	return around(s.stop, "Servers.Unlock", func() (dedicated.Server, error) { return s.Servers.Unlock(ctx, a, id, busy) })
+func (s interruptedServers) Unlock(ctx context.Context, a dedicated.Actor, id, key uuid.UUID) (dedicated.Server, error) {
+	return around(s.stop, "Servers.Unlock", func() (dedicated.Server, error) { return s.Servers.Unlock(ctx, a, id, key) })
 }
 
 type interruptedBiller struct {
@@ -115,7 +115,7 @@ func (b interruptedBiller) Refund(ctx context.Context, r cancellation.Refund) er
 	return aroundErr(b.stop, "Biller.Refund", func() error { return b.Biller.Refund(ctx, r) })
 }
 
-// fused is a Manager's config with the fuse in everything that it calls.
+// interrupted returns a Config whose parts all have the points of an interruption.
 func interrupted(c cancellation.Config, stop *interruption) cancellation.Config {
 	c.Store, c.Servers, c.Biller = interruptedStore{c.Store, stop}, interruptedServers{c.Servers, stop}, interruptedBiller{c.Biller, stop}
 	hooks := c.Hooks
@@ -138,13 +138,13 @@ func interrupted(c cancellation.Config, stop *interruption) cancellation.Config 
 	return c
 }
 
-// crashing is a fixture with a due execution and an inventory that reports releases.
+// crashFixture is a fixture with a due execution and an inventory that records releases.
 type crashFixture struct {
 	*fixture
-	released *notify.MemoryOutbox
-	hooks  *recordingHooks
-	cancellation        cancellation.Cancellation
-	quote    refund.Result
+	released     *notify.MemoryOutbox
+	hooks        *recordingHooks
+	cancellation cancellation.Cancellation
+	quote        refund.Result
 }
 
 func newCrashFixture(t *testing.T) *crashFixture {
@@ -171,7 +171,7 @@ func newCrashFixture(t *testing.T) *crashFixture {
 	return f
 }
 
-// tickWith runs one Tick of a process that may die of it.
+// tickInterrupted runs one Tick of a process that stops at the point of an interruption.
 func (f *crashFixture) tickInterrupted(t *testing.T, stop *interruption) {
 	t.Helper()
 	m, err := cancellation.New(interrupted(f.config, stop))
@@ -186,14 +186,14 @@ func (f *crashFixture) tickInterrupted(t *testing.T, stop *interruption) {
 	}
 }
 
-// recover lets another process go on until nothing is left to do.
+// tickUntilDone ticks as another process, until nothing is due any more.
 func (f *crashFixture) tickUntilDone(t *testing.T) {
 	t.Helper()
 	for range 10 {
 		f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
 		f.tick(t)
 	}
-	require.Zero(t, f.tick(t), "nothing is left to do")
+	require.Zero(t, f.tick(t), "nothing is due any more")
 }
 
 func (f *crashFixture) assertOnce(t *testing.T, where string) {
@@ -220,13 +220,13 @@ func (f *crashFixture) assertOnce(t *testing.T, where string) {
 	}
 }
 
-// TestCrashAnywhere stops an execution at every single call in turn, before and after it; another process goes on.
+// TestCrashAnywhere stops an execution before and after each call in turn. Another process continues it.
 func TestCrashAnywhere(t *testing.T) {
 	t.Parallel()
 	calls := &interruption{call: -1}
 	f := newCrashFixture(t)
 	f.tickInterrupted(t, calls)
-	f.assertOnce(t, "undisturbed")
+	f.assertOnce(t, "without an interruption")
 	require.Equal(t, 38, calls.calls, "before and after each of 19 calls")
 	for _, mode := range crashModes {
 		for at := range calls.calls {
@@ -242,7 +242,7 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// TestCrashTwice stops the one who goes on as well.
+// TestCrashTwice stops the process that continues as well.
 func TestCrashTwice(t *testing.T) {
 	t.Parallel()
 	calls := &interruption{call: -1}
@@ -252,9 +252,9 @@ func TestCrashTwice(t *testing.T) {
 			t.Parallel()
 			for second := range 12 {
 				f := newCrashFixture(t)
-				f.tickInterrupted(t, &interruption{call: first, mode: "death"})
+				f.tickInterrupted(t, &interruption{call: first, mode: "exit"})
 				f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
-				f.tickInterrupted(t, &interruption{call: second, mode: "death"})
+				f.tickInterrupted(t, &interruption{call: second, mode: "exit"})
 				f.tickUntilDone(t)
 				f.assertOnce(t, fmt.Sprintf("%d, then %d", first, second))
 			}

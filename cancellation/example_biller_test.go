@@ -13,27 +13,27 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// ledger is a host's money, in memory: what was paid for each server, and what was paid back under which key.
+// ledger is a Biller in memory: the charges of each server, and the refund of each key.
 type ledger struct {
-	paid map[uuid.UUID][]refund.Charge
-	back map[uuid.UUID]decimal.Decimal
+	paid     map[uuid.UUID][]refund.Charge // by server
+	refunded map[uuid.UUID]decimal.Decimal // by key
 }
 
-// Paid returns every charge of the present assignment: this ledger is closed with each.
+// Paid returns every charge of the server's present assignment. This ledger holds no others.
 func (l *ledger) Paid(_ context.Context, s dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
 	return l.paid[s.ID], nil
 }
 
-// Refund pays once per key, however often it is called. A database would have the key as a unique one.
+// Refund pays once per key, however often it is called. A database would have a unique index on the key.
 func (l *ledger) Refund(_ context.Context, r cancellation.Refund) error {
-	if _, done := l.back[r.Key]; !done {
-		l.back[r.Key] = r.Amount
+	if _, done := l.refunded[r.Key]; !done {
+		l.refunded[r.Key] = r.Amount
 		fmt.Println("paid back", r.Amount.StringFixed(2), r.Currency)
 	}
 	return nil
 }
 
-// A Biller says what was paid and pays back, once per key.
+// A Biller returns the charges that were paid, and pays a refund once per key.
 func ExampleBiller() {
 	ctx := context.Background()
 	panel, err := newPanel(ctx)
@@ -41,15 +41,15 @@ func ExampleBiller() {
 		fmt.Println(err)
 		return
 	}
-	books := &ledger{
+	biller := &ledger{
 		paid: map[uuid.UUID][]refund.Charge{panel.server.ID: {{
 			Label: "web-07, November", Paid: decimal.New(6000, -2),
 			Start: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
 		}}},
-		back: map[uuid.UUID]decimal.Decimal{},
+		refunded: map[uuid.UUID]decimal.Decimal{},
 	}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: books, Clock: panel.clock,
+		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: biller, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -62,7 +62,7 @@ func ExampleBiller() {
 		fmt.Println(err)
 		return
 	}
-	panel.clock.Set(date.AddDate(0, 0, 3)) // late by three days: the refund is as of the date all the same
+	panel.clock.Set(date.AddDate(0, 0, 3)) // three days late: the refund is for the planned date
 	if _, err = cancellations.Tick(ctx); err != nil {
 		fmt.Println(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// A gate holds an execution up while a backup is running. The record says why, and it is tried again.
+// A gate refuses an execution while a backup is running. The record says why, and the execution is tried again later.
 func ExampleHooks() {
 	ctx := context.Background()
 	panel, err := newPanel(ctx)

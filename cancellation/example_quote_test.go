@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// A quote is what the execution would pay back, line by line.
+// A quote is the refund of the execution, line by line.
 func ExampleManager_Quote() {
 	ctx := context.Background()
 	panel, err := newPanel(ctx)
@@ -21,12 +21,12 @@ func ExampleManager_Quote() {
 		return
 	}
 	start, end := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	books := &ledger{paid: map[uuid.UUID][]refund.Charge{panel.server.ID: {
+	biller := &ledger{paid: map[uuid.UUID][]refund.Charge{panel.server.ID: {
 		{Label: "server", Paid: decimal.New(6000, -2), Start: start, End: end},
 		{Label: "set-up", Kind: refund.Setup, Paid: decimal.New(2500, -2)},
 	}}}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: books, Clock: panel.clock,
+		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Biller: biller, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)

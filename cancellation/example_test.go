@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/cancellation"
@@ -13,9 +12,9 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// shop is a reseller's panel with one server, rented to a client since 1 November 2026.
+// examplePanel is a reseller's panel with one server, which a client uses since 1 November 2026.
 type examplePanel struct {
-	clock    *clock.Mock
+	clock    *fixedClock
 	servers  *dedicated.Manager
 	reseller dedicated.Actor
 	client   dedicated.Actor
@@ -25,7 +24,7 @@ type examplePanel struct {
 func newPanel(ctx context.Context) (*examplePanel, error) {
 	tenant := uuid.New()
 	p := &examplePanel{
-		clock:    clock.NewMock(),
+		clock:    &fixedClock{},
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ResellerID: tenant},
 		client:   dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
 	}
@@ -46,7 +45,7 @@ func newPanel(ctx context.Context) (*examplePanel, error) {
 	return p, err
 }
 
-// A client orders the cancellation, is warned seven days ahead, and the server is taken back at the end of the period.
+// A client orders the cancellation, is warned seven days ahead, and loses the server at the end of the period.
 func Example() {
 	ctx := context.Background()
 	panel, err := newPanel(ctx)
@@ -95,7 +94,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	for range 31 { // a Runner does this in a host
+	for range 31 { // in a host, a Runner does this
 		tick()
 		panel.clock.Set(panel.clock.Now().AddDate(0, 0, 1))
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// plugins are hooks that note what they were called with.
+// recordingHooks record their calls, and return the errors that are set.
 type recordingHooks struct {
-	gateCalls      []cancellation.Cancellation
-	deprovisioned      []dedicated.Server
-	closedDown     []dedicated.Released
+	gateCalls               []cancellation.Cancellation
+	deprovisioned           []dedicated.Server
+	closedDown              []dedicated.Released
 	gateErr, deprovisionErr error
-	closeDownErr    error
+	closeDownErr            error
 }
 
 func (hooks *recordingHooks) install(c *cancellation.Config) {
@@ -73,7 +73,7 @@ func TestExecution(t *testing.T) {
 	require.Len(t, closed, 1)
 	assert.Equal(t, c.At, closed[0].At)
 	_, err := f.servers.Restock(t.Context(), f.reseller, s.ID)
-	require.NoError(t, err, "no longer busy")
+	require.NoError(t, err, "the server is unlocked")
 }
 
 func TestGateRefusesExecution(t *testing.T) {
@@ -108,30 +108,30 @@ func TestGateRefusesExecution(t *testing.T) {
 	assert.Equal(t, c.At, f.biller.refunds()[0].At)
 }
 
-// TestFailuresBeforeTheExecution leave it scheduled, to be tried again, less and less often.
+// TestFailuresBeforeTheExecution: the cancellation stays scheduled and is tried again after longer and longer waits.
 func TestFailuresBeforeTheExecution(t *testing.T) {
 	t.Parallel()
-	trouble := errors.New("no answer")
-	var broken bool
+	failure := errors.New("no answer")
+	var fails bool
 	formula := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
-		if broken {
-			return refund.Result{}, trouble
+		if fails {
+			return refund.Result{}, failure
 		}
 		return refund.Prorated{}.Refund(c)
 	})
 	for name, fail := range map[string]func(*fixture, error){
 		"Paid":    func(f *fixture, err error) { f.biller.err = err },
-		"formula": func(_ *fixture, err error) { broken = err != nil },
+		"formula": func(_ *fixture, err error) { fails = err != nil },
 	} {
 		f := newFixture(t, func(c *cancellation.Config) { c.RefundFormula = formula })
 		s := f.server(t)
 		c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
-		fail(f, trouble)
+		fail(f, failure)
 		f.clock.Set(at("2026-11-20 12:00"))
 		var waits []time.Duration
 		for n := 1; n <= 9; n++ {
 			next, err := f.Tick(t.Context())
-			require.ErrorIs(t, err, trouble, name)
+			require.ErrorIs(t, err, failure, name)
 			got := f.get(t, c.ID)
 			assert.Equal(t, cancellation.Scheduled, got.State)
 			assert.Equal(t, n, got.Attempts)
@@ -163,16 +163,16 @@ func TestImpossibleRefunds(t *testing.T) {
 		}
 		return r
 	}
-	apart := line("1.00", "2.00")
-	apart.Total = decimal.RequireFromString("4.00")
+	wrongTotal := line("1.00", "2.00")
+	wrongTotal.Total = decimal.RequireFromString("4.00")
 	tests := []struct {
 		name, want string
 		result     refund.Result
 	}{
-		{"a charge turned into a refund", "below zero", line("-1.00")},
+		{"a negative refund", "below zero", line("-1.00")},
 		{"more than was paid", "more than the 29", line("29.01")},
 		{"fractions of a cent", "2 decimal places", line("1.005")},
-		{"lines that do not add up", "add up to 3", apart},
+		{"lines that do not add up", "add up to 3", wrongTotal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,9 +207,9 @@ func TestNoBillerNoRefunds(t *testing.T) {
 	f.tick(t)
 	got := f.get(t, c.ID)
 	assert.Equal(t, cancellation.Executed, got.State)
-	assert.Equal(t, at("2026-11-10 09:00"), got.Steps[2].Done, "the step is done with nothing to do")
-	account := payloads[cancellation.Statement](t, f, cancellation.KindExecuted)[0]
-	assert.Empty(t, account.Total+account.Currency)
+	assert.Equal(t, at("2026-11-10 09:00"), got.Steps[2].Done, "the step is done")
+	statement := payloads[cancellation.Statement](t, f, cancellation.KindExecuted)[0]
+	assert.Empty(t, statement.Total+statement.Currency)
 }
 
 func TestZeroIsNotRefunded(t *testing.T) {
@@ -221,14 +221,14 @@ func TestZeroIsNotRefunded(t *testing.T) {
 	assert.Zero(t, f.biller.calls)
 }
 
-// TestStepsThatFail are tried again, the steps before them are not.
+// TestFailedSteps: a failed step is tried again; the steps before it are not.
 func TestFailedSteps(t *testing.T) {
 	t.Parallel()
-	trouble := errors.New("no answer")
+	failure := errors.New("no answer")
 	tests := []struct {
-		step         string
-		fail         func(*fixture, *recordingHooks, error)
-		wiped, payed int // before and after it got better
+		step                string
+		fail                func(*fixture, *recordingHooks, error)
+		deprovisioned, paid int // calls, the failed one included
 	}{
 		{cancellation.StepDeprovision, func(_ *fixture, hooks *recordingHooks, err error) { hooks.deprovisionErr = err }, 2, 1},
 		{cancellation.StepRefund, func(f *fixture, _ *recordingHooks, err error) { f.biller.failRefund(err) }, 1, 2},
@@ -241,24 +241,24 @@ func TestFailedSteps(t *testing.T) {
 			f := newFixture(t, hooks.install)
 			s := f.server(t)
 			c := f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
-			tt.fail(f, hooks, trouble)
+			tt.fail(f, hooks, failure)
 			f.clock.Set(at("2026-11-20 12:00"))
 			next, err := f.Tick(t.Context())
-			require.ErrorIs(t, err, trouble)
+			require.ErrorIs(t, err, failure)
 			got := f.get(t, c.ID)
 			assert.Equal(t, cancellation.Executing, got.State)
 			assert.Equal(t, 1, got.Attempts)
 			assert.Contains(t, got.LastError, "step "+tt.step+": ")
 			assert.Equal(t, c.ID, f.readServer(t, s.ID).LockedBy)
 			_, err = f.servers.Restock(t.Context(), f.reseller, s.ID)
-			require.ErrorIs(t, err, dedicated.ErrConflict, "nobody gets it under the wipe")
+			require.ErrorIs(t, err, dedicated.ErrConflict, "the server is locked during the execution")
 			tt.fail(f, hooks, nil)
 			f.tickAt(t, next)
 			got = f.get(t, c.ID)
 			assert.Equal(t, cancellation.Executed, got.State)
 			assert.Zero(t, got.Attempts)
-			assert.Len(t, hooks.deprovisioned, tt.wiped)
-			assert.Equal(t, tt.payed, f.biller.calls)
+			assert.Len(t, hooks.deprovisioned, tt.deprovisioned)
+			assert.Equal(t, tt.paid, f.biller.calls)
 			assert.Len(t, f.biller.refunds(), 1)
 		})
 	}
@@ -301,27 +301,27 @@ func (panickingHost) Paid(context.Context, dedicated.Server, dedicated.Period) (
 }
 func (panickingHost) Refund(context.Context, cancellation.Refund) error { panic("boom") }
 
-// TestOneFailureHoldsUpNobodyElse: everything due is tried, failing ones come back later.
+// TestFailureDelaysNoOther: a Tick tries everything that is due. Failed cancellations are tried again later.
 func TestFailureDelaysNoOther(t *testing.T) {
 	t.Parallel()
-	trouble := errors.New("no answer")
-	bad := map[uuid.UUID]bool{}
+	failure := errors.New("no answer")
+	failing := map[uuid.UUID]bool{}
 	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, _ cancellation.Cancellation, s dedicated.Server) error {
-			if bad[s.ID] {
-				return trouble
+			if failing[s.ID] {
+				return failure
 			}
 			return nil
 		})
 	})
 	for n := range 250 {
 		s := f.server(t)
-		bad[s.ID] = n%2 == 0
+		failing[s.ID] = n%2 == 0
 		f.scheduleAt(t, s.ID, at("2026-11-20 12:00"))
 	}
 	f.clock.Set(at("2026-11-20 12:00"))
 	_, err := f.Tick(t.Context())
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, failure)
 	for state, want := range map[cancellation.State]int{cancellation.Executed: 125, cancellation.Executing: 125} {
 		all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{States: []cancellation.State{state}, Limit: 1000})
 		require.NoError(t, err)
@@ -329,22 +329,23 @@ func TestFailureDelaysNoOther(t *testing.T) {
 	}
 }
 
-// TestHostsKeepTheirHandsOff: what hooks scribble on is not the record, and what a biller counts in is not how it is kept.
+// TestHooksGetCopies: a hook that changes its argument changes no record. Times of a biller's charges are stored in UTC, to the
+// microsecond.
 func TestHooksGetCopies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *cancellation.Config) {
-		scribble := func(_ context.Context, c cancellation.Cancellation) error {
+		overwrite := func(_ context.Context, c cancellation.Cancellation) error {
 			for i := range c.History {
-				c.History[i].What = "scribble"
+				c.History[i].What = "changed"
 			}
 			for i := range c.Steps {
-				c.Steps[i].Name = "scribble"
+				c.Steps[i].Name = "changed"
 			}
 			return nil
 		}
-		c.Hooks.Gate = append(c.Hooks.Gate, scribble)
+		c.Hooks.Gate = append(c.Hooks.Gate, overwrite)
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
-			return scribble(ctx, c)
+			return overwrite(ctx, c)
 		})
 	})
 	charge := november()
@@ -358,14 +359,14 @@ func TestHooksGetCopies(t *testing.T) {
 	assert.Equal(t, time.UTC, got.Refund.Lines[0].Charge.Start.Location())
 }
 
-// TestRefundWithoutABiller: it was fixed by a process that has one; another that has none must not call it paid.
+// TestRefundWithoutABiller: a process with a Biller has fixed the refund. A process without one must not record it as paid.
 func TestRefundWithoutABiller(t *testing.T) {
 	t.Parallel()
 	f, hooks, c := newStuckFixture(t)
 	hooks.deprovisionErr = nil
 	f.clock.Set(c.RetryAt)
-	poor := f.newManager(t, func(c *cancellation.Config) { c.Biller = nil })
-	next, err := poor.Tick(t.Context())
+	withoutBiller := f.newManager(t, func(c *cancellation.Config) { c.Biller = nil })
+	next, err := withoutBiller.Tick(t.Context())
 	require.ErrorContains(t, err, "20.00 EUR")
 	got := f.get(t, c.ID)
 	assert.Equal(t, cancellation.Executing, got.State)

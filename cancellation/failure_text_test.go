@@ -14,19 +14,19 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// TestHostileFailure: what a hook says of its failure is kept as a line that every store can hold.
+// TestFailureTextIsCleaned: the error text of a hook is stored as one line that every store can hold.
 func TestFailureTextIsCleaned(t *testing.T) {
 	t.Parallel()
-	hostile := errors.New("\x00 \xff\r\n\u202e" + strings.Repeat("ä", 2000))
+	failure := errors.New("\x00 \xff\r\n\u202e" + strings.Repeat("ä", 2000))
 	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
-			return hostile
+			return failure
 		})
 	})
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00"))
 	f.clock.Set(at("2026-11-20 12:00"))
 	_, err := f.Tick(t.Context())
-	require.ErrorIs(t, err, hostile)
+	require.ErrorIs(t, err, failure)
 	got := f.get(t, c.ID).LastError
 	assert.Contains(t, got, "step deprovision: ")
 	assert.LessOrEqual(t, len(got), 1000)

@@ -19,7 +19,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// fixture is a Manager with everything around it.
+// fixture is a Manager with its parts, a reseller and a client.
 type fixture struct {
 	*cancellation.Manager
 	config   cancellation.Config
@@ -32,26 +32,26 @@ type fixture struct {
 	client   dedicated.Actor
 }
 
-// fixedClock are a clock that is set by hand. It has nothing but the time: who asks more of it crashes.
+// fixedClock is a clock that shows the time which Set was given. Its other methods panic.
 type fixedClock struct {
 	clock.Clock
 	mu  sync.Mutex
 	now time.Time
 }
 
-func (h *fixedClock) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
+func (c *fixedClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
 }
 
-func (h *fixedClock) Set(now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = now
+func (c *fixedClock) Set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
 }
 
-// setup makes a fixture at 9 in the morning of 10 November 2026, in UTC.
+// newFixture makes a fixture at 2026-11-10 09:00 UTC. change may alter the Config.
 func newFixture(t testing.TB, change ...func(*cancellation.Config)) *fixture {
 	t.Helper()
 	f := &fixture{outbox: &notify.MemoryOutbox{}, clock: &fixedClock{}, biller: &biller{}}
@@ -61,8 +61,8 @@ func newFixture(t testing.TB, change ...func(*cancellation.Config)) *fixture {
 	f.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: f.clock})
 	require.NoError(t, err)
 	f.config = cancellation.Config{Store: f.store, Servers: f.servers, Biller: f.biller, Clock: f.clock}
-	for _, do := range change {
-		do(&f.config)
+	for _, apply := range change {
+		apply(&f.config)
 	}
 	f.Manager, err = cancellation.New(f.config)
 	require.NoError(t, err)
@@ -73,16 +73,16 @@ func newFixture(t testing.TB, change ...func(*cancellation.Config)) *fixture {
 	return f
 }
 
-// at reads a time in UTC.
+// at parses a time in UTC.
 func at(s string) time.Time {
 	t, err := time.Parse("2006-01-02 15:04", s)
 	if err != nil {
-		return time.Time{}
+		panic(err)
 	}
 	return t
 }
 
-// monthly is billed from the first of each month, local time in Berlin.
+// monthly is billing by calendar months, in local time of Berlin.
 func monthly() dedicated.Billing {
 	return dedicated.Billing{
 		Anchor: at("2026-09-30 22:00"), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
@@ -90,10 +90,10 @@ func monthly() dedicated.Billing {
 	}
 }
 
-// endOfNovember is when the period ends in which the tests begin.
+// endOfNovember is the end of the billing period in which a fixture starts.
 func endOfNovember() time.Time { return at("2026-11-30 23:00") }
 
-// server adds a server and gives it to the client.
+// server adds a server of the reseller's own and assigns it to the client.
 func (f *fixture) server(t testing.TB) dedicated.Server {
 	t.Helper()
 	return f.serverOf(t, dedicated.Owner{})
@@ -108,7 +108,7 @@ func (f *fixture) serverOf(t testing.TB, owner dedicated.Owner) dedicated.Server
 	return s
 }
 
-// at orders a cancellation as the reseller.
+// scheduleAt schedules a cancellation for a date, as the reseller.
 func (f *fixture) scheduleAt(t testing.TB, server uuid.UUID, when time.Time) cancellation.Cancellation {
 	t.Helper()
 	c, err := f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: server, When: cancellation.When{At: when}})
@@ -116,7 +116,7 @@ func (f *fixture) scheduleAt(t testing.TB, server uuid.UUID, when time.Time) can
 	return c
 }
 
-// endOfPeriod orders a cancellation as the client.
+// scheduleAsClient schedules a cancellation for the end of the period, as the client.
 func (f *fixture) scheduleAsClient(t testing.TB, server uuid.UUID) cancellation.Cancellation {
 	t.Helper()
 	c, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: server, When: endOfPeriod()})
@@ -161,7 +161,7 @@ func (f *fixture) readServer(t testing.TB, id uuid.UUID) dedicated.Server {
 	return s
 }
 
-// told are the events so far, in the order in which they were recorded.
+// events returns the events so far, in the order in which they were recorded.
 func (f *fixture) events(t testing.TB) []notify.Event {
 	t.Helper()
 	var all []notify.Event
@@ -177,7 +177,7 @@ func (f *fixture) events(t testing.TB) []notify.Event {
 	}
 }
 
-// kinds counts what was told of a cancellation.
+// countEvents counts the events about a cancellation, by kind.
 func (f *fixture) countEvents(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 	t.Helper()
 	count := map[notify.Kind]int{}
@@ -189,7 +189,7 @@ func (f *fixture) countEvents(t testing.TB, id uuid.UUID) map[notify.Kind]int {
 	return count
 }
 
-// payloads are the payloads of a kind, oldest first.
+// payloads returns the payloads of the events of a kind, oldest first.
 func payloads[P any](t testing.TB, f *fixture, kind notify.Kind) []P {
 	t.Helper()
 	var all []P
@@ -203,7 +203,7 @@ func payloads[P any](t testing.TB, f *fixture, kind notify.Kind) []P {
 	return all
 }
 
-// history is what the record says has happened.
+// history returns the words of the history entries.
 func history(c cancellation.Cancellation) []string {
 	var what []string
 	for _, e := range c.History {
@@ -212,14 +212,14 @@ func history(c cancellation.Cancellation) []string {
 	return what
 }
 
-// biller remembers what it has paid back, by key.
+// biller is a Biller in memory.
 type biller struct {
 	mu        sync.Mutex
 	charges   []refund.Charge // nil: one of 30.00 for November 2026
 	err       error           // of Paid
 	refundErr error
-	paid      map[uuid.UUID]cancellation.Refund
-	calls     int
+	paid      map[uuid.UUID]cancellation.Refund // by key
+	calls     int                               // of Refund
 }
 
 func (b *biller) Paid(_ context.Context, _ dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
@@ -254,7 +254,7 @@ func (b *biller) Refund(_ context.Context, r cancellation.Refund) error {
 	return nil
 }
 
-// refunds are what was paid back, by key.
+// refunds returns the paid refunds, one for each key.
 func (b *biller) refunds() []cancellation.Refund {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -270,7 +270,7 @@ func assertMoney(t testing.TB, want string, got decimal.Decimal) {
 	assert.Equal(t, want, got.StringFixed(max(0, -got.Exponent())))
 }
 
-// failRefund makes Refund fail, Paid not.
+// failRefund sets the error of Refund.
 func (b *biller) failRefund(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

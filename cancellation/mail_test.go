@@ -15,7 +15,7 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// mails are the messages that were sent, in order: subject and text.
+// mails returns the messages of the events so far, in order.
 func (f *fixture) mails(t *testing.T, to notify.Audience) []notify.Message {
 	t.Helper()
 	catalog, err := notify.NewCatalog(cancellation.Kinds())

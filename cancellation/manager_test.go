@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestStory is the main job once: a client orders, is warned, and the server is taken back with the refund that was quoted.
+// TestFromOrderToRefund runs a whole cancellation: order, warning, a new date, execution, and the refund that was quoted.
 func TestFromOrderToRefund(t *testing.T) {
 	t.Parallel()
 	f, ctx := newFixture(t), t.Context()

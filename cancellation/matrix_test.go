@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// answer is what an actor gets: the error, or done.
+// answer is the result of an operation for an actor.
 type answer int
 
 const (
@@ -28,23 +28,23 @@ func (a answer) String() string {
 	return [...]string{"done", "empty", "forbidden", "not found", "conflict"}[a]
 }
 
-// scene is one server with a cancellation in a state that lets the operation succeed for who may.
+// matrixFixture has one server, with a cancellation in a state that the operation takes.
 type matrixFixture struct {
 	*fixture
-	server dedicated.Server
-	cancellation      cancellation.Cancellation
+	server       dedicated.Server
+	cancellation cancellation.Cancellation
 }
 
-// operation is a row of the table: op is done to the scene by an actor; it returns whether it saw anything.
+// matrixRow is an operation with its answers. do runs it as an actor, and reports whether the result holds anything.
 type matrixRow struct {
-	name  string
-	fixture func(*testing.T, dedicated.Owner) *matrixFixture
-	do    func(context.Context, *matrixFixture, dedicated.Actor) (saw bool, err error)
-	own   columns
-	providers  columns // on a provider's server
+	name      string
+	fixture   func(*testing.T, dedicated.Owner) *matrixFixture
+	do        func(context.Context, *matrixFixture, dedicated.Actor) (nonEmpty bool, err error)
+	own       columns
+	providers columns // on a provider's server
 }
 
-// answers are the columns: who asks.
+// columns are the answers for each actor.
 type columns struct {
 	reseller, system, client, formerClient, anyoneElse answer
 }
@@ -56,7 +56,8 @@ func operations() []matrixRow {
 	orders := func(reseller, client answer) columns {
 		return columns{reseller: reseller, system: reseller, client: client, formerClient: notFound, anyoneElse: notFound}
 	}
-	// Whose server has left has nothing to move any more; to call it off is right, whosever machine it is by now.
+	// After the server has left its client, the client's cancellation has no date to move, but it may be discarded,
+	// also if a provider owns the machine by then.
 	withdraws := func(all, former answer) columns {
 		return columns{reseller: all, system: all, client: all, formerClient: former, anyoneElse: notFound}
 	}
@@ -65,15 +66,15 @@ func operations() []matrixRow {
 		{"schedule a date", withoutCancellation, scheduleDate, orders(done, forbidden), orders(forbidden, forbidden)},
 		{"schedule the end of the period", withoutCancellation, scheduleEnd, orders(done, done), orders(forbidden, forbidden)},
 		{"quote", withoutCancellation, quote, orders(done, done), orders(forbidden, forbidden)},
-		{"reschedule the reseller's", byReseller, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
-		{"reschedule the client's own", byClient, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
-		{"reschedule the client's own, which may", byClientWhoMayDiscard, reschedule, withdraws(done, conflict), withdraws(forbidden, conflict)},
-		{"discard the reseller's", byReseller, discard, managers(done, forbidden), managers(forbidden, forbidden)},
-		{"discard the client's own", byClient, discard, managers(done, forbidden), managers(forbidden, forbidden)},
-		{"discard the client's own, which may", byClientWhoMayDiscard, discard, withdraws(done, done), withdraws(forbidden, done)},
+		{"reschedule an order of the reseller", byReseller, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
+		{"reschedule the client's own order", byClient, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
+		{"reschedule the client's own order with ClientMayDiscard", byClientWhoMayDiscard, reschedule, withdraws(done, conflict), withdraws(forbidden, conflict)},
+		{"discard an order of the reseller", byReseller, discard, managers(done, forbidden), managers(forbidden, forbidden)},
+		{"discard the client's own order", byClient, discard, managers(done, forbidden), managers(forbidden, forbidden)},
+		{"discard the client's own order with ClientMayDiscard", byClientWhoMayDiscard, discard, withdraws(done, done), withdraws(forbidden, done)},
 		{"read", byClient, readCancellation, managers(done, done), managers(done, done)},
 		{"list", byClient, listCancellations, columns{client: done, formerClient: done, anyoneElse: empty}, columns{client: done, formerClient: done, anyoneElse: empty}},
-		{"signs", byClient, badges, columns{client: done, formerClient: done, anyoneElse: empty}, columns{client: done, formerClient: done, anyoneElse: empty}},
+		{"badges", byClient, badges, columns{client: done, formerClient: done, anyoneElse: empty}, columns{client: done, formerClient: done, anyoneElse: empty}},
 		{"retry", withStuckExecution, retry, managers(done, forbidden), managers(done, forbidden)},
 		{"abandon", withStuckExecution, abandon, managers(done, forbidden), managers(done, forbidden)},
 		{"settings", withoutCancellation, readSettings, settings, settings},
@@ -81,13 +82,13 @@ func operations() []matrixRow {
 	}
 }
 
-// free is a server without a cancellation.
+// withoutCancellation makes a server without a cancellation.
 func withoutCancellation(t *testing.T, owner dedicated.Owner) *matrixFixture {
 	f := newFixture(t)
 	return &matrixFixture{fixture: f, server: f.serverOf(t, owner)}
 }
 
-// planned has a cancellation that was ordered by somebody; a provider's server became that afterwards.
+// withCancellation makes a server with a cancellation that an actor ordered. A provider gets the server afterwards.
 func withCancellation(t *testing.T, owner dedicated.Owner, by func(*fixture) dedicated.Actor, s cancellation.Settings) *matrixFixture {
 	altered := &alteredServers{}
 	f := newFixture(t, func(c *cancellation.Config) { altered.Servers, c.Servers = c.Servers, altered })
@@ -95,7 +96,7 @@ func withCancellation(t *testing.T, owner dedicated.Owner, by func(*fixture) ded
 	server := f.server(t)
 	c, err := f.Schedule(t.Context(), by(f), cancellation.Order{ServerID: server.ID, When: endOfPeriod()})
 	require.NoError(t, err)
-	// Moved by the reseller, so that there is something to move back.
+	// The reseller moves it, so that Reschedule to the end of the period is a change.
 	_, err = f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-20 12:00")})
 	require.NoError(t, err)
 	if !owner.Own() {
@@ -181,7 +182,7 @@ func saveSettings(ctx context.Context, f *matrixFixture, a dedicated.Actor) (boo
 	return true, err
 }
 
-// TestMatrix is the table of who may do what: every role, every operation, own and provider's servers.
+// TestMatrix checks who may do what: every actor, every operation, on own servers and on a provider's.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations() {
@@ -190,14 +191,14 @@ func TestMatrix(t *testing.T) {
 			if provider {
 				owner, want = dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-4711"}, op.providers
 			}
-			for who, ask := range allColumns(want) {
+			for who, column := range allColumns(want) {
 				name := op.name + "/" + map[bool]string{false: "own", true: "provider's"}[provider] + "/" + who
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					f := op.fixture(t, owner)
-					actor := ask.actor(t, f)
-					saw, err := op.do(t.Context(), f, actor)
-					assertAnswer(t, ask.want(op.name), saw, err)
+					actor := column.actor(t, f)
+					nonEmpty, err := op.do(t.Context(), f, actor)
+					assertAnswer(t, column.want(op.name), nonEmpty, err)
 					if actor.Role == dedicated.Client && err != nil {
 						assert.NotContains(t, err.Error(), "Upstream")
 						assert.NotContains(t, err.Error(), "srv-4711")
@@ -208,7 +209,7 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// asker is a column: an actor made for the scene, and what it must get.
+// column is an actor, and the answer that it must get to an operation.
 type column struct {
 	actor func(*testing.T, *matrixFixture) dedicated.Actor
 	want  func(op string) answer
@@ -216,8 +217,8 @@ type column struct {
 
 func allColumns(want columns) map[string]column {
 	always := func(a answer) func(string) answer { return func(string) answer { return a } }
-	// Whoever is somebody in some panel gets its own settings and its own, empty lists; who is nobody gets nothing.
-	elsewhere := func(role dedicated.Role) func(string) answer {
+	// An actor of another reseller gets that reseller's settings and empty lists. An actor that matches nothing gets ErrNotFound.
+	ofAnother := func(role dedicated.Role) func(string) answer {
 		return func(op string) answer {
 			switch {
 			case op == "settings" || op == "save settings":
@@ -229,7 +230,7 @@ func allColumns(want columns) map[string]column {
 			return want.anyoneElse
 		}
 	}
-	nowhere := func(op string) answer {
+	withoutAccess := func(op string) answer {
 		if want.anyoneElse == empty {
 			return notFound
 		}
@@ -243,22 +244,22 @@ func allColumns(want columns) map[string]column {
 		}
 	}
 	return map[string]column{
-		"reseller":                    {as(func(*matrixFixture, *dedicated.Actor) {}), always(want.reseller)},
-		"system":                      {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.System, uuid.Nil }), always(want.system)},
-		"client":                      {as(func(f *matrixFixture, a *dedicated.Actor) { *a = f.client }), always(want.client)},
-		"former client":               {formerClient, always(want.formerClient)},
-		"another client":              {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.Client, uuid.New() }), elsewhere(dedicated.Client)},
-		"another panel's reseller":    {as(func(_ *matrixFixture, a *dedicated.Actor) { a.ResellerID = uuid.New() }), elsewhere(dedicated.Reseller)},
-		"another panel's system":      {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ResellerID = dedicated.System, uuid.New() }), elsewhere(dedicated.System)},
-		"the client in another panel": {as(func(f *matrixFixture, a *dedicated.Actor) { *a = f.client; a.ResellerID = uuid.New() }), elsewhere(dedicated.Client)},
-		"no role":                     {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role = 0 }), nowhere},
-		"an unknown role":             {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role = 4 }), nowhere},
-		"a nil reseller":              {as(func(_ *matrixFixture, a *dedicated.Actor) { a.ResellerID = uuid.Nil }), nowhere},
-		"a nil client":                {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.Client, uuid.Nil }), nowhere},
+		"reseller":                       {as(func(*matrixFixture, *dedicated.Actor) {}), always(want.reseller)},
+		"system":                         {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.System, uuid.Nil }), always(want.system)},
+		"client":                         {as(func(f *matrixFixture, a *dedicated.Actor) { *a = f.client }), always(want.client)},
+		"former client":                  {formerClient, always(want.formerClient)},
+		"another client":                 {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.Client, uuid.New() }), ofAnother(dedicated.Client)},
+		"another reseller":               {as(func(_ *matrixFixture, a *dedicated.Actor) { a.ResellerID = uuid.New() }), ofAnother(dedicated.Reseller)},
+		"another reseller's system":      {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ResellerID = dedicated.System, uuid.New() }), ofAnother(dedicated.System)},
+		"the client of another reseller": {as(func(f *matrixFixture, a *dedicated.Actor) { *a = f.client; a.ResellerID = uuid.New() }), ofAnother(dedicated.Client)},
+		"no role":                        {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role = 0 }), withoutAccess},
+		"an unknown role":                {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role = 4 }), withoutAccess},
+		"a nil reseller":                 {as(func(_ *matrixFixture, a *dedicated.Actor) { a.ResellerID = uuid.Nil }), withoutAccess},
+		"a nil client":                   {as(func(_ *matrixFixture, a *dedicated.Actor) { a.Role, a.ID = dedicated.Client, uuid.Nil }), withoutAccess},
 	}
 }
 
-// formerClient is the scene's client after the server was given to another, which nobody has noticed yet.
+// formerClient returns the client after its server was assigned to another client, of which the Manager was not told.
 func formerClient(t *testing.T, f *matrixFixture) dedicated.Actor {
 	if now := f.readServer(t, f.server.ID); now.Used() {
 		f.reassign(t, f.server, uuid.New())
@@ -266,12 +267,12 @@ func formerClient(t *testing.T, f *matrixFixture) dedicated.Actor {
 	return f.client
 }
 
-func assertAnswer(t *testing.T, want answer, saw bool, err error) {
+func assertAnswer(t *testing.T, want answer, nonEmpty bool, err error) {
 	t.Helper()
 	switch want {
 	case done, empty:
 		require.NoError(t, err)
-		assert.Equal(t, want == done, saw)
+		assert.Equal(t, want == done, nonEmpty)
 		return
 	case forbidden:
 		require.ErrorIs(t, err, cancellation.ErrForbidden)

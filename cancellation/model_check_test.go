@@ -15,10 +15,10 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// sequences is how many are played by default; METALKEEP_SEQUENCES says otherwise.
+// defaultRuns is the number of sequences that TestModel runs, unless METALKEEP_SEQUENCES sets another.
 const defaultRuns = 10_000
 
-// TestModel plays random moves against the model, and prints the shortest sequence that it finds to break a rule.
+// TestModel compares random operations with the model. It prints the shortest sequence that it finds to break a rule.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	n := defaultRuns
@@ -58,15 +58,15 @@ func randomOps(seed uint64) []modelOp {
 	return ops
 }
 
-// playAll plays the moves, lets everything recover, and returns the first rule that was broken.
+// runModel runs the operations, ticks until nothing is due, and returns the first rule that was broken.
 func runModel(t testing.TB, ops []modelOp) error {
 	r, all := newModelRun(t), modelOps()
 	for n, m := range ops {
 		if err := all[m.name](r, m); err != nil {
-			return fmt.Errorf("move %d, %s: %w", n+1, m, err)
+			return fmt.Errorf("operation %d, %s: %w", n+1, m, err)
 		}
 		if err := r.model.checkInvariants(r.records()); err != nil {
-			return fmt.Errorf("move %d, %s: %w", n+1, m, err)
+			return fmt.Errorf("operation %d, %s: %w", n+1, m, err)
 		}
 	}
 	if err := r.checkRecovery(); err != nil {
@@ -83,7 +83,7 @@ func (r *modelRun) records() []cancellation.Cancellation {
 	return all
 }
 
-// settle repairs everything, lets other processes go on until nothing is due, and looks at the result.
+// checkRecovery ends all failures, ticks until nothing is due, and checks the result.
 func (r *modelRun) checkRecovery() error {
 	r.failure, r.model.gateClosed = nil, false
 	if err := r.deliverEvents(modelOp{}); err != nil {
@@ -129,13 +129,13 @@ func (r *modelRun) checkFinal(c cancellation.Cancellation) error {
 		return err
 	}
 	if end.After(s.BilledAt) && !end.Equal(c.At) {
-		return fmt.Errorf("the period ends at %s, the plan is for %s", end, c.At)
+		return fmt.Errorf("the period ends at %s, but the planned date is %s", end, c.At)
 	}
 	return nil
 }
 
-// once: every server is released once, every refund is paid once, to the cent; everybody is told once; and nothing of that
-// where the cancellation was discarded.
+// checkOnce checks that each executed cancellation has released its server once, has paid its refund once and to the cent, and
+// has told each recipient once; and that a discarded one has done nothing of that.
 func (r *modelRun) checkOnce(all []cancellation.Cancellation) error {
 	released := map[uuid.UUID]int{}
 	items, _, err := r.released.Deliveries(r.t.Context(), notify.DeliveryQuery{Limit: 1000})
@@ -151,22 +151,22 @@ func (r *modelRun) checkOnce(all []cancellation.Cancellation) error {
 			}
 		}
 	}
-	told := map[uuid.UUID]map[notify.Kind]int{}
+	counted := map[uuid.UUID]map[notify.Kind]int{}
 	for _, e := range r.events(r.t) {
-		if told[e.SubjectID] == nil {
-			told[e.SubjectID] = map[notify.Kind]int{}
+		if counted[e.SubjectID] == nil {
+			counted[e.SubjectID] = map[notify.Kind]int{}
 		}
-		told[e.SubjectID][e.Kind]++
+		counted[e.SubjectID][e.Kind]++
 	}
 	for _, c := range all {
-		if err := r.checkOnceEach(c, released[c.ID], told[c.ID]); err != nil {
+		if err := r.checkOnceEach(c, released[c.ID], counted[c.ID]); err != nil {
 			return fmt.Errorf("%s, %s: %w", c.ID, c.State, err)
 		}
 	}
 	return nil
 }
 
-func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, told map[notify.Kind]int) error {
+func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, counted map[notify.Kind]int) error {
 	refunds := 0
 	var cents int64
 	for _, r := range r.biller.refunds() {
@@ -180,12 +180,12 @@ func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, told
 		executed = 1
 	}
 	for _, kind := range []notify.Kind{cancellation.KindExecuted, cancellation.KindCompleted, cancellation.KindClosed} {
-		if told[kind] != executed {
-			return fmt.Errorf("told %d times of %s", told[kind], kind)
+		if counted[kind] != executed {
+			return fmt.Errorf("%d events of kind %s", counted[kind], kind)
 		}
 	}
-	if told[cancellation.KindWarning] != len(c.Warned) {
-		return fmt.Errorf("%d warnings were told, %d recorded", told[cancellation.KindWarning], len(c.Warned))
+	if counted[cancellation.KindWarning] != len(c.Warned) {
+		return fmt.Errorf("%d events about warnings, %d warnings recorded", counted[cancellation.KindWarning], len(c.Warned))
 	}
 	switch c.State {
 	case cancellation.Executed:
@@ -205,7 +205,7 @@ func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, told
 	return nil
 }
 
-// shrink leaves moves out, as long as a rule is broken without them.
+// shrink removes operations, as long as a rule is broken without them.
 func shrink(t testing.TB, ops []modelOp, err error) ([]modelOp, error) {
 	for size := len(ops) / 2; size > 0; {
 		smaller := false
@@ -223,7 +223,7 @@ func shrink(t testing.TB, ops []modelOp, err error) ([]modelOp, error) {
 	return ops, err
 }
 
-// FuzzModel plays what the fuzzer makes up: four bytes a move.
+// FuzzModel runs the operations that the input encodes, four bytes each.
 func FuzzModel(f *testing.F) {
 	f.Add([]byte{4, 1, 0, 3, 5, 0, 0, 0, 14, 0, 0, 0, 0, 3, 6, 0, 14, 0, 0, 0})
 	f.Add([]byte{5, 1, 1, 90, 15, 20, 2, 0, 0, 5, 0, 0, 14, 0, 0, 0})

@@ -18,49 +18,49 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// move is one random operation: what, and three numbers to choose by.
+// modelOp is one random operation: its name, and three numbers that choose its parameters.
 type modelOp struct {
 	name    string
 	x, y, z int
 }
 
-func (m modelOp) String() string { return fmt.Sprintf("%s(%d, %d, %d)", m.name, m.x, m.y, m.z) }
+func (op modelOp) String() string { return fmt.Sprintf("%s(%d, %d, %d)", op.name, op.x, op.y, op.z) }
 
-// play is a run of moves on a fixture, with the model beside it.
+// modelRun is one sequence of operations, on the library and on the model.
 type modelRun struct {
 	*fixture
 	t        testing.TB
 	model    *model
 	servers  []uuid.UUID
-	orders   []uuid.UUID // every cancellation there was
+	orders   []uuid.UUID // the IDs of all cancellations
 	released *notify.MemoryOutbox
 	failure  error                   // what hooks and the biller return
 	assigned map[uuid.UUID]time.Time // when each assignment began
 }
 
-// moves are all operations.
+// modelOps returns all operations, by name.
 func modelOps() map[string]func(*modelRun, modelOp) error {
 	return map[string]func(*modelRun, modelOp) error{
 		"wait":       (*modelRun).wait,
-		"order":      (*modelRun).trySchedule,
-		"reorder":    (*modelRun).tryReschedule,
+		"schedule":   (*modelRun).trySchedule,
+		"reschedule": (*modelRun).tryReschedule,
 		"discard":    (*modelRun).tryDiscard,
-		"set":        (*modelRun).saveRandomSettings,
-		"rebill":     (*modelRun).changeBilling,
-		"work":       (*modelRun).tickOnce,
+		"settings":   (*modelRun).saveRandomSettings,
+		"billing":    (*modelRun).changeBilling,
+		"tick":       (*modelRun).tickOnce,
 		"crash":      (*modelRun).tickAndCrash,
-		"listen":     (*modelRun).deliverEvents,
-		"give_away":  (*modelRun).reassignServer,
-		"break":      (*modelRun).setHookFailure,
-		"close_gate": (*modelRun).setGate,
-		"operate":    (*modelRun).retryOrAbandon,
+		"events":     (*modelRun).deliverEvents,
+		"reassign":   (*modelRun).reassignServer,
+		"failure":    (*modelRun).setHookFailure,
+		"gate":       (*modelRun).setGate,
+		"stuck":      (*modelRun).retryOrAbandon,
 	}
 }
 
-// choices are the moves as often as they are to be chosen.
+// choices returns the names of the operations, each as often as it is to be chosen.
 func choices() []string {
-	return strings.Fields("wait wait wait wait order order order order reorder reorder discard set set rebill work work work crash crash " +
-		"listen give_away break break close_gate operate operate operate")
+	return strings.Fields("wait wait wait wait schedule schedule schedule schedule reschedule reschedule discard settings settings billing " +
+		"tick tick tick crash crash events reassign failure failure gate stuck stuck stuck")
 }
 
 func newModelRun(t testing.TB) *modelRun {
@@ -93,7 +93,7 @@ func newModelRun(t testing.TB) *modelRun {
 	return r
 }
 
-// playBiller was paid 100.00 for 90 days from each assignment on.
+// modelBiller has one charge for each assignment: 100.00 for its first 90 days.
 type modelBiller struct{ run *modelRun }
 
 func (b modelBiller) Paid(_ context.Context, s dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
@@ -108,7 +108,7 @@ func (b modelBiller) Refund(ctx context.Context, r cancellation.Refund) error {
 	return b.run.biller.Refund(ctx, r)
 }
 
-// answered compares an answer with what the model says.
+// checkAnswer compares an answer with that of the model.
 func checkAnswer(what string, want, got error) error {
 	if want == nil && got != nil || want != nil && !errors.Is(got, want) {
 		return fmt.Errorf("%s answered %v, want %v", what, got, want)
@@ -116,19 +116,19 @@ func checkAnswer(what string, want, got error) error {
 	return nil
 }
 
-func (r *modelRun) wait(m modelOp) error {
+func (r *modelRun) wait(op modelOp) error {
 	units := []time.Duration{time.Microsecond, time.Minute, time.Hour, 24 * time.Hour, 24 * time.Hour, 30 * 24 * time.Hour, 365 * 24 * time.Hour}
-	r.model.now = r.clock.Now().Add(units[m.x%len(units)] * time.Duration(1+m.y%7))
+	r.model.now = r.clock.Now().Add(units[op.x%len(units)] * time.Duration(1+op.y%7))
 	r.clock.Set(r.model.now)
 	return nil
 }
 
-// when is a date up to 20 days from now, sometimes past, or the end of the period.
-func (r *modelRun) when(client bool, m modelOp) cancellation.When {
-	if client || m.y%3 == 0 {
+// when returns a date up to 20 days from now, sometimes a past one, or the end of the period.
+func (r *modelRun) when(client bool, op modelOp) cancellation.When {
+	if client || op.y%3 == 0 {
 		return endOfPeriod()
 	}
-	return cancellation.When{At: r.model.now.Add(time.Duration(m.z%500-20) * time.Hour)}
+	return cancellation.When{At: r.model.now.Add(time.Duration(op.z%500-20) * time.Hour)}
 }
 
 func (r *modelRun) actor(client bool) dedicated.Actor {
@@ -145,16 +145,16 @@ func (r *modelRun) clientID(client bool) uuid.UUID {
 	return uuid.Nil
 }
 
-func (r *modelRun) trySchedule(m modelOp) error {
-	client, s := m.x%2 == 0, r.readServer(r.t, r.servers[m.x/2%2])
-	w := r.when(client, m)
+func (r *modelRun) trySchedule(op modelOp) error {
+	client, s := op.x%2 == 0, r.readServer(r.t, r.servers[op.x/2%2])
+	w := r.when(client, op)
 	active, err := r.store.Active(r.t.Context(), []uuid.UUID{s.ID})
 	if err != nil {
 		return err
 	}
-	taken := false
+	hasActive := false
 	for _, c := range active {
-		taken = taken || c.Assignment == s.Assignment
+		hasActive = hasActive || c.Assignment == s.Assignment
 	}
 	var end time.Time
 	if s.Used() {
@@ -162,7 +162,7 @@ func (r *modelRun) trySchedule(m modelOp) error {
 			return err
 		}
 	}
-	want := r.model.wantSchedule(client, s, taken, w, end)
+	want := r.model.wantSchedule(client, s, hasActive, w, end)
 	if client && s.ClientID != r.client.ID {
 		want = cancellation.ErrNotFound
 	}
@@ -176,7 +176,7 @@ func (r *modelRun) trySchedule(m modelOp) error {
 	return checkAnswer("Schedule", want, err)
 }
 
-// endOf finds the end of a period by walking through all of them.
+// endOf finds the end of the period that contains asked. It tries all periods in order.
 func (r *modelRun) endOf(s dedicated.Server, asked time.Time) (time.Time, error) {
 	for n := 0; ; n++ {
 		period, err := s.Billing.Period(n)
@@ -193,13 +193,13 @@ func (r *modelRun) pick(n int) (cancellation.Cancellation, bool) {
 	return r.get(r.t, r.orders[n%len(r.orders)]), true
 }
 
-func (r *modelRun) tryReschedule(m modelOp) error {
-	c, ok := r.pick(m.x / 2)
+func (r *modelRun) tryReschedule(op modelOp) error {
+	c, ok := r.pick(op.x / 2)
 	if !ok {
 		return nil
 	}
-	client := m.x%2 == 0
-	w, want, s := r.when(client, m), r.model.wantChange(r.clientID(client), c), r.readServer(r.t, c.ServerID)
+	client := op.x%2 == 0
+	w, want, s := r.when(client, op), r.model.wantChange(r.clientID(client), c), r.readServer(r.t, c.ServerID)
 	if want == nil && (s.Assignment != c.Assignment || !s.Used()) {
 		want = cancellation.ErrConflict
 	}
@@ -217,34 +217,34 @@ func (r *modelRun) tryReschedule(m modelOp) error {
 	return checkAnswer("Reschedule", want, err)
 }
 
-func (r *modelRun) tryDiscard(m modelOp) error {
-	c, ok := r.pick(m.x / 2)
+func (r *modelRun) tryDiscard(op modelOp) error {
+	c, ok := r.pick(op.x / 2)
 	if !ok {
 		return nil
 	}
-	_, err := r.Discard(r.t.Context(), r.actor(m.x%2 == 0), c.ID, "")
-	return checkAnswer("Discard", r.model.wantChange(r.clientID(m.x%2 == 0), c), err)
+	_, err := r.Discard(r.t.Context(), r.actor(op.x%2 == 0), c.ID, "")
+	return checkAnswer("Discard", r.model.wantChange(r.clientID(op.x%2 == 0), c), err)
 }
 
-func (r *modelRun) saveRandomSettings(m modelOp) error {
+func (r *modelRun) saveRandomSettings(op modelOp) error {
 	s := cancellation.Settings{
-		Warn: m.x%4 > 0, DaysAhead: [][]int{{7}, {14, 3, 1}, {1}}[m.y%3], MinWarningDays: []int{0, 0, 2, 10}[m.z%4],
-		ClientMayDiscard: m.x%2 == 0, NoticeDays: []int{0, 0, 5}[m.z%3], LockDays: []int{0, 0, 2}[m.y%3],
+		Warn: op.x%4 > 0, DaysAhead: [][]int{{7}, {14, 3, 1}, {1}}[op.y%3], MinWarningDays: []int{0, 0, 2, 10}[op.z%4],
+		ClientMayDiscard: op.x%2 == 0, NoticeDays: []int{0, 0, 5}[op.z%3], LockDays: []int{0, 0, 2}[op.y%3],
 	}
 	var err error
 	r.model.settings, err = r.SaveSettings(r.t.Context(), r.reseller, s)
 	return err
 }
 
-func (r *modelRun) changeBilling(m modelOp) error {
-	s := r.readServer(r.t, r.servers[m.x%2])
+func (r *modelRun) changeBilling(op modelOp) error {
+	s := r.readServer(r.t, r.servers[op.x%2])
 	if !s.Used() {
 		return nil
 	}
 	b := monthly()
-	b.Cycle = []dedicated.Cycle{{Unit: dedicated.Month, Count: 1}, {Unit: dedicated.Week, Count: 2}, {Unit: dedicated.Month, Count: 3}, {Unit: dedicated.Day, Count: 30}}[m.y%4]
-	if m.z%3 == 0 {
-		b.Anchor = r.model.now.Add(time.Duration(m.z%50) * 24 * time.Hour)
+	b.Cycle = []dedicated.Cycle{{Unit: dedicated.Month, Count: 1}, {Unit: dedicated.Week, Count: 2}, {Unit: dedicated.Month, Count: 3}, {Unit: dedicated.Day, Count: 30}}[op.y%4]
+	if op.z%3 == 0 {
+		b.Anchor = r.model.now.Add(time.Duration(op.z%50) * 24 * time.Hour)
 	}
 	_, err := r.fixture.servers.ChangeBilling(r.t.Context(), r.reseller, s.ID, b)
 	return err
@@ -258,9 +258,9 @@ func (r *modelRun) tickOnce(modelOp) error {
 	return err
 }
 
-// crash is a Tick of another process, which dies at some call.
-func (r *modelRun) tickAndCrash(m modelOp) error {
-	stop := &interruption{call: m.x % 45, mode: crashModes[m.y%len(crashModes)]}
+// tickAndCrash runs a Tick of another process, which stops at some call.
+func (r *modelRun) tickAndCrash(op modelOp) error {
+	stop := &interruption{call: op.x % 45, mode: crashModes[op.y%len(crashModes)]}
 	other, err := cancellation.New(interrupted(r.config, stop))
 	if err != nil {
 		return err
@@ -276,7 +276,7 @@ func (r *modelRun) tickAndCrash(m modelOp) error {
 	return err
 }
 
-// listen fixedClock over what the inventory has told.
+// deliverEvents delivers the events of the inventory to the Subscriber.
 func (r *modelRun) deliverEvents(modelOp) error {
 	for {
 		due, err := r.released.ClaimDue(r.t.Context(), "cancellation", r.model.now, r.model.now.Add(time.Hour), 100)
@@ -295,9 +295,9 @@ func (r *modelRun) deliverEvents(modelOp) error {
 	}
 }
 
-// giveAway gives a server to somebody, who may be its client again.
-func (r *modelRun) reassignServer(m modelOp) error {
-	ctx, s := r.t.Context(), r.readServer(r.t, r.servers[m.x%2])
+// reassignServer assigns a server to a client, maybe to the same as before.
+func (r *modelRun) reassignServer(op modelOp) error {
+	ctx, s := r.t.Context(), r.readServer(r.t, r.servers[op.x%2])
 	if s.Used() {
 		if _, err := r.fixture.servers.Release(ctx, r.reseller, s.ID, s.Assignment, uuid.Nil, ""); err != nil {
 			return err
@@ -305,13 +305,13 @@ func (r *modelRun) reassignServer(m modelOp) error {
 	}
 	if s.LockedBy != uuid.Nil {
 		_, err := r.fixture.servers.Restock(ctx, r.reseller, s.ID)
-		return checkAnswer("Restock of a busy server", dedicated.ErrConflict, err)
+		return checkAnswer("Restock of a locked server", dedicated.ErrConflict, err)
 	}
 	if _, err := r.fixture.servers.Restock(ctx, r.reseller, s.ID); err != nil {
 		return err
 	}
 	client := r.client.ID
-	if m.y%3 == 0 {
+	if op.y%3 == 0 {
 		client = uuid.New()
 	}
 	s, err := r.fixture.servers.Assign(ctx, r.reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: monthly()})
@@ -319,26 +319,26 @@ func (r *modelRun) reassignServer(m modelOp) error {
 	return err
 }
 
-func (r *modelRun) setHookFailure(m modelOp) error {
+func (r *modelRun) setHookFailure(op modelOp) error {
 	r.failure = nil
-	if m.x%2 == 0 {
+	if op.x%2 == 0 {
 		r.failure = errors.New("no answer")
 	}
 	return nil
 }
 
-func (r *modelRun) setGate(m modelOp) error {
-	r.model.gateClosed = m.x%2 == 0
+func (r *modelRun) setGate(op modelOp) error {
+	r.model.gateClosed = op.x%2 == 0
 	return nil
 }
 
-func (r *modelRun) retryOrAbandon(m modelOp) error {
-	c, ok := r.pick(m.x)
+func (r *modelRun) retryOrAbandon(op modelOp) error {
+	c, ok := r.pick(op.x)
 	if !ok {
 		return nil
 	}
 	leased := c.LeaseUntil.After(r.model.now)
-	if m.y%2 == 0 {
+	if op.y%2 == 0 {
 		_, err := r.Retry(r.t.Context(), r.reseller, c.ID)
 		if c.State.Active() && (c.Attempts > 0 || c.State == cancellation.Executing) && !leased {
 			return err

@@ -11,20 +11,20 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// model is what cancelling means, in as few words as possible: no versions, no leases, no due times. It says what an
-// operation must answer, and what must be true of the records at any time.
+// model is a minimal model of cancellations, without versions, leases and due times. It says what an operation must answer, and
+// what must be true of the records at any time.
 type model struct {
-	berlin   *time.Location
-	now      time.Time
-	settings cancellation.Settings
-	gateClosed   bool // the gate refuses
-	last     map[uuid.UUID]cancellation.State
+	berlin     *time.Location
+	now        time.Time
+	settings   cancellation.Settings
+	gateClosed bool // the gate refuses
+	last       map[uuid.UUID]cancellation.State
 }
 
-// addDays is the same local time n dates later.
+// addDays returns the same local time n calendar days later.
 func (m *model) addDays(t time.Time, n int) time.Time { return t.In(m.berlin).AddDate(0, 0, n) }
 
-// order is what Schedule must answer; nil: it succeeds.
+// wantSchedule returns the error that Schedule must return; nil: it succeeds.
 func (m *model) wantSchedule(client bool, s dedicated.Server, active bool, w cancellation.When, end time.Time) error {
 	switch {
 	case !s.Used():
@@ -35,7 +35,7 @@ func (m *model) wantSchedule(client bool, s dedicated.Server, active bool, w can
 	return m.wantWhen(client, w, end)
 }
 
-// choice is what is said to a When by itself. end is the end of the current period.
+// wantWhen returns the error for a When alone. end is the end of the current period.
 func (m *model) wantWhen(client bool, w cancellation.When, end time.Time) error {
 	switch {
 	case !w.EndOfPeriod && w.At.Before(m.now):
@@ -52,7 +52,7 @@ func (m *model) locked(at time.Time) bool {
 	return m.settings.LockDays > 0 && m.now.After(m.addDays(at, -m.settings.LockDays))
 }
 
-// change is what Reschedule and Discard must answer before they look at a date. client is nil for the reseller.
+// wantChange returns the error of Reschedule and Discard, apart from that for a date. client is nil for the reseller.
 func (m *model) wantChange(client uuid.UUID, c cancellation.Cancellation) error {
 	byClient := client != uuid.Nil
 	switch {
@@ -68,7 +68,7 @@ func (m *model) wantChange(client uuid.UUID, c cancellation.Cancellation) error 
 	return nil
 }
 
-// always is what must be true of all records after every step.
+// checkInvariants checks all records after an operation.
 func (m *model) checkInvariants(all []cancellation.Cancellation) error {
 	active := map[uuid.UUID]bool{}
 	for _, c := range all {
@@ -77,7 +77,7 @@ func (m *model) checkInvariants(all []cancellation.Cancellation) error {
 		}
 		m.last[c.ID] = c.State
 		if c.State.Active() && active[c.Assignment] {
-			return fmt.Errorf("two are active for one assignment")
+			return fmt.Errorf("two cancellations of one assignment are active")
 		}
 		active[c.Assignment] = active[c.Assignment] || c.State.Active()
 		if !c.When.EndOfPeriod && !c.At.Equal(c.When.At) {
@@ -99,13 +99,14 @@ func isPossible(from, to cancellation.State) bool {
 	return to == cancellation.Failed && from == cancellation.Scheduled
 }
 
-// warned: at most once for each date and lead, never after the end, after the date only where that was postponed.
+// checkWarnings: at most one warning for each date and number of days, none after the end of the cancellation, and none after the
+// date unless the execution was postponed.
 func (m *model) checkWarnings(c cancellation.Cancellation) error {
 	seen := map[[2]int64]bool{}
 	for _, w := range c.Warned {
 		key := [2]int64{w.For.UnixMicro(), int64(w.Days)}
 		if seen[key] {
-			return fmt.Errorf("warned twice of %s, %d days ahead", w.For, w.Days)
+			return fmt.Errorf("two warnings of %s, %d days ahead", w.For, w.Days)
 		}
 		seen[key] = true
 		if end := c.History[len(c.History)-1].At; !c.State.Active() && w.Sent.After(end) {
@@ -120,7 +121,7 @@ func (m *model) checkWarnings(c cancellation.Cancellation) error {
 	return nil
 }
 
-// settled is what must be true of a record once everything that is due has been done.
+// checkFinal checks a record when nothing is due any more.
 func (m *model) checkFinal(c cancellation.Cancellation, s dedicated.Server) error {
 	if c.State == cancellation.Executing {
 		return fmt.Errorf("still executing")
@@ -132,7 +133,7 @@ func (m *model) checkFinal(c cancellation.Cancellation, s dedicated.Server) erro
 		return fmt.Errorf("still scheduled for a server that has left")
 	}
 	if at := m.executionTime(c); !at.After(m.now) {
-		return fmt.Errorf("still scheduled, was to be executed at %s", at)
+		return fmt.Errorf("still scheduled; the execution was planned for %s", at)
 	}
 	lead := 0 // the nearest that is due
 	for _, days := range m.settings.DaysAhead {
@@ -146,7 +147,7 @@ func (m *model) checkFinal(c cancellation.Cancellation, s dedicated.Server) erro
 	return nil
 }
 
-// executes is when a scheduled one is to be executed: postponed at most once, until it was warned of long enough.
+// executionTime returns when a scheduled cancellation is to be executed: as planned, or at the time to which it was postponed.
 func (m *model) executionTime(c cancellation.Cancellation) time.Time {
 	for _, e := range c.History {
 		if e.What == "postponed" && e.From.Equal(c.At) && !c.Postponed.IsZero() {
@@ -156,7 +157,7 @@ func (m *model) executionTime(c cancellation.Cancellation) time.Time {
 	return c.At
 }
 
-// owed is what is paid back, in cents: 100.00 were paid for the 90 days from the assignment on.
+// wantCents returns the refund in cents: 100.00 were paid for the first 90 days of the assignment, which begin at s.
 func (m *model) wantCents(s time.Time, at time.Time) int64 {
 	end := s.Add(90 * 24 * time.Hour)
 	day := func(t time.Time) int64 {

@@ -13,12 +13,12 @@ import (
 
 func TestExecutionPostponedWithoutWarning(t *testing.T) {
 	t.Parallel()
-	hold := warnings(7, 1)
-	hold.MinWarningDays = 3
+	settings := warnings(7, 1)
+	settings.MinWarningDays = 3
 	tests := []struct {
 		name      string
-		back      string // when the ticks come back
-		postponed string // "": it is not
+		firstTick string
+		postponed string // "": it is not postponed
 	}{
 		{"warned in time", "2026-11-23 23:00", ""},
 		{"warned late, but long enough ahead", "2026-11-27 20:00", ""},
@@ -29,13 +29,13 @@ func TestExecutionPostponedWithoutWarning(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.saveSettings(t, hold)
+			f.saveSettings(t, settings)
 			c := f.scheduleAsClient(t, f.server(t).ID)
-			f.tickAt(t, at(tt.back))
+			f.tickAt(t, at(tt.firstTick))
 			c = f.get(t, c.ID)
 			assert.Len(t, c.Warned, 1)
 			assert.Equal(t, cancellation.Scheduled, c.State)
-			assert.Equal(t, endOfNovember(), c.At, "the plan stays")
+			assert.Equal(t, endOfNovember(), c.At, "the planned date stays")
 			if tt.postponed == "" {
 				f.tickUntil(t, endOfNovember())
 				assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
@@ -44,7 +44,7 @@ func TestExecutionPostponedWithoutWarning(t *testing.T) {
 			}
 			assert.Equal(t, at(tt.postponed), c.Postponed)
 			assert.Equal(t, cancellation.Entry{
-				At: at(tt.back), By: dedicated.Actor{Role: dedicated.System, ResellerID: f.reseller.ResellerID},
+				At: at(tt.firstTick), By: dedicated.Actor{Role: dedicated.System, ResellerID: f.reseller.ResellerID},
 				What: "postponed", From: endOfNovember(), To: at(tt.postponed),
 			}, c.History[1])
 			assert.Equal(t, 3, payloads[cancellation.Notice](t, f, cancellation.KindWarning)[0].DaysLeft)
@@ -74,7 +74,7 @@ func TestPostponedOnceOnly(t *testing.T) {
 	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
-// TestHoldLongerThanTheLead: with the hold longer than any lead, every execution waits, from the first warning on.
+// TestMinWarningDaysAboveTheLead: if MinWarningDays is longer than any warning is ahead, every execution is postponed.
 func TestMinWarningDaysAboveTheLead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -83,7 +83,7 @@ func TestMinWarningDaysAboveTheLead(t *testing.T) {
 	f.saveSettings(t, s)
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-15 09:00"))
 	f.tick(t)
-	assert.Zero(t, f.get(t, c.ID).Postponed, "it may still be warned of in time, for all that is known")
+	assert.Zero(t, f.get(t, c.ID).Postponed, "no warning is due yet")
 	f.tickUntil(t, at("2026-11-24 08:59"))
 	c = f.get(t, c.ID)
 	assert.Equal(t, cancellation.Scheduled, c.State)
@@ -92,7 +92,7 @@ func TestMinWarningDaysAboveTheLead(t *testing.T) {
 	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
-// TestRescheduleEndsAPostponement: what was put off is forgotten with the date that it was for.
+// TestRescheduleEndsAPostponement: a postponement holds for its date only.
 func TestRescheduleEndsAPostponement(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// asked is an inventory that counts its questions. fail is what those for many servers answer.
+// countingInventory counts its calls. fail is the error of ServersByID.
 type countingInventory struct {
 	*dedicated.Manager
 	single, many int
@@ -31,10 +31,11 @@ func (a *countingInventory) ServersByID(ctx context.Context, actor dedicated.Act
 	return servers, errors.Join(err, a.fail)
 }
 
+// plainServers is an inventory that is not a BulkInventory.
 type plainServers struct{ cancellation.Servers }
 
-// TestTickReadsServersAhead warns of 40 cancellations: with one question for the servers where the inventory can answer
-// that, and the same outcome where it cannot, or fails at it. A server that has left meanwhile is found either way.
+// TestTickPrefetchesServers warns of 40 cancellations. A BulkInventory is asked once for their servers. The result is the same
+// with any other inventory, and with a BulkInventory that fails. A server that has left its client is found in each case.
 func TestTickPrefetchesServers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -42,9 +43,11 @@ func TestTickPrefetchesServers(t *testing.T) {
 		change       func(*cancellation.Config, *countingInventory)
 		single, many int
 	}{
-		{"asked at once", func(*cancellation.Config, *countingInventory) {}, 0, 1},
-		{"one by one", func(c *cancellation.Config, _ *countingInventory) { c.Servers = plainServers{c.Servers} }, 40, 0},
-		{"failing", func(_ *cancellation.Config, inventory *countingInventory) { inventory.fail = errors.New("too many IDs") }, 40, 1},
+		{"a BulkInventory", func(*cancellation.Config, *countingInventory) {}, 0, 1},
+		{"any other inventory", func(c *cancellation.Config, _ *countingInventory) { c.Servers = plainServers{c.Servers} }, 40, 0},
+		{"a BulkInventory that fails", func(_ *cancellation.Config, inventory *countingInventory) {
+			inventory.fail = errors.New("too many IDs")
+		}, 40, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,13 +50,13 @@ func TestShouldRenew(t *testing.T) {
 	}
 	assert.True(t, renews("2026-11-30 23:00"))
 	c := f.scheduleAsClient(t, s.ID)
-	assert.False(t, renews("2026-11-30 23:00"), "the period that begins when the server ends")
+	assert.False(t, renews("2026-11-30 23:00"), "the period that begins at the planned date")
 	assert.False(t, renews("2026-12-31 23:00"))
 	assert.True(t, renews("2026-11-30 22:59"))
 
 	_, err := f.servers.ChangeBilling(ctx, f.reseller, s.ID, quarterly())
 	require.NoError(t, err)
-	assert.True(t, renews("2026-11-30 23:00"), "under the present billing, whoever has noticed")
+	assert.True(t, renews("2026-11-30 23:00"), "under the present billing, before a Tick")
 	assert.False(t, renews("2026-12-31 23:00"))
 	_, err = f.Discard(ctx, f.reseller, c.ID, "")
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestShouldRenew(t *testing.T) {
 	f.scheduleAt(t, s.ID, at("2026-12-10 12:00"))
 	assert.False(t, renews("2026-12-31 23:00"))
 	f.reassign(t, s, f.client.ID)
-	assert.True(t, renews("2026-12-31 23:00"), "another use of the server")
+	assert.True(t, renews("2026-12-31 23:00"), "another assignment")
 }
 
 func TestShouldRenewWhileExecuting(t *testing.T) {
@@ -111,7 +111,7 @@ func TestCancellationsPages(t *testing.T) {
 	}
 }
 
-// TestClientsView: nothing of the work behind it, nobody of the reseller's people.
+// TestClientView: a client sees no steps and failures, and no member of the reseller's staff.
 func TestClientView(t *testing.T) {
 	t.Parallel()
 	f, hooks, c := newStuckFixture(t)
@@ -126,7 +126,7 @@ func TestClientView(t *testing.T) {
 	assert.True(t, got.Due.IsZero() && got.RetryAt.IsZero() && got.LeaseUntil.IsZero())
 	assert.Equal(t, dedicated.Actor{Role: dedicated.Reseller, ResellerID: f.reseller.ResellerID}, got.By)
 	assert.Equal(t, got.By, got.History[0].By)
-	assert.Equal(t, f.reseller, f.get(t, c.ID).History[0].By, "the record itself is as it was")
+	assert.Equal(t, f.reseller, f.get(t, c.ID).History[0].By, "the stored record is unchanged")
 
 	hooks.deprovisionErr = errors.New("still no answer")
 	_, err = f.Tick(t.Context())
@@ -183,13 +183,13 @@ func TestSettings(t *testing.T) {
 	assert.True(t, read.Due.IsZero(), "done")
 	saved.NoticeDays = 0
 	_, err = f.SaveSettings(ctx, f.reseller, saved)
-	require.NoError(t, err, "what a tick does to them is no reason to refuse")
+	require.NoError(t, err, "only a Tick has written them meanwhile")
 	_, err = f.SaveSettings(ctx, f.reseller, read)
-	assert.Equal(t, "Version", requireError(t, err, cancellation.ErrConflict).Field, "somebody has saved others since")
+	assert.Equal(t, "Version", requireError(t, err, cancellation.ErrConflict).Field, "others were saved since")
 	_, err = f.SaveSettings(ctx, f.reseller, cancellation.Settings{Version: 100})
 	assertError(t, err, cancellation.ErrConflict)
 	fresh := f.saveSettings(t, cancellation.Settings{})
-	assert.False(t, fresh.Warn, "0 saves whatever is stored")
+	assert.False(t, fresh.Warn, "Version 0 replaces whatever is stored")
 	_, err = f.SaveSettings(ctx, f.reseller, cancellation.Settings{ResellerID: uuid.New()})
 	assertError(t, err, cancellation.ErrNotFound)
 }
@@ -224,10 +224,10 @@ func TestInvalidSettings(t *testing.T) {
 	assert.Equal(t, "unused_days", e.Nearest)
 }
 
-// TestRenewsOfWhatStays: what will not be cancelled is charged.
+// TestShouldRenewWithoutExecution: a server that will not be cancelled is charged.
 func TestShouldRenewWithoutExecution(t *testing.T) {
 	t.Parallel()
-	t.Run("a provider's by now", func(t *testing.T) {
+	t.Run("the server belongs to a provider now", func(t *testing.T) {
 		t.Parallel()
 		altered := &alteredServers{}
 		f := newFixture(t, func(c *cancellation.Config) { altered.Servers, c.Servers = c.Servers, altered })
@@ -235,9 +235,9 @@ func TestShouldRenewWithoutExecution(t *testing.T) {
 		altered.change = func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }
 		yes, err := f.ShouldRenew(t.Context(), c.ServerID, endOfNovember())
 		require.NoError(t, err)
-		assert.True(t, yes, "it will not be executed")
+		assert.True(t, yes, "the cancellation will not be executed")
 	})
-	t.Run("another's by now", func(t *testing.T) {
+	t.Run("the server has another client now", func(t *testing.T) {
 		t.Parallel()
 		servers := &unansweredUnlock{answerLost: true}
 		f := newFixture(t, func(c *cancellation.Config) { servers.Servers, c.Servers = c.Servers, servers })
@@ -252,6 +252,6 @@ func TestShouldRenewWithoutExecution(t *testing.T) {
 		require.Equal(t, cancellation.Executing, f.get(t, c.ID).State)
 		yes, err := f.ShouldRenew(t.Context(), s.ID, endOfNovember())
 		require.NoError(t, err)
-		assert.True(t, yes, "the cancellation was of the use before")
+		assert.True(t, yes, "the cancellation belongs to the assignment before")
 	})
 }

@@ -17,7 +17,7 @@ import (
 
 const raceRounds = 200
 
-// race starts functions at the same moment and returns their errors.
+// race runs functions concurrently and returns their errors.
 func race(run ...func() error) []error {
 	start, errs := make(chan struct{}), make([]error, len(run))
 	var all sync.WaitGroup
@@ -32,7 +32,7 @@ func race(run ...func() error) []error {
 	return errs
 }
 
-// ticker ticks and answers with the error alone.
+// tickFunc returns a function that ticks and returns the error only.
 func tickFunc(ctx context.Context, m *cancellation.Manager) func() error {
 	return func() error {
 		_, err := m.Tick(ctx)
@@ -65,11 +65,11 @@ func TestDiscardAgainstExecution(t *testing.T) {
 			continue
 		}
 		e := requireError(t, errs[0], cancellation.ErrConflict)
-		require.NotEmpty(t, e.State, "a clear error: %v", e)
+		require.NotEmpty(t, e.State, "the error names the state: %v", e)
 		require.Equal(t, cancellation.Executed, got.State)
 		require.Len(t, f.biller.refunds(), 1)
 	}
-	t.Logf("the discard won %d of %d rounds", discarded, raceRounds)
+	t.Logf("Discard was first in %d of %d rounds", discarded, raceRounds)
 }
 
 func TestRescheduleAgainstWarning(t *testing.T) {
@@ -87,15 +87,15 @@ func TestRescheduleAgainstWarning(t *testing.T) {
 		f.tickUntil(t, to)
 		got := f.get(t, c.ID)
 		require.Equal(t, cancellation.Executed, got.State)
-		seen := map[time.Time]int{}
+		warned := map[time.Time]int{}
 		for _, warning := range got.Warned {
-			seen[warning.For]++
+			warned[warning.For]++
 		}
-		require.Equal(t, 1, seen[to])
-		require.LessOrEqual(t, seen[c.At], 1)
+		require.Equal(t, 1, warned[to])
+		require.LessOrEqual(t, warned[c.At], 1)
 		kinds := f.countEvents(t, c.ID)
 		require.Equal(t, len(got.Warned), kinds[cancellation.KindWarning])
-		require.Equal(t, seen[c.At], kinds[cancellation.KindRescheduled], "corrected if and only if it was warned before")
+		require.Equal(t, warned[c.At], kinds[cancellation.KindRescheduled], "the client is told of the new date only if it was warned of the old one")
 	}
 }
 
@@ -114,16 +114,16 @@ func TestScheduleAgainstSchedule(t *testing.T) {
 				return err
 			},
 		)
-		require.True(t, (errs[0] == nil) != (errs[1] == nil), "one wins: %v", errs)
+		require.True(t, (errs[0] == nil) != (errs[1] == nil), "one succeeds: %v", errs)
 		e := requireError(t, errors.Join(errs...), cancellation.ErrConflict)
-		require.Equal(t, endOfNovember(), e.Existing.At, "the other is shown the date there is")
+		require.Equal(t, endOfNovember(), e.Existing.At, "the other error has the date of the first order")
 		all, _, err := f.Cancellations(ctx, f.reseller, cancellation.Query{})
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 	}
 }
 
-// TestSameOrderTwiceAtOnce: a request that is sent again before the first was answered.
+// TestSameOrderTwiceConcurrently: an order is repeated before the first call has returned.
 func TestSameOrderTwiceConcurrently(t *testing.T) {
 	t.Parallel()
 	for range raceRounds {
@@ -140,16 +140,16 @@ func TestSameOrderTwiceConcurrently(t *testing.T) {
 	}
 }
 
-// TestManyManagersTick: 1,000 are due, three processes work on them; each is executed once, by one.
+// TestThreeManagersTick: 1,000 cancellations are due, and three processes tick. Each cancellation is executed once.
 func TestThreeManagersTick(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	wiped := map[uuid.UUID]int{}
+	deprovisioned := map[uuid.UUID]int{}
 	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			mu.Lock()
 			defer mu.Unlock()
-			wiped[c.ID]++
+			deprovisioned[c.ID]++
 			return nil
 		})
 	})
@@ -171,7 +171,7 @@ func TestThreeManagersTick(t *testing.T) {
 	assert.Equal(t, due, f.biller.calls)
 	assert.Len(t, f.biller.refunds(), due)
 	for _, c := range all {
-		require.Equal(t, 1, wiped[c.ID])
+		require.Equal(t, 1, deprovisioned[c.ID])
 		require.Len(t, c.Warned, 1)
 	}
 	count := map[any]int{}

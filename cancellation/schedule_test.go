@@ -16,7 +16,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// problem is the typed error, which must also be the sentinel.
+// requireError returns the typed error, which must also be the sentinel.
 func requireError(t *testing.T, err, sentinel error) *cancellation.Error {
 	t.Helper()
 	require.ErrorIs(t, err, sentinel)
@@ -25,7 +25,7 @@ func requireError(t *testing.T, err, sentinel error) *cancellation.Error {
 	return e
 }
 
-// assertProblem is problem, where nothing more is to be said of it.
+// assertError is requireError without a result.
 func assertError(t *testing.T, err, sentinel error) {
 	t.Helper()
 	require.NotNil(t, requireError(t, err, sentinel))
@@ -56,11 +56,11 @@ func TestScheduleRefuses(t *testing.T) {
 		err   error
 		field string
 	}{
-		{"neither", theReseller, cancellation.Order{}, cancellation.ErrInvalid, "When"},
-		{"both", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-12-01 00:00"), EndOfPeriod: true}}, cancellation.ErrInvalid, "When"},
+		{"no When", theReseller, cancellation.Order{}, cancellation.ErrInvalid, "When"},
+		{"At and EndOfPeriod", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-12-01 00:00"), EndOfPeriod: true}}, cancellation.ErrInvalid, "When"},
 		{"a microsecond ago", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-11-10 09:00").Add(-time.Microsecond)}},
 			cancellation.ErrInvalid, "When.At"},
-		{"beyond the years", theReseller, cancellation.Order{When: cancellation.When{At: at("9999-12-31 23:00").AddDate(0, 0, 1)}},
+		{"after the year 9999", theReseller, cancellation.Order{When: cancellation.When{At: at("9999-12-31 23:00").AddDate(0, 0, 1)}},
 			cancellation.ErrInvalid, "When.At"},
 		{"a long reason", theReseller, cancellation.Order{When: endOfPeriod(), Reason: long}, cancellation.ErrInvalid, "Order.Reason"},
 		{"a reason of two lines", theClient, cancellation.Order{When: endOfPeriod(), Reason: "a\nb"}, cancellation.ErrInvalid, "Order.Reason"},
@@ -81,7 +81,7 @@ func TestScheduleRefuses(t *testing.T) {
 func theReseller(f *fixture) dedicated.Actor { return f.reseller }
 func theClient(f *fixture) dedicated.Actor   { return f.client }
 
-// assertNothing: nothing is stored and nobody was told.
+// assertNothing checks that no cancellation and no event is stored.
 func (f *fixture) assertNothing(t *testing.T) {
 	t.Helper()
 	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{})
@@ -102,20 +102,20 @@ func TestScheduleNow(t *testing.T) {
 
 func TestClientDateErrorNamesThePeriodEnd(t *testing.T) {
 	t.Parallel()
-	const words = "cancellation: client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
+	const want = "cancellation: client may only cancel at the end of the billing period, 2026-12-01T00:00:00+01:00"
 	f := newFixture(t)
 	f.saveSettings(t, cancellation.Settings{ClientMayDiscard: true})
 	s := f.server(t)
 	day := cancellation.When{At: at("2026-11-12 00:00")}
 	_, err := f.Quote(t.Context(), f.client, s.ID, day)
 	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
-	require.EqualError(t, err, words)
+	require.EqualError(t, err, want)
 	_, err = f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: day})
 	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
-	require.EqualError(t, err, words)
+	require.EqualError(t, err, want)
 	_, err = f.Reschedule(t.Context(), f.client, f.scheduleAsClient(t, s.ID).ID, day)
 	assert.Equal(t, endOfNovember(), requireError(t, err, cancellation.ErrForbidden).PeriodEnd)
-	require.EqualError(t, err, words)
+	require.EqualError(t, err, want)
 }
 
 func TestPastDateInTheServersZone(t *testing.T) {
@@ -181,7 +181,7 @@ func TestServerWithoutBilling(t *testing.T) {
 	f.assertNothing(t)
 }
 
-// unbilled is an inventory that knows no billing.
+// unbilled is an inventory whose servers have no billing.
 type unbilled struct{ cancellation.Servers }
 
 func (u unbilled) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
@@ -221,7 +221,7 @@ func TestRepeatedOrder(t *testing.T) {
 	_, err = f.Schedule(ctx, f.client, other)
 	assert.Equal(t, "Order.ID", requireError(t, err, cancellation.ErrConflict).Field)
 	_, err = f.Schedule(ctx, f.reseller, order)
-	assert.Equal(t, "Order.ID", requireError(t, err, cancellation.ErrConflict).Field, "by somebody else")
+	assert.Equal(t, "Order.ID", requireError(t, err, cancellation.ErrConflict).Field, "by another actor")
 	other = order
 	other.When = cancellation.When{At: endOfNovember()}
 	_, err = f.Schedule(ctx, f.client, other)
@@ -230,7 +230,7 @@ func TestRepeatedOrder(t *testing.T) {
 	_, err = f.Reschedule(ctx, f.reseller, first.ID, cancellation.When{At: at("2026-11-12 00:00")})
 	require.NoError(t, err)
 	again, err = f.Schedule(ctx, f.client, order)
-	require.NoError(t, err, "the answer was lost for long")
+	require.NoError(t, err, "a late repeat")
 	assert.Equal(t, at("2026-11-12 00:00"), again.At)
 	f.tickAt(t, at("2026-11-12 00:00"))
 	again, err = f.Schedule(ctx, f.client, order)
@@ -246,9 +246,9 @@ func TestNoticeDays(t *testing.T) {
 		days      int
 		earliest  string // "": allowed
 	}{
-		{"in time, to the microsecond", "2026-11-16 23:00", 14, ""},
+		{"exactly in time", "2026-11-16 23:00", 14, ""},
 		{"a minute late", "2026-11-16 23:01", 14, "2026-12-31 23:00"},
-		{"late for the next one too", "2026-11-16 23:01", 60, "2027-01-31 23:00"},
+		{"too late for the next period as well", "2026-11-16 23:01", 60, "2027-01-31 23:00"},
 		{"no notice", "2026-11-30 22:59", 0, ""},
 		{"across the change of clocks", "2026-10-17 22:01", 14, "2026-11-30 23:00"},
 		{"just before the change of clocks", "2026-10-17 22:00", 14, ""},
@@ -269,12 +269,12 @@ func TestNoticeDays(t *testing.T) {
 			assert.Equal(t, "Settings.NoticeDays", e.Field)
 			assert.Equal(t, at(tt.earliest), e.Earliest)
 			_, err = f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
-			require.NoError(t, err, "a reseller needs none")
+			require.NoError(t, err, "a reseller needs no notice")
 		})
 	}
 }
 
-// TestEarliestEndWillDo: a client that comes in the period that the error names is not refused again.
+// TestEarliestEndIsAccepted: Error.Earliest is the first end of a period that leaves the notice.
 func TestEarliestEndIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []dedicated.Unit{dedicated.Day, dedicated.Week, dedicated.Month} {
@@ -291,8 +291,8 @@ func TestEarliestEndIsAccepted(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, p.End.Equal(earliest), "the end of a period")
 		berlin := p.End.Location()
-		assert.False(t, p.End.AddDate(0, 0, -45).Before(f.clock.Now()), "leaves the notice")
-		assert.True(t, p.Start.In(berlin).AddDate(0, 0, -45).Before(f.clock.Now()), "is the first that does")
+		assert.False(t, p.End.AddDate(0, 0, -45).Before(f.clock.Now()), "it leaves the notice")
+		assert.True(t, p.Start.In(berlin).AddDate(0, 0, -45).Before(f.clock.Now()), "the period before does not")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// TestServerGivenToSomebodyElse: nothing is done to it, the record says so, the reseller is told.
+// TestServerReassigned: nothing is done to the server, the record says why, and the reseller is told.
 func TestServerReassigned(t *testing.T) {
 	t.Parallel()
 	hooks := &recordingHooks{}
@@ -32,7 +32,7 @@ func TestServerReassigned(t *testing.T) {
 	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindServerLeft])
 }
 
-// give takes the server from its client and gives it to another.
+// reassign takes the server from its client and assigns it to another.
 func (f *fixture) reassign(t *testing.T, s dedicated.Server, client uuid.UUID) dedicated.Server {
 	t.Helper()
 	_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
@@ -44,7 +44,7 @@ func (f *fixture) reassign(t *testing.T, s dedicated.Server, client uuid.UUID) d
 	return s
 }
 
-// inventory changes what its Servers says of a server.
+// alteredServers changes the servers that its Servers returns.
 type alteredServers struct {
 	cancellation.Servers
 	change func(*dedicated.Server)
@@ -80,24 +80,24 @@ func TestOwnerChanged(t *testing.T) {
 	assert.Contains(t, got.LastError, "provider")
 	assert.Equal(t, dedicated.InUse, f.readServer(t, s.ID).State)
 	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindFailed])
-	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindDiscarded], "the client knew of it")
+	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindDiscarded], "the client ordered it")
 	for _, n := range payloads[cancellation.Notice](t, f, cancellation.KindDiscarded) {
-		assert.Empty(t, n.Reason, "and must not learn of the provider")
+		assert.Empty(t, n.Reason, "the client must not learn of the provider")
 	}
 }
 
-// TestLostWhileExecuting: between two steps the server turns out not to be what it was.
+// TestServerChangesDuringExecution: between two steps the server leaves the assignment, or gets another owner or lock.
 func TestServerChangesDuringExecution(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*dedicated.Server)
-		busy   bool // the mark stays as it is
+		locked bool // the lock stays
 	}{
 		{"another assignment", func(s *dedicated.Server) { s.Assignment, s.LockedBy = uuid.New(), uuid.Nil }, true},
 		{"another cancellation", func(s *dedicated.Server) { s.LockedBy = uuid.New() }, true},
 		{"in stock", func(s *dedicated.Server) { s.State, s.LockedBy = dedicated.InStock, uuid.Nil }, true},
-		{"a provider's", func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }, false},
+		{"a provider's server", func(s *dedicated.Server) { s.Owner.Provider = "Upstream Ltd" }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,16 +113,16 @@ func TestServerChangesDuringExecution(t *testing.T) {
 			got := f.get(t, c.ID)
 			assert.Equal(t, cancellation.Failed, got.State)
 			assert.NotEmpty(t, got.LastError)
-			assert.Len(t, hooks.deprovisioned, 1, "it is not touched again")
+			assert.Len(t, hooks.deprovisioned, 1, "nothing more is done to the server")
 			assert.Empty(t, f.biller.refunds())
 			assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindFailed])
-			assert.Equal(t, tt.busy, f.readServer(t, s.ID).LockedBy == c.ID)
+			assert.Equal(t, tt.locked, f.readServer(t, s.ID).LockedBy == c.ID)
 			assert.True(t, got.Due.IsZero())
 		})
 	}
 }
 
-// TestServerReleasedByHand: it waits in clean-up, still under the assignment; there is nothing left to cancel.
+// TestServerReleasedByReseller: the server is in clean_up, still under the assignment. The cancellation is discarded.
 func TestServerReleasedByReseller(t *testing.T) {
 	t.Parallel()
 	hooks := &recordingHooks{}
@@ -137,20 +137,20 @@ func TestServerReleasedByReseller(t *testing.T) {
 	assert.Empty(t, f.biller.refunds())
 }
 
-// deafServers lifts a mark, and loses the answer.
+// unansweredUnlock unlocks a server, and returns an error if answerLost. If missing, it has no server at all.
 type unansweredUnlock struct {
 	cancellation.Servers
 	answerLost bool
-	missing bool
+	missing    bool
 }
 
 var errNoAnswer = errors.New("no answer")
 
-func (servers *unansweredUnlock) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+func (servers *unansweredUnlock) Unlock(ctx context.Context, a dedicated.Actor, id, key uuid.UUID) (dedicated.Server, error) {
 	if servers.missing {
 		return dedicated.Server{}, dedicated.ErrNotFound
 	}
-	s, err := servers.Servers.Unlock(ctx, a, id, busy)
+	s, err := servers.Servers.Unlock(ctx, a, id, key)
 	if servers.answerLost {
 		return dedicated.Server{}, errNoAnswer
 	}
@@ -164,10 +164,11 @@ func (servers *unansweredUnlock) Server(ctx context.Context, a dedicated.Actor, 
 	return servers.Servers.Server(ctx, a, id)
 }
 
-// TestMarkLiftedBefore: the answer was lost, and the server has gone its way since: what remains is to say that it is done.
+// TestServerAlreadyUnlocked: the answer of Unlock was lost, and another cancellation has locked the server since. The execution
+// ends, and the other lock stays.
 func TestServerAlreadyUnlocked(t *testing.T) {
 	t.Parallel()
-	for _, gone := range []bool{false, true} {
+	for _, missing := range []bool{false, true} {
 		servers := &unansweredUnlock{answerLost: true}
 		f := newFixture(t, func(c *cancellation.Config) { servers.Servers, c.Servers = c.Servers, servers })
 		s := f.server(t)
@@ -179,12 +180,12 @@ func TestServerAlreadyUnlocked(t *testing.T) {
 		next, err := f.servers.Assign(t.Context(), f.reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 		require.NoError(t, err)
 		_, err = f.servers.Release(t.Context(), f.reseller, s.ID, next.Assignment, uuid.New(), "")
-		require.NoError(t, err, "by another cancellation, which has marked it")
-		servers.answerLost, servers.missing = false, gone
+		require.NoError(t, err, "another cancellation releases and locks it")
+		servers.answerLost, servers.missing = false, missing
 		f.tickAt(t, at("2026-11-10 10:00"))
 		got := f.get(t, c.ID)
 		assert.Equal(t, cancellation.Executed, got.State)
 		assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindExecuted])
-		assert.NotEqual(t, uuid.Nil, f.readServer(t, s.ID).LockedBy, "the other mark stays")
+		assert.NotEqual(t, uuid.Nil, f.readServer(t, s.ID).LockedBy, "the other lock stays")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// stuck is a fixture with an execution whose deprovisioning has failed once.
+// newStuckFixture makes a fixture with an execution whose deprovisioning has failed once.
 func newStuckFixture(t *testing.T, change ...func(*cancellation.Config)) (*fixture, *recordingHooks, cancellation.Cancellation) {
 	t.Helper()
 	hooks := &recordingHooks{deprovisionErr: errors.New("no answer")}
@@ -29,11 +29,11 @@ func TestRetry(t *testing.T) {
 	f, hooks, c := newStuckFixture(t)
 	assert.Len(t, hooks.deprovisioned, 1)
 	f.tick(t)
-	assert.Len(t, hooks.deprovisioned, 1, "not before its time")
+	assert.Len(t, hooks.deprovisioned, 1, "not before RetryAt")
 	again, err := f.Retry(t.Context(), f.reseller, c.ID)
 	require.NoError(t, err)
 	assert.Equal(t, f.clock.Now(), again.Due)
-	assert.Equal(t, 1, again.Attempts, "still stuck until it has succeeded")
+	assert.Equal(t, 1, again.Attempts, "stuck until the step succeeds")
 	hooks.deprovisionErr = nil
 	f.tick(t)
 	got := f.get(t, c.ID)
@@ -95,35 +95,35 @@ func TestAbandonKeepsTheRefundThatWasPaid(t *testing.T) {
 	assert.Equal(t, 1, f.biller.calls)
 }
 
-// TestAbandonGoesOnByItself where lifting LockedBy fails at first.
+// TestTicksFinishAbandon: Unlock fails at first, and a later Tick unlocks the server.
 func TestTicksFinishAbandon(t *testing.T) {
 	t.Parallel()
-	locked := &failingUnlock{}
-	f, hooks, c := newStuckFixture(t, func(config *cancellation.Config) { locked.Servers, config.Servers = config.Servers, locked })
-	locked.err = errors.New("the inventory is down")
+	servers := &failingUnlock{}
+	f, hooks, c := newStuckFixture(t, func(config *cancellation.Config) { servers.Servers, config.Servers = config.Servers, servers })
+	servers.err = errors.New("the inventory is down")
 	_, err := f.Abandon(t.Context(), f.reseller, c.ID, "")
-	require.ErrorIs(t, err, locked.err)
+	require.ErrorIs(t, err, servers.err)
 	got := f.get(t, c.ID)
 	assert.Equal(t, cancellation.Executing, got.State)
 	assert.True(t, got.Abandoned)
-	locked.err, hooks.deprovisionErr = nil, nil
+	servers.err, hooks.deprovisionErr = nil, nil
 	f.tickAt(t, got.RetryAt)
 	assert.Equal(t, cancellation.Failed, f.get(t, c.ID).State)
-	assert.Len(t, hooks.deprovisioned, 1, "nothing else is done any more")
+	assert.Len(t, hooks.deprovisioned, 1, "no other step runs any more")
 	assert.Equal(t, uuid.Nil, f.readServer(t, c.ServerID).LockedBy)
 }
 
-// lockedServers cannot lift a mark.
+// failingUnlock fails to unlock a server while err is set.
 type failingUnlock struct {
 	cancellation.Servers
 	err error
 }
 
-func (l *failingUnlock) Unlock(ctx context.Context, a dedicated.Actor, id, busy uuid.UUID) (dedicated.Server, error) {
+func (l *failingUnlock) Unlock(ctx context.Context, a dedicated.Actor, id, key uuid.UUID) (dedicated.Server, error) {
 	if l.err != nil {
 		return dedicated.Server{}, l.err
 	}
-	return l.Servers.Unlock(ctx, a, id, busy)
+	return l.Servers.Unlock(ctx, a, id, key)
 }
 
 func TestRetryAndAbandonWaitForTheLease(t *testing.T) {
@@ -150,12 +150,12 @@ func TestAbandonNeedsAnExecution(t *testing.T) {
 	_, err := f.Abandon(t.Context(), f.reseller, c.ID, "")
 	e := requireError(t, err, cancellation.ErrConflict)
 	assert.Equal(t, []cancellation.State{cancellation.Executing}, e.Want)
-	f, _, c = newStuckFixture(t)
-	_, err = f.Abandon(t.Context(), f.reseller, c.ID, "a\nb")
+	other, _, c := newStuckFixture(t)
+	_, err = other.Abandon(t.Context(), other.reseller, c.ID, "a\nb")
 	assert.Equal(t, "reason", requireError(t, err, cancellation.ErrInvalid).Field)
 }
 
-// TestCrashWhileAbandoning stops an Abandon at every call in turn: either nothing has happened, or ticks finish it.
+// TestCrashWhileAbandoning stops an Abandon at each call in turn: either nothing is written, or ticks finish it.
 func TestCrashWhileAbandoning(t *testing.T) {
 	t.Parallel()
 	for _, mode := range crashModes {
@@ -169,7 +169,7 @@ func TestCrashWhileAbandoning(t *testing.T) {
 			}
 			for range 3 {
 				f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
-				_, _ = f.Tick(t.Context()) // the deprovisioning fails as before
+				_, _ = f.Tick(t.Context()) // deprovisioning still fails
 			}
 			if got := f.get(t, c.ID); !got.Abandoned {
 				require.Equal(t, cancellation.Executing, got.State, "%s %s", mode, stop.at)
@@ -198,7 +198,8 @@ func abandonInterrupted(t *testing.T, f *fixture, stop *interruption, id uuid.UU
 	}
 }
 
-// TestHangingHook: a step that never answers is seen by the reseller, who can give it up; when it answers, it is too late.
+// TestHookOutlivesItsLease: a reseller sees a step that does not return, and abandons the execution. The step's late result
+// changes nothing.
 func TestHookOutlivesItsLease(t *testing.T) {
 	t.Parallel()
 	var f *fixture
@@ -209,7 +210,7 @@ func TestHookOutlivesItsLease(t *testing.T) {
 			calls++
 			f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease))
 			if calls == 1 {
-				_, err := f.Tick(ctx) // another one that hangs
+				_, err := f.Tick(ctx) // the second call does not return in time either
 				return err
 			}
 			got := f.get(t, c.ID)

@@ -14,7 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// wired is a fixture whose inventory tells what happens.
+// newEventFixture makes a fixture whose Subscriber gets the events of the inventory, at each Tick of the Dispatcher.
 func newEventFixture(t *testing.T) (*fixture, *notify.Dispatcher) {
 	t.Helper()
 	f := newFixture(t)
@@ -59,19 +59,20 @@ func TestEndOfPeriodFollowsTheBilling(t *testing.T) {
 			f.tickAt(t, endOfNovember())
 		}
 		got := f.get(t, c.ID)
-		assert.Equal(t, at("2026-12-31 23:00"), got.At, "%s: of the period in which it was asked for", way)
+		assert.Equal(t, at("2026-12-31 23:00"), got.At, "%s: the end of the period that contains the order", way)
 		assert.Equal(t, []string{"scheduled", "moved"}, history(got), way)
 		assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindRescheduled], way)
-		assert.Equal(t, fixed.At, f.get(t, fixed.ID).At, "%s: a date does not move", way)
+		assert.Equal(t, fixed.At, f.get(t, fixed.ID).At, "%s: a fixed date does not move", way)
 		f.tickUntil(t, at("2026-12-30 00:00"))
-		assert.Equal(t, []int{30, 30}, warnedDays(f.get(t, c.ID)), "%s: warned of the other date too", way)
+		assert.Equal(t, []int{30, 30}, warnedDays(f.get(t, c.ID)), "%s: a warning of each date", way)
 		f.tickUntil(t, at("2026-12-31 23:00"))
 		assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 		assert.Equal(t, cancellation.Executed, f.get(t, fixed.ID).State)
 	}
 }
 
-// TestRebilledIntoThePast: the end of the period lies before the re-billing, so it is due as of that, whoever notices when.
+// TestPeriodEndsBeforeTheChangeOfBilling: under the new billing the period has ended before the change. The cancellation is due as
+// of the change, whether the Subscriber or a Tick finds it, early or late.
 func TestPeriodEndsBeforeTheChangeOfBilling(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"subscriber", "late subscriber", "early tick", "tick"} {
@@ -82,18 +83,18 @@ func TestPeriodEndsBeforeTheChangeOfBilling(t *testing.T) {
 		c := f.scheduleAsClient(t, s.ID)
 		require.Equal(t, at("2026-12-31 23:00"), c.At)
 		f.tick(t)
-		rebilled := at("2026-12-10 12:00")
-		f.clock.Set(rebilled)
-		_, err = f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, monthly()) // in which the period of 10 November has ended
+		changed := at("2026-12-10 12:00")
+		f.clock.Set(changed)
+		_, err = f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, monthly()) // the period of 10 November has ended under it
 		require.NoError(t, err)
-		renews, err := f.ShouldRenew(t.Context(), s.ID, rebilled)
+		renews, err := f.ShouldRenew(t.Context(), s.ID, changed)
 		require.NoError(t, err)
-		assert.False(t, renews, "by the billing, not by who has noticed")
+		assert.False(t, renews, "by the present billing, before anything has followed it")
 		switch way {
 		case "subscriber":
 			_, err = d.Tick(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, rebilled, f.get(t, c.ID).At)
+			assert.Equal(t, changed, f.get(t, c.ID).At)
 			f.tick(t)
 		case "late subscriber":
 			f.clock.Set(at("2026-12-12 00:00"))
@@ -108,11 +109,11 @@ func TestPeriodEndsBeforeTheChangeOfBilling(t *testing.T) {
 		}
 		got := f.get(t, c.ID)
 		assert.Equal(t, cancellation.Executed, got.State, way)
-		assert.Equal(t, rebilled, got.At, way)
+		assert.Equal(t, changed, got.At, way)
 	}
 }
 
-// TestInventoryThatDoesNotSaySinceWhen: then what is past is due as of when it was noticed.
+// TestInventoryWithoutBilledAt: an end of period that has passed is due as of the time in the event.
 func TestInventoryWithoutBilledAt(t *testing.T) {
 	t.Parallel()
 	altered := &alteredServers{change: func(s *dedicated.Server) { s.BilledAt, s.Billing = time.Time{}, quarterly() }}
@@ -124,9 +125,9 @@ func TestInventoryWithoutBilledAt(t *testing.T) {
 	f.clock.Set(at("2026-12-12 00:00"))
 	data, err := json.Marshal(dedicated.BillingChanged{ServerID: s.ID, Assignment: s.Assignment, At: at("2026-12-10 12:00")})
 	require.NoError(t, err)
-	rebilled := notify.Event{Kind: dedicated.KindBillingChanged, ResellerID: c.ResellerID, Data: data}
+	event := notify.Event{Kind: dedicated.KindBillingChanged, ResellerID: c.ResellerID, Data: data}
 	for range 2 {
-		require.NoError(t, f.Subscriber().Handle(t.Context(), rebilled))
+		require.NoError(t, f.Subscriber().Handle(t.Context(), event))
 		assert.Equal(t, at("2026-12-10 12:00"), f.get(t, c.ID).At)
 		f.tick(t)
 	}
@@ -138,9 +139,9 @@ func TestReleaseDiscards(t *testing.T) {
 	f, d := newEventFixture(t)
 	s := f.server(t)
 	c := f.scheduleAsClient(t, s.ID)
-	mine := f.reassign(t, s, f.client.ID)
-	second, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: mine.ID, When: endOfPeriod()})
-	require.NoError(t, err, "another assignment, whatever became of the first")
+	reassigned := f.reassign(t, s, f.client.ID)
+	second, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: reassigned.ID, When: endOfPeriod()})
+	require.NoError(t, err, "another assignment")
 	signs, err := f.Badges(t.Context(), f.client, []uuid.UUID{s.ID})
 	require.NoError(t, err)
 	assert.Contains(t, signs, s.ID)
@@ -155,11 +156,11 @@ func TestReleaseDiscards(t *testing.T) {
 	data, err := json.Marshal(dedicated.Released{ServerID: s.ID, Assignment: s.Assignment})
 	require.NoError(t, err)
 	again := notify.Event{Kind: dedicated.KindReleased, ResellerID: c.ResellerID, Data: data}
-	require.NoError(t, f.Subscriber().Handle(t.Context(), again), "told at least once")
-	assert.Equal(t, cancellation.Scheduled, f.get(t, second.ID).State, "what is about one use never hits the next")
+	require.NoError(t, f.Subscriber().Handle(t.Context(), again), "events are delivered at least once")
+	assert.Equal(t, cancellation.Scheduled, f.get(t, second.ID).State, "an event about one assignment does not change the next")
 }
 
-// TestOwnReleaseIsNoSurprise: the event of the execution's own release changes nothing.
+// TestReleaseByTheExecution: the event about the execution's own release changes nothing.
 func TestReleaseByTheExecution(t *testing.T) {
 	t.Parallel()
 	f, d := newEventFixture(t)
@@ -182,11 +183,12 @@ func TestSubscriberWithInvalidEvents(t *testing.T) {
 	for _, e := range []notify.Event{
 		{Kind: dedicated.KindBillingChanged, Data: []byte(`{}`)}, {Kind: dedicated.KindReleased, Data: []byte(`{}`)},
 	} {
-		require.NoError(t, f.Subscriber().Handle(t.Context(), e), "of a server that is not to be cancelled")
+		require.NoError(t, f.Subscriber().Handle(t.Context(), e), "a server without a cancellation")
 	}
 }
 
-// TestMovedAndRefused: what a claim finds is kept when the execution is refused, and found once.
+// TestMoveIsKeptAfterARefusal: a claim moves the date, and a gate refuses the execution. The new date is stored, and is recorded
+// once.
 func TestMoveIsKeptAfterARefusal(t *testing.T) {
 	t.Parallel()
 	hooks := &recordingHooks{}

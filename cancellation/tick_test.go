@@ -3,7 +3,6 @@ package cancellation_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,27 +16,27 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// TestSlowHooks: what waits in a batch behind slow hooks is not taken by another process in the middle of its work, nor
-// worked on by the one whose lease has ended.
+// TestSlowHooks: slow hooks delay the later executions of a batch. Another process does not take an execution that runs, and a
+// process whose lease has ended does not begin one.
 func TestSlowHooks(t *testing.T) {
 	t.Parallel()
 	var f *fixture
 	var other *cancellation.Manager
-	wiped := map[uuid.UUID]int{}
+	deprovisioned := map[uuid.UUID]int{}
 	nested, fail := false, true
 	f = newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			if fail {
 				return errors.New("no answer")
 			}
-			if !nested { // another process looks for work while this one is busy
+			if !nested { // another process ticks meanwhile
 				f.clock.Set(f.clock.Now().Add(cancellation.DefaultLease * 2 / 3))
 				nested = true
 				_, err := other.Tick(ctx)
 				nested = false
 				require.NoError(t, err)
 			}
-			wiped[c.ID]++
+			deprovisioned[c.ID]++
 			return nil
 		})
 	})
@@ -50,14 +49,14 @@ func TestSlowHooks(t *testing.T) {
 	fail = false
 	f.tickAt(t, at("2026-11-10 11:00"))
 	f.tickUntil(t, at("2026-11-11 09:00"))
-	require.Len(t, wiped, 6)
-	for _, times := range wiped {
+	require.Len(t, deprovisioned, 6)
+	for _, times := range deprovisioned {
 		assert.Equal(t, 1, times)
 	}
 	assert.Len(t, f.biller.refunds(), 6)
 }
 
-// TestLeaseLost: a hook takes longer than its lease, and another process has finished meanwhile. That is no error.
+// TestLeaseEndsDuringHook: a hook takes longer than its lease, and another process finishes meanwhile. That is no error.
 func TestLeaseEndsDuringHook(t *testing.T) {
 	t.Parallel()
 	var f *fixture
@@ -85,80 +84,7 @@ func TestLeaseEndsDuringHook(t *testing.T) {
 	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindExecuted])
 }
 
-// picky refuses to store some cancellations, and so every batch that they are in.
-type refusingStore struct {
-	cancellation.Store
-	refuses func(cancellation.Cancellation) bool
-	err    error
-}
-
-func (store *refusingStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
-	for _, c := range changes {
-		if slices.ContainsFunc(c.Cancellations, store.refuses) {
-			return store.err
-		}
-	}
-	return store.Store.Commit(ctx, changes...)
-}
-
-// TestOneBadRecordSpoilsNoBatch: where a batch fails, its records are stored one by one, and the bad one is given back.
-func TestRefusedRecordInBatch(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.saveSettings(t, warnings(30))
-	var all []uuid.UUID
-	for range 20 {
-		all = append(all, f.scheduleAt(t, f.server(t).ID, endOfNovember()).ID)
-	}
-	bad := all[7]
-	store := &refusingStore{Store: f.store, err: errors.New("the disk is full"), refuses: func(c cancellation.Cancellation) bool {
-		return c.ID == bad && len(c.Warned) > 0
-	}}
-	m := f.newManager(t, func(c *cancellation.Config) { c.Store = store })
-	_, err := m.Tick(t.Context())
-	require.ErrorIs(t, err, store.err)
-	var e *cancellation.Error
-	require.ErrorAs(t, err, &e)
-	assert.Equal(t, bad, e.CancellationID)
-	for _, id := range all {
-		c := f.get(t, id)
-		if id != bad {
-			assert.Len(t, c.Warned, 1)
-			continue
-		}
-		assert.Equal(t, 1, c.Attempts)
-		assert.Equal(t, "store failed: the disk is full", c.LastError)
-		assert.True(t, c.Due.After(f.clock.Now()))
-	}
-	store.refuses = func(cancellation.Cancellation) bool { return false }
-	f.tickUntil(t, at("2026-11-10 10:00"))
-	c := f.get(t, bad)
-	assert.Len(t, c.Warned, 1)
-	assert.Zero(t, c.Attempts)
-}
-
-// TestTickReportsAStoreThatIsDown, and does not spin.
-func TestTickWithoutStore(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
-	store := &refusingStore{Store: f.store, err: errors.New("the disk is full"), refuses: func(cancellation.Cancellation) bool { return true }}
-	m := f.newManager(t, func(c *cancellation.Config) { c.Store = store })
-	_, err := m.Tick(t.Context())
-	require.ErrorIs(t, err, store.err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = f.Tick(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	var e *cancellation.Error
-	require.ErrorAs(t, err, &e)
-	f.tickUntil(t, at("2026-11-10 12:00"))
-	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{States: []cancellation.State{cancellation.Executed}})
-	require.NoError(t, err)
-	assert.Len(t, all, 1, "once its lease has ended")
-}
-
-// TestRunner lets real time pass: thirty days of a loop that sleeps until something is due.
+// TestRunner runs a Runner with the real clock for 31 days of a synctest bubble.
 func TestRunner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +121,7 @@ func TestRunner(t *testing.T) {
 	})
 }
 
-// TestStoppedBetweenSteps: a process that is told to stop finishes its step and begins no other.
+// TestContextEndsBetweenSteps: if the context ends during a step, the step is finished and no other begins.
 func TestContextEndsBetweenSteps(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -220,7 +146,8 @@ func TestContextEndsBetweenSteps(t *testing.T) {
 	assert.Len(t, f.biller.refunds(), 3)
 }
 
-// TestLookedAtRightBefore: what a claim has found may be hours old when those before it are done.
+// TestReadAgainBeforeExecution: a cancellation is read and decided again right before its execution, because the executions before
+// it may have taken hours.
 func TestReadAgainBeforeExecution(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -228,15 +155,15 @@ func TestReadAgainBeforeExecution(t *testing.T) {
 		change func(*testing.T, *fixture, dedicated.Server)
 		want   cancellation.State
 	}{
-		{"released by hand", func(t *testing.T, f *fixture, s dedicated.Server) {
+		{"released by the reseller", func(t *testing.T, f *fixture, s dedicated.Server) {
 			_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 		}, cancellation.Discarded},
-		{"billed otherwise", func(t *testing.T, f *fixture, s dedicated.Server) {
+		{"another billing", func(t *testing.T, f *fixture, s dedicated.Server) {
 			_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, quarterly())
 			require.NoError(t, err)
 		}, cancellation.Scheduled},
-		{"to be held", func(t *testing.T, f *fixture, _ dedicated.Server) {
+		{"a postponement by MinWarningDays", func(t *testing.T, f *fixture, _ dedicated.Server) {
 			f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
 		}, cancellation.Scheduled},
 	}
@@ -245,10 +172,10 @@ func TestReadAgainBeforeExecution(t *testing.T) {
 			t.Parallel()
 			var f *fixture
 			var second dedicated.Server
-			wiped := 0
+			calls := 0
 			f = newFixture(t, func(c *cancellation.Config) {
 				c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
-					if wiped++; wiped == 1 {
+					if calls++; calls == 1 {
 						f.clock.Set(f.clock.Now().Add(5 * time.Hour))
 						tt.change(t, f, second)
 					}
@@ -261,7 +188,7 @@ func TestReadAgainBeforeExecution(t *testing.T) {
 			f.tick(t)
 			f.tickAt(t, endOfNovember())
 			assert.Equal(t, tt.want, f.get(t, c.ID).State)
-			assert.Equal(t, 1, wiped)
+			assert.Equal(t, 1, calls)
 		})
 	}
 }

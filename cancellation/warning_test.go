@@ -17,7 +17,7 @@ func warnings(leads ...int) cancellation.Settings {
 	return cancellation.Settings{Warn: true, DaysAhead: leads}
 }
 
-// leads are the leads of the warnings that were recorded.
+// warnedDays returns the days ahead of the recorded warnings.
 func warnedDays(c cancellation.Cancellation) []int {
 	var days []int
 	for _, w := range c.Warned {
@@ -26,7 +26,7 @@ func warnedDays(c cancellation.Cancellation) []int {
 	return days
 }
 
-// drain ticks whenever something is due until a time, as a Runner does.
+// tickUntil ticks whenever something is due until a time, as a Runner does.
 func (f *fixture) tickUntil(t testing.TB, until time.Time) {
 	t.Helper()
 	for {
@@ -36,7 +36,7 @@ func (f *fixture) tickUntil(t testing.TB, until time.Time) {
 			f.tick(t)
 			return
 		}
-		require.True(t, next.After(f.clock.Now()), "a Tick that names the past spins")
+		require.True(t, next.After(f.clock.Now()), "a Tick must not return a past instant")
 		f.clock.Set(next)
 	}
 }
@@ -93,8 +93,8 @@ func TestScheduledWithinTheWarningDays(t *testing.T) {
 	f.saveSettings(t, warnings(14, 7))
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-13 09:00"))
 	f.tick(t)
-	assert.Equal(t, []int{7}, warnedDays(f.get(t, c.ID)), "the nearest alone, at once")
-	assert.Equal(t, 3, payloads[cancellation.Notice](t, f, cancellation.KindWarning)[0].DaysLeft, "truly")
+	assert.Equal(t, []int{7}, warnedDays(f.get(t, c.ID)), "only the nearest, at once")
+	assert.Equal(t, 3, payloads[cancellation.Notice](t, f, cancellation.KindWarning)[0].DaysLeft, "the true number of days")
 	f.tick(t)
 	f.tickUntil(t, at("2026-11-12 00:00"))
 	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindWarning])
@@ -108,20 +108,20 @@ func TestWarningsOff(t *testing.T) {
 	f.tickUntil(t, at("2026-11-13 09:00"))
 	c = f.get(t, c.ID)
 	assert.Empty(t, c.Warned)
-	assert.Equal(t, cancellation.Executed, c.State, "never blocks the execution")
+	assert.Equal(t, cancellation.Executed, c.State, "the execution does not wait for a warning")
 }
 
-// TestDowntime stops everything for a while, across warnings and dates.
+// TestDowntime: no Tick runs for a while, across warnings and dates.
 func TestDowntime(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	tests := []struct {
-		name           string
-		down           time.Duration // from 10 November
-		date           string
-		leads, planned []int // at once, and until the execution
-		state          cancellation.State
-		left           int // days, in the last warning
+		name       string
+		down       time.Duration // from 10 November
+		date       string
+		first, all []int // the days of the warnings: after the downtime, and until the execution
+		state      cancellation.State
+		left       int // days, in the last warning
 	}{
 		{"1 day, over a warning", day, "2026-11-17 12:00", []int{7}, []int{7, 1}, cancellation.Scheduled, 6},
 		{"1 day, over two warnings", day, "2026-11-11 12:00", []int{1}, []int{1}, cancellation.Scheduled, 0},
@@ -139,21 +139,21 @@ func TestDowntime(t *testing.T) {
 			f.saveSettings(t, warnings(7, 1))
 			s := f.server(t)
 			c := f.scheduleAt(t, s.ID, at(tt.date))
-			back := f.clock.Now().Add(tt.down)
-			f.tickAt(t, back)
+			end := f.clock.Now().Add(tt.down)
+			f.tickAt(t, end)
 			got := f.get(t, c.ID)
-			assert.Equal(t, tt.leads, warnedDays(got))
+			assert.Equal(t, tt.first, warnedDays(got))
 			assert.Equal(t, tt.state, got.State)
-			told := len(f.events(t))
+			events := len(f.events(t))
 			f.tick(t)
-			assert.Len(t, f.events(t), told, "a second tick at the same instant does nothing")
+			assert.Len(t, f.events(t), events, "a second tick at the same instant does nothing")
 			assert.Equal(t, got, f.get(t, c.ID))
 			if notices := payloads[cancellation.Notice](t, f, cancellation.KindWarning); len(notices) > 0 {
 				assert.Equal(t, tt.left, notices[0].DaysLeft)
 			}
 			f.tickUntil(t, at(tt.date).Add(time.Hour))
 			got = f.get(t, c.ID)
-			assert.Equal(t, tt.planned, warnedDays(got))
+			assert.Equal(t, tt.all, warnedDays(got))
 			assert.Equal(t, cancellation.Executed, got.State)
 			require.LessOrEqual(t, len(f.biller.refunds()), 1)
 			for _, r := range f.biller.refunds() {
@@ -198,7 +198,7 @@ func TestRescheduleRestartsWarnings(t *testing.T) {
 	assert.Equal(t, []cancellation.Warning{
 		{Days: 7, For: at("2026-11-13 09:00"), Sent: at("2026-11-10 09:00")},
 		{Days: 7, For: at("2026-11-13 18:00"), Sent: at("2026-11-10 09:00")},
-	}, got.Warned, "the same day is another date")
+	}, got.Warned, "another time of the same day is another date")
 	moved := payloads[cancellation.Notice](t, f, cancellation.KindRescheduled)
 	require.Len(t, moved, 1)
 	assert.Equal(t, "2026-11-13T10:00:00+01:00", moved[0].FromDate)
@@ -234,7 +234,7 @@ func TestChangedSettingsApplyToScheduled(t *testing.T) {
 	s.DaysAhead = []int{20}
 	s = f.saveSettings(t, s)
 	f.tick(t)
-	assert.Equal(t, []int{14}, warnedDays(f.get(t, c.ID)), "a warning farther ahead than one that was sent is not missed")
+	assert.Equal(t, []int{14}, warnedDays(f.get(t, c.ID)), "no warning farther ahead than a recorded one")
 	s.DaysAhead = []int{14, 13}
 	s = f.saveSettings(t, s)
 	f.tickAt(t, at("2026-11-14 09:00"))
@@ -245,12 +245,12 @@ func TestChangedSettingsApplyToScheduled(t *testing.T) {
 	assert.Equal(t, at("2026-11-25 09:00"), f.tick(t), "off")
 	s.Warn, s.DaysAhead = true, []int{14, 13, 3}
 	f.saveSettings(t, s)
-	assert.Equal(t, at("2026-11-22 09:00"), f.tick(t), "on again, without repeats")
+	assert.Equal(t, at("2026-11-22 09:00"), f.tick(t), "on again, and no warning is repeated")
 	assert.Equal(t, []int{14, 13}, warnedDays(f.get(t, c.ID)))
 }
 
-// TestSettingsReachEverythingScheduled: in batches, also what is scheduled meanwhile, by a process that had read the
-// settings before.
+// TestChangedSettingsReachNewOrders: changed settings apply to all scheduled cancellations, also to one that another process
+// schedules meanwhile under the settings before.
 func TestChangedSettingsReachNewOrders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -259,7 +259,7 @@ func TestChangedSettingsReachNewOrders(t *testing.T) {
 	}
 	f.tick(t)
 	late := f.newManager(t, func(c *cancellation.Config) {
-		c.Store = &beforeCommit{Store: f.store, do: func() { // the settings are saved and the batches done while it schedules
+		c.Store = &beforeCommit{Store: f.store, do: func() { // the settings are saved and followed while it schedules
 			f.saveSettings(t, warnings(14))
 			f.tick(t)
 		}}
@@ -276,7 +276,7 @@ func TestChangedSettingsReachNewOrders(t *testing.T) {
 	}
 }
 
-// halting lists one page, and then nothing.
+// onePageStore lists one page, and then fails.
 type onePageStore struct {
 	cancellation.Store
 	pages int
@@ -289,8 +289,8 @@ func (h *onePageStore) Cancellations(ctx context.Context, reseller uuid.UUID, q 
 	return h.Store.Cancellations(ctx, reseller, q)
 }
 
-// TestSettingsReachWhatIsMovedMeanwhile: from behind the batches that are done to before them, by a process that had read
-// the settings before they were saved.
+// TestChangedSettingsReachRescheduled: another process, under the settings before, moves a cancellation from behind the position of
+// the batches to before it. The changed settings apply to it, too.
 func TestChangedSettingsReachRescheduled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

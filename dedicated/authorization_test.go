@@ -11,17 +11,17 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-func TestWhoMayDoWhat(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	t.Parallel()
-	operations := map[string]dedicated.State{ // and a state that it takes
+	operations := map[string]dedicated.State{ // with a state that each takes
 		"Assign": dedicated.InStock, "ChangeBilling": dedicated.InUse, "Rename": dedicated.InUse, "Suspend": dedicated.InUse, "Resume": dedicated.Suspended,
 		"Release": dedicated.InUse, "Unlock": dedicated.CleanUp, "Restock": dedicated.CleanUp, "Retire": dedicated.InStock,
 		"Server": dedicated.InUse, "Add": dedicated.InStock,
 	}
 	for op, state := range operations {
 		for _, owner := range []dedicated.Owner{{}, {Provider: "upstream", Reference: "u-1"}} {
-			f := setup(t)
-			stranger := uuid.New()
+			f := newFixture(t)
+			otherID := uuid.New()
 			used := state == dedicated.InUse || state == dedicated.Suspended
 			ofClient := dedicated.ErrNotFound
 			switch {
@@ -36,7 +36,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			}
 			elsewhere := error(dedicated.ErrNotFound)
 			if op == "Add" {
-				elsewhere = nil // in a stock of its own
+				elsewhere = nil // among its own servers
 			}
 			tests := []struct {
 				name  string
@@ -46,10 +46,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 				{"reseller", f.reseller, nil},
 				{"system", dedicated.Actor{Role: dedicated.System, ResellerID: f.reseller.ResellerID}, nil},
 				{"client", f.client, ofClient},
-				{"other client", dedicated.Actor{Role: dedicated.Client, ID: stranger, ResellerID: f.reseller.ResellerID}, otherClient},
-				{"same client of another reseller", dedicated.Actor{Role: dedicated.Client, ID: f.client.ID, ResellerID: stranger}, otherClient},
-				{"other reseller", dedicated.Actor{Role: dedicated.Reseller, ResellerID: stranger}, elsewhere},
-				{"system of another reseller", dedicated.Actor{Role: dedicated.System, ResellerID: stranger}, elsewhere},
+				{"other client", dedicated.Actor{Role: dedicated.Client, ID: otherID, ResellerID: f.reseller.ResellerID}, otherClient},
+				{"same client of another reseller", dedicated.Actor{Role: dedicated.Client, ID: f.client.ID, ResellerID: otherID}, otherClient},
+				{"other reseller", dedicated.Actor{Role: dedicated.Reseller, ResellerID: otherID}, elsewhere},
+				{"system of another reseller", dedicated.Actor{Role: dedicated.System, ResellerID: otherID}, elsewhere},
 				{"reseller without an ID", dedicated.Actor{Role: dedicated.Reseller}, dedicated.ErrNotFound},
 				{"system without an ID", dedicated.Actor{Role: dedicated.System}, dedicated.ErrNotFound},
 				{"client without an ID", dedicated.Actor{Role: dedicated.Client, ResellerID: f.reseller.ResellerID}, dedicated.ErrNotFound},
@@ -60,7 +60,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 				t.Run(op+"/"+owner.Provider+"/"+tt.name, func(t *testing.T) {
 					t.Parallel()
 					f := *f
-					s := f.inState(t, state)
+					s := f.addInState(t, state)
 					s.Owner = owner
 					require.NoError(t, f.store.Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}))
 					got, err := f.do(t, op, tt.actor, s)
@@ -84,10 +84,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
+func TestClientSeesNoOwnerAndNoLock(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s := f.assigned(t)
+	f, ctx := newFixture(t), t.Context()
+	s := f.addAssigned(t)
 	s.Owner, s.LockedBy = dedicated.Owner{Provider: "upstream", Reference: "u-1"}, uuid.New()
 	require.NoError(t, f.store.Commit(ctx, dedicated.Change{Servers: []dedicated.Server{s}}))
 	got, err := f.Server(ctx, f.client, s.ID)
@@ -95,15 +95,15 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 	listed, _, err := f.Servers(ctx, f.client, dedicated.Query{})
 	require.NoError(t, err)
 	require.Len(t, listed, 1)
-	for _, seen := range []dedicated.Server{got, listed[0]} {
-		assert.Equal(t, s.Name, seen.Name)
-		assert.Equal(t, dedicated.Owner{}, seen.Owner)
-		assert.Equal(t, uuid.Nil, seen.LockedBy)
+	for _, visible := range []dedicated.Server{got, listed[0]} {
+		assert.Equal(t, s.Name, visible.Name)
+		assert.Equal(t, dedicated.Owner{}, visible.Owner)
+		assert.Equal(t, uuid.Nil, visible.LockedBy)
 	}
 	for _, text := range []string{"upstream", "u-1"} {
 		listed, _, err := f.Servers(ctx, f.client, dedicated.Query{Text: text})
 		require.NoError(t, err)
-		assert.Empty(t, listed, "a search by %q tells whose the server is", text)
+		assert.Empty(t, listed, "a search by %q reveals the owner", text)
 	}
 	for _, owner := range []string{"own", "provider"} {
 		_, _, err = f.Servers(ctx, f.client, dedicated.Query{Owner: owner})
@@ -113,10 +113,10 @@ func TestClientSeesNoOwnerAndNoBusy(t *testing.T) {
 
 func TestServersOfAClient(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	used, held := f.inState(t, dedicated.InUse), f.inState(t, dedicated.Suspended)
-	f.inState(t, dedicated.CleanUp)
-	f.inState(t, dedicated.InStock)
+	f, ctx := newFixture(t), t.Context()
+	used, suspended := f.addInState(t, dedicated.InUse), f.addInState(t, dedicated.Suspended)
+	f.addInState(t, dedicated.CleanUp)
+	f.addInState(t, dedicated.InStock)
 	other, err := f.Assign(ctx, f.reseller, f.add(t).ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 	require.NoError(t, err)
 	tests := []struct {
@@ -124,11 +124,11 @@ func TestServersOfAClient(t *testing.T) {
 		q    dedicated.Query
 		want []uuid.UUID
 	}{
-		{"those it uses", dedicated.Query{}, []uuid.UUID{used.ID, held.ID}},
-		{"those on hold", dedicated.Query{States: []dedicated.State{dedicated.Suspended, dedicated.CleanUp}}, []uuid.UUID{held.ID}},
-		{"not those it used", dedicated.Query{States: []dedicated.State{dedicated.CleanUp}}, nil},
-		{"not another's", dedicated.Query{ClientID: other.ClientID}, nil},
-		{"its own by name", dedicated.Query{ClientID: f.client.ID, Text: "web"}, []uuid.UUID{used.ID, held.ID}},
+		{"the servers that it uses", dedicated.Query{}, []uuid.UUID{used.ID, suspended.ID}},
+		{"the suspended ones", dedicated.Query{States: []dedicated.State{dedicated.Suspended, dedicated.CleanUp}}, []uuid.UUID{suspended.ID}},
+		{"no server that it has left", dedicated.Query{States: []dedicated.State{dedicated.CleanUp}}, nil},
+		{"no server of another client", dedicated.Query{ClientID: other.ClientID}, nil},
+		{"its own by name", dedicated.Query{ClientID: f.client.ID, Text: "web"}, []uuid.UUID{used.ID, suspended.ID}},
 	}
 	for _, tt := range tests {
 		items, next, err := f.Servers(ctx, f.client, tt.q)

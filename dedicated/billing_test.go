@@ -56,19 +56,19 @@ func TestPeriodStarts(t *testing.T) {
 			"thirty days", billing(t, "2026-03-01 02:30", "Europe/Berlin", dedicated.Day, 30), 0,
 			[]string{"2026-03-01T02:30:00+01:00", "2026-03-31T02:30:00+02:00", "2026-04-30T02:30:00+02:00"},
 		}, {
-			"weekly across both changes of clocks", billing(t, "2026-03-22 02:30", "Europe/Berlin", dedicated.Week, 1), 0,
+			"weekly over the start of summer time", billing(t, "2026-03-22 02:30", "Europe/Berlin", dedicated.Week, 1), 0,
 			[]string{"2026-03-22T02:30:00+01:00", "2026-03-29T03:30:00+02:00", "2026-04-05T02:30:00+02:00"},
 		}, {
-			"weekly, a repeated time is the first", billing(t, "2026-10-18 02:30", "Europe/Berlin", dedicated.Week, 1), 0,
+			"weekly over the end of summer time, at a repeated time", billing(t, "2026-10-18 02:30", "Europe/Berlin", dedicated.Week, 1), 0,
 			[]string{"2026-10-18T02:30:00+02:00", "2026-10-25T02:30:00+02:00", "2026-11-01T02:30:00+01:00"},
 		}, {
 			"daily over a missing midnight", billing(t, "2025-09-06 00:00", "America/Santiago", dedicated.Day, 1), 0,
 			[]string{"2025-09-06T00:00:00-04:00", "2025-09-07T01:00:00-03:00", "2025-09-08T00:00:00-03:00"},
 		}, {
-			"daily over half an hour", billing(t, "2026-10-03 02:15", "Australia/Lord_Howe", dedicated.Day, 1), 0,
+			"daily over a gap of half an hour", billing(t, "2026-10-03 02:15", "Australia/Lord_Howe", dedicated.Day, 1), 0,
 			[]string{"2026-10-03T02:15:00+10:30", "2026-10-04T02:45:00+11:00", "2026-10-05T02:15:00+11:00"},
 		}, {
-			"a thousand years on", billing(t, "2026-01-31 00:00", "Europe/Berlin", dedicated.Month, 1), 12*1000 + 1,
+			"a thousand years later", billing(t, "2026-01-31 00:00", "Europe/Berlin", dedicated.Month, 1), 12*1000 + 1,
 			[]string{"3026-02-28T00:00:00+01:00", "3026-03-31T00:00:00+02:00"},
 		},
 	}
@@ -93,7 +93,7 @@ func TestPeriodStarts(t *testing.T) {
 	}
 }
 
-func TestPeriodAtAnchorInSecondHalfOfFold(t *testing.T) {
+func TestPeriodAtAnchorAtARepeatedTime(t *testing.T) {
 	t.Parallel()
 	b := billing(t, "2026-10-01 00:00", "Europe/Berlin", dedicated.Day, 1)
 	b.Anchor = time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC) // 02:30 for the second time
@@ -144,7 +144,7 @@ func TestPeriodAtRefuses(t *testing.T) {
 	assert.EqualError(t, err, "dedicated: 2026-01-30T13:00:00+01:00 is before the first billing period, which begins at 2026-01-31T00:00:00+01:00")
 }
 
-// TestPeriodAtDoesNotAllocate runs alone: other tests' allocations would count.
+// TestPeriodAtDoesNotAllocate is not parallel, because allocations of other tests would count.
 func TestPeriodAtDoesNotAllocate(t *testing.T) {
 	for _, zone := range []string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"} {
 		b := billing(t, "2024-01-31 00:00", zone, dedicated.Month, 1)
@@ -199,7 +199,7 @@ func TestBillingValidate(t *testing.T) {
 		{"too many places", "EUR", 9, "Places"},
 		{"no currency", "", 2, "Currency"},
 		{"small letters", "eur", 2, "Currency"},
-		{"a sign", "€", 2, "Currency"},
+		{"a currency sign", "€", 2, "Currency"},
 		{"four letters", "EURO", 2, "Currency"},
 	}
 	for _, tt := range tests {
@@ -221,7 +221,7 @@ func TestBillingValidate(t *testing.T) {
 	require.ErrorIs(t, dedicated.Billing{Currency: "EUR", Places: 2}.Validate(), dedicated.ErrInvalid)
 }
 
-// FuzzPeriods: periods tile time without gap or overlap, and PeriodAt(p.Start) is p.
+// FuzzPeriods: periods follow each other without gap or overlap, and PeriodAt(p.Start) is p.
 func FuzzPeriods(f *testing.F) {
 	zones := []string{
 		"", "Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu",

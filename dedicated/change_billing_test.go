@@ -12,23 +12,24 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// TestBilledAt: since when the present billing holds, for what depends on its periods.
-func TestAnchorIsKeptAsInstant(t *testing.T) {
+// TestAnchorIsStoredInUTC: the anchor is stored in UTC, to the microsecond.
+func TestAnchorIsStoredInUTC(t *testing.T) {
 	t.Parallel()
-	f, b := setup(t), monthly()
+	f, b := newFixture(t), monthly()
 	b.Anchor = time.Date(2026, 10, 31, 1, 0, 0, 123456789, time.FixedZone("", 3600))
 	s, err := f.Assign(t.Context(), f.reseller, f.add(t).ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: b})
 	require.NoError(t, err)
 	assert.Equal(t, time.Date(2026, 10, 31, 0, 0, 0, 123456000, time.UTC), s.Billing.Anchor)
 	again, err := f.ChangeBilling(t.Context(), f.reseller, s.ID, b)
 	require.NoError(t, err)
-	assert.Equal(t, s, again, "the same billing, written otherwise")
+	assert.Equal(t, s, again, "the same billing, with the anchor in another zone")
 }
 
+// TestBilledAt: BilledAt is the time of the last change of billing.
 func TestBilledAt(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s := f.assigned(t)
+	f, ctx := newFixture(t), t.Context()
+	s := f.addAssigned(t)
 	assert.Equal(t, s.AssignedAt, s.BilledAt)
 	f.clock.Set(f.clock.Now().AddDate(0, 1, 0))
 	same, err := f.ChangeBilling(ctx, f.reseller, s.ID, monthly())

@@ -13,13 +13,14 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-type flaky struct {
+// failingCommits returns failures from its first commits, one each.
+type failingCommits struct {
 	dedicated.Store
 	failures []error
 	commits  int
 }
 
-func (f *flaky) Commit(ctx context.Context, changes ...dedicated.Change) error {
+func (f *failingCommits) Commit(ctx context.Context, changes ...dedicated.Change) error {
 	f.commits++
 	if len(f.failures) > 0 {
 		err := f.failures[0]
@@ -29,17 +30,18 @@ func (f *flaky) Commit(ctx context.Context, changes ...dedicated.Change) error {
 	return f.Store.Commit(ctx, changes...)
 }
 
+// TestConflictsAreDecidedAgain: an operation decides five times at most, and asks the gates once.
 func TestConflictsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	store, gates := &flaky{Store: &dedicated.MemoryStore{}}, 0
-	f := setup(t, func(c *dedicated.Config) {
+	store, gates := &failingCommits{Store: &dedicated.MemoryStore{}}, 0
+	f := newFixture(t, func(c *dedicated.Config) {
 		c.Store = store
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
 			gates++
 			return nil
 		})
 	})
-	s := f.assigned(t)
+	s := f.addAssigned(t)
 	conflict := dedicated.ErrConflict
 
 	gates, store.commits, store.failures = 0, 0, []error{conflict, conflict, conflict, conflict}
@@ -68,23 +70,24 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	assert.ErrorContains(t, e.Err, "connection lost", "for the log")
 }
 
-// torn conflicts at its first reads, as a database may under serializable isolation.
-type torn struct {
+// conflictOnRead conflicts at its first reads, as a database may under serializable isolation.
+type conflictOnRead struct {
 	dedicated.Store
-	reads int
+	conflicts int
 }
 
-func (s *torn) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, error) {
-	if s.reads--; s.reads >= 0 {
+func (s *conflictOnRead) Server(ctx context.Context, id uuid.UUID) (dedicated.Server, error) {
+	if s.conflicts--; s.conflicts >= 0 {
 		return dedicated.Server{}, fmt.Errorf("serialization failure: %w", dedicated.ErrConflict)
 	}
 	return s.Store.Server(ctx, id)
 }
 
+// TestConflictOfAReadPassesNoGate: after a conflict of a read, the gate is asked all the same.
 func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	t.Parallel()
-	store, closed := &torn{Store: &dedicated.MemoryStore{}}, false
-	f := setup(t, func(c *dedicated.Config) {
+	store, closed := &conflictOnRead{Store: &dedicated.MemoryStore{}}, false
+	f := newFixture(t, func(c *dedicated.Config) {
 		c.Store = store
 		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, dedicated.Server) error {
 			if closed {
@@ -94,14 +97,15 @@ func TestConflictOfAReadPassesNoGate(t *testing.T) {
 		})
 	})
 	s := f.add(t)
-	closed, store.reads = true, 1
+	closed, store.conflicts = true, 1
 	_, err := f.Rename(t.Context(), f.reseller, s.ID, "web-02")
 	require.ErrorIs(t, err, dedicated.ErrForbidden)
 }
 
-func TestOneOfManyWins(t *testing.T) {
+// TestConcurrentAssign: of many concurrent calls of Assign one succeeds.
+func TestConcurrentAssign(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := newFixture(t)
 	for range 50 {
 		s, start, results := f.add(t), make(chan struct{}), make(chan error, 8)
 		for range cap(results) {
@@ -112,14 +116,14 @@ func TestOneOfManyWins(t *testing.T) {
 			}()
 		}
 		close(start)
-		won := 0
+		successes := 0
 		for range cap(results) {
 			if err := <-results; err == nil {
-				won++
+				successes++
 			} else {
 				assert.ErrorIs(t, err, dedicated.ErrConflict)
 			}
 		}
-		require.Equal(t, 1, won)
+		require.Equal(t, 1, successes)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// TestDocumentedTable: the package comment draws the state table as it is.
+// TestDocumentedTable: the package comment holds the state table.
 func TestDocumentedTable(t *testing.T) {
 	t.Parallel()
 	var rows strings.Builder

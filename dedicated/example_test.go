@@ -104,7 +104,7 @@ func ExampleHooks() {
 	// Output: true true
 }
 
-// countdown is a Ticker that has three things to do.
+// countdown is a Ticker that ends the context after a number of ticks.
 type countdown struct {
 	left int
 	done context.CancelFunc
@@ -120,11 +120,11 @@ func (c *countdown) Tick(context.Context) (time.Time, error) {
 
 func ExampleRunner() {
 	ctx, cancel := context.WithCancel(context.Background())
-	work := &countdown{left: 3, done: cancel}
+	ticker := &countdown{left: 3, done: cancel}
 	runner := &dedicated.Runner{
-		Tickers: []dedicated.Ticker{work},
+		Tickers: []dedicated.Ticker{ticker},
 		OnError: func(_ dedicated.Ticker, err error) { fmt.Println(err) },
 	}
-	fmt.Println(runner.Run(ctx), work.left)
+	fmt.Println(runner.Run(ctx), ticker.left)
 	// Output: context canceled 0
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
+// fixture is a Manager with its parts, a reseller and a client. f.clock.Set sets its clock.
 type fixture struct {
 	*dedicated.Manager
 	store    dedicated.Store
@@ -23,13 +24,14 @@ type fixture struct {
 	client   dedicated.Actor
 }
 
-func setup(t *testing.T, change ...func(*dedicated.Config)) *fixture {
+// newFixture makes a fixture at 2026-11-24 09:00 UTC. change may alter the Config.
+func newFixture(t *testing.T, change ...func(*dedicated.Config)) *fixture {
 	t.Helper()
 	f := &fixture{outbox: &notify.MemoryOutbox{}, clock: clock.NewMock()}
 	f.clock.Set(time.Date(2026, 11, 24, 9, 0, 0, 123456789, time.UTC))
 	c := dedicated.Config{Store: &dedicated.MemoryStore{Outbox: f.outbox}, Clock: f.clock}
-	for _, do := range change {
-		do(&c)
+	for _, apply := range change {
+		apply(&c)
 	}
 	m, err := dedicated.New(c)
 	require.NoError(t, err)
@@ -41,6 +43,7 @@ func setup(t *testing.T, change ...func(*dedicated.Config)) *fixture {
 	return f
 }
 
+// events returns the kinds of the events so far.
 func (f *fixture) events(t *testing.T) []notify.Kind {
 	t.Helper()
 	all, _, err := f.outbox.Deliveries(t.Context(), notify.DeliveryQuery{Limit: 1000})
@@ -52,6 +55,7 @@ func (f *fixture) events(t *testing.T) []notify.Kind {
 	return kinds
 }
 
+// add puts a server in stock.
 func (f *fixture) add(t *testing.T) dedicated.Server {
 	t.Helper()
 	s, err := f.Add(t.Context(), f.reseller, dedicated.NewServer{Name: "web-01"})
@@ -59,13 +63,15 @@ func (f *fixture) add(t *testing.T) dedicated.Server {
 	return s
 }
 
-func (f *fixture) assigned(t *testing.T) dedicated.Server {
+// addAssigned adds a server and assigns it to the client.
+func (f *fixture) addAssigned(t *testing.T) dedicated.Server {
 	t.Helper()
 	s, err := f.Assign(t.Context(), f.reseller, f.add(t).ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
 	return s
 }
 
+// monthly is billing by months.
 func monthly() dedicated.Billing {
 	return dedicated.Billing{
 		Anchor: time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
@@ -75,7 +81,7 @@ func monthly() dedicated.Billing {
 
 func TestLifeOfAServer(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
+	f, ctx := newFixture(t), t.Context()
 	s := f.add(t)
 	assert.Equal(t, dedicated.InStock, s.State)
 	assert.EqualValues(t, 1, s.Version)
@@ -98,16 +104,16 @@ func TestLifeOfAServer(t *testing.T) {
 	s, err = f.Release(ctx, f.reseller, s.ID, first, uuid.Nil, "end of contract")
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.CleanUp, s.State)
-	assert.Equal(t, first, s.Assignment, "stays until Restock")
+	assert.Equal(t, first, s.Assignment, "it stays until Restock")
 	s, err = f.Restock(ctx, f.reseller, s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, dedicated.Server{ID: s.ID, ResellerID: s.ResellerID, Name: "web-01", State: dedicated.InStock, Version: s.Version}, s)
 
 	s, err = f.Assign(ctx, f.reseller, s.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: monthly()})
 	require.NoError(t, err)
-	assert.NotEqual(t, first, s.Assignment, "fresh at each Assign")
+	assert.NotEqual(t, first, s.Assignment, "each Assign makes a new one")
 	_, err = f.Release(ctx, f.reseller, s.ID, first, uuid.Nil, "late")
-	require.ErrorIs(t, err, dedicated.ErrConflict, "a late retry must not hit the next user")
+	require.ErrorIs(t, err, dedicated.ErrConflict, "a late repeat must not end the next assignment")
 
 	assert.ElementsMatch(t, []notify.Kind{
 		dedicated.KindAssigned, dedicated.KindSuspended, dedicated.KindResumed, dedicated.KindReleased, dedicated.KindEnded, dedicated.KindAssigned,
@@ -117,10 +123,10 @@ func TestLifeOfAServer(t *testing.T) {
 	assert.Equal(t, s, stored, "what an operation returns is what is stored")
 }
 
-func TestBadInputChangesNothing(t *testing.T) {
+func TestInvalidParametersChangeNothing(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s := f.assigned(t)
+	f, ctx := newFixture(t), t.Context()
+	s := f.addAssigned(t)
 	stock := f.add(t)
 	noZone := monthly()
 	noZone.Zone = "Local"
@@ -131,34 +137,34 @@ func TestBadInputChangesNothing(t *testing.T) {
 		{"add without a name", "Name", func() (dedicated.Server, error) {
 			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "  "})
 		}},
-		{"add with a header in its name", "Name", func() (dedicated.Server, error) {
+		{"add with a line break in the name", "Name", func() (dedicated.Server, error) {
 			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a\r\nBcc: x"})
 		}},
-		{"add with a reference to nobody", "Owner.Provider", func() (dedicated.Server, error) {
+		{"add with a reference and no provider", "Owner.Provider", func() (dedicated.Server, error) {
 			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Reference: "r"}})
 		}},
-		{"add with a hostile reference", "Owner.Reference", func() (dedicated.Server, error) {
+		{"add with a control character in the reference", "Owner.Reference", func() (dedicated.Server, error) {
 			return f.Add(ctx, f.reseller, dedicated.NewServer{Name: "a", Owner: dedicated.Owner{Provider: "p", Reference: "\x00"}})
 		}},
-		{"rename to a book", "Name", func() (dedicated.Server, error) {
+		{"rename to a name that is too long", "Name", func() (dedicated.Server, error) {
 			return f.Rename(ctx, f.reseller, s.ID, strings.Repeat("x", dedicated.MaxName+1))
 		}},
-		{"assign to nobody", "ClientID", func() (dedicated.Server, error) {
+		{"assign to no client", "ClientID", func() (dedicated.Server, error) {
 			return f.Assign(ctx, f.reseller, stock.ID, dedicated.NewAssignment{ClientID: uuid.Nil, Billing: monthly()})
 		}},
 		{"assign without billing", "Billing.Anchor", func() (dedicated.Server, error) {
 			return f.Assign(ctx, f.reseller, stock.ID, dedicated.NewAssignment{ClientID: f.client.ID, Billing: dedicated.Billing{}})
 		}},
-		{"rebill in no zone", "Billing.Zone", func() (dedicated.Server, error) {
+		{"change billing to an unknown zone", "Billing.Zone", func() (dedicated.Server, error) {
 			return f.ChangeBilling(ctx, f.reseller, s.ID, noZone)
 		}},
-		{"hold for two lines", "reason", func() (dedicated.Server, error) {
+		{"suspend with a reason of two lines", "reason", func() (dedicated.Server, error) {
 			return f.Suspend(ctx, f.reseller, s.ID, "a\nb")
 		}},
-		{"release for two lines", "reason", func() (dedicated.Server, error) {
+		{"release with a reason of two lines", "reason", func() (dedicated.Server, error) {
 			return f.Release(ctx, f.reseller, s.ID, s.Assignment, uuid.Nil, "a\nb")
 		}},
-		{"done with nothing", "key", func() (dedicated.Server, error) {
+		{"unlock without a key", "key", func() (dedicated.Server, error) {
 			return f.Unlock(ctx, f.reseller, s.ID, uuid.Nil)
 		}},
 	}
@@ -189,7 +195,7 @@ func TestNew(t *testing.T) {
 	m, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}})
 	require.NoError(t, err)
 	a := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
-	s, err := m.Add(t.Context(), a, dedicated.NewServer{Name: "without a clock or an outbox"})
+	s, err := m.Add(t.Context(), a, dedicated.NewServer{Name: "web-01"})
 	require.NoError(t, err)
 	s, err = m.Assign(t.Context(), a, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: monthly()})
 	require.NoError(t, err)
@@ -198,7 +204,7 @@ func TestNew(t *testing.T) {
 
 func TestAddIsRepeatable(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
+	f, ctx := newFixture(t), t.Context()
 	p := dedicated.NewServer{ID: uuid.New(), Name: "web-01", Owner: dedicated.Owner{Provider: "p", Reference: "r"}}
 	first, err := f.Add(ctx, f.reseller, p)
 	require.NoError(t, err)
@@ -210,13 +216,13 @@ func TestAddIsRepeatable(t *testing.T) {
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 	p.Name = "web-01"
 	_, err = f.Add(ctx, dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}, p)
-	require.ErrorIs(t, err, dedicated.ErrConflict, "the ID is taken elsewhere")
+	require.ErrorIs(t, err, dedicated.ErrConflict, "another reseller has the ID")
 }
 
 func TestUnchangedIsNotWritten(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s := f.assigned(t)
+	f, ctx := newFixture(t), t.Context()
+	s := f.addAssigned(t)
 	before := f.events(t)
 	same, err := f.ChangeBilling(ctx, f.reseller, s.ID, monthly())
 	require.NoError(t, err)
@@ -229,20 +235,20 @@ func TestUnchangedIsNotWritten(t *testing.T) {
 
 func TestLocked(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s, key, other := f.assigned(t), uuid.New(), uuid.New()
-	release := func(busy uuid.UUID) (dedicated.Server, error) {
-		return f.Release(ctx, f.reseller, s.ID, s.Assignment, busy, "cancelled")
+	f, ctx := newFixture(t), t.Context()
+	s, key, other := f.addAssigned(t), uuid.New(), uuid.New()
+	release := func(lock uuid.UUID) (dedicated.Server, error) {
+		return f.Release(ctx, f.reseller, s.ID, s.Assignment, lock, "cancelled")
 	}
-	busy, err := release(key)
+	locked, err := release(key)
 	require.NoError(t, err)
-	assert.Equal(t, key, busy.LockedBy)
+	assert.Equal(t, key, locked.LockedBy)
 	assert.NotContains(t, f.events(t), dedicated.KindEnded, "the cancellation tells the client")
 
 	for _, again := range []uuid.UUID{key, uuid.Nil} {
 		same, err := release(again)
 		require.NoError(t, err)
-		assert.Equal(t, busy, same)
+		assert.Equal(t, locked, same)
 	}
 	_, err = release(other)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
@@ -254,17 +260,17 @@ func TestLocked(t *testing.T) {
 	_, err = f.Unlock(ctx, f.reseller, s.ID, other)
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 
-	free, err := f.Unlock(ctx, f.reseller, s.ID, key)
+	unlocked, err := f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
-	assert.Equal(t, uuid.Nil, free.LockedBy)
-	assert.Equal(t, dedicated.CleanUp, free.State)
+	assert.Equal(t, uuid.Nil, unlocked.LockedBy)
+	assert.Equal(t, dedicated.CleanUp, unlocked.State)
 	same, err := f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
-	assert.Equal(t, free, same, "may be said again")
+	assert.Equal(t, unlocked, same, "a repeat does nothing")
 
 	late, err := release(key)
 	require.NoError(t, err)
-	assert.Equal(t, key, late.LockedBy, "released by hand, a cancellation takes it over")
+	assert.Equal(t, key, late.LockedBy, "a cancellation locks a server that was released before")
 	_, err = f.Unlock(ctx, f.reseller, s.ID, key)
 	require.NoError(t, err)
 	_, err = f.Restock(ctx, f.reseller, s.ID)
@@ -273,10 +279,10 @@ func TestLocked(t *testing.T) {
 	require.ErrorIs(t, err, dedicated.ErrConflict)
 }
 
-func TestDeparture(t *testing.T) {
+func TestReleasedEvent(t *testing.T) {
 	t.Parallel()
-	f, ctx := setup(t), t.Context()
-	s, key := f.assigned(t), uuid.New()
+	f, ctx := newFixture(t), t.Context()
+	s, key := f.addAssigned(t), uuid.New()
 	f.clock.Set(time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC))
 	_, err := f.Release(ctx, f.reseller, s.ID, s.Assignment, key, "cancelled")
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ type tickerFunc func(context.Context) (time.Time, error)
 
 func (f tickerFunc) Tick(ctx context.Context) (time.Time, error) { return f(ctx) }
 
-// runFor runs r in a bubble of time for so long, and returns what Run did.
+// runFor runs r for a duration, in a synctest bubble, and returns the error of Run.
 func runFor(t *testing.T, r *dedicated.Runner, d time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -28,7 +28,7 @@ func runFor(t *testing.T, r *dedicated.Runner, d time.Duration) error {
 	return r.Run(ctx)
 }
 
-func TestRunnerSleepsUntilTheNext(t *testing.T) {
+func TestRunnerSleepsUntilNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -49,8 +49,8 @@ func TestRunnerSleepsUntilTheNext(t *testing.T) {
 func TestRunnerPolls(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]func() time.Time{
-		"nothing known":     func() time.Time { return time.Time{} },
-		"far in the future": func() time.Time { return time.Now().Add(1000 * time.Hour) },
+		"no next time":             func() time.Time { return time.Time{} },
+		"a time far in the future": func() time.Time { return time.Now().Add(1000 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,14 +85,14 @@ func TestRunnerDoesNotSpinOnThePast(t *testing.T) {
 func TestRunnerBacksOffAndReports(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("store is down")
+		failure := errors.New("store is down")
 		var ticks, good, reported int
 		failing := tickerFunc(func(context.Context) (time.Time, error) {
 			ticks++
 			if ticks%2 == 0 {
-				panic(broken)
+				panic(failure)
 			}
-			return time.Now(), broken
+			return time.Now(), failure
 		})
 		healthy := tickerFunc(func(context.Context) (time.Time, error) {
 			good++
@@ -103,20 +103,20 @@ func TestRunnerBacksOffAndReports(t *testing.T) {
 			OnError: func(ticker dedicated.Ticker, err error) {
 				reported++
 				assert.NotNil(t, ticker)
-				assert.ErrorIs(t, err, broken)
-				panic("the host's own trouble")
+				assert.ErrorIs(t, err, failure)
+				panic("OnError panics")
 			},
 		}
 		require.Error(t, runFor(t, r, time.Hour+time.Second))
 		assert.Equal(t, ticks, reported)
 		assert.Greater(t, ticks, 55)
-		assert.Less(t, ticks, 150, "one to two an hour's minutes, after the first six")
-		assert.Equal(t, 241, good, "the other ticker is not disturbed")
+		assert.Less(t, ticks, 150, "one to two a minute, after the first six")
+		assert.Equal(t, 241, good, "the other ticker runs as before")
 	})
 }
 
-// TestRunnerOutlivesGoexit: a ticker that ends its goroutine, as a FailNow in it does, has failed and is called again.
-func TestRunnerOutlivesGoexit(t *testing.T) {
+// TestRunnerAfterGoexit: a ticker that ends its goroutine, as FailNow does, has failed and is called again.
+func TestRunnerAfterGoexit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ticks, reported := 0, 0
@@ -151,7 +151,7 @@ func TestRunnerRecovers(t *testing.T) {
 	})
 }
 
-func TestRunnerStopsAtOnce(t *testing.T) {
+func TestRunnerStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -165,7 +165,7 @@ func TestRunnerStopsAtOnce(t *testing.T) {
 		sleeping := tickerFunc(func(context.Context) (time.Time, error) { return time.Time{}, nil })
 		r := &dedicated.Runner{
 			Tickers: []dedicated.Ticker{waiting, sleeping},
-			OnError: func(dedicated.Ticker, error) { t.Error("the end of the context is no error to report") },
+			OnError: func(dedicated.Ticker, error) { t.Error("the end of the context is not reported") },
 		}
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
@@ -183,9 +183,9 @@ func TestRunnerRefuses(t *testing.T) {
 	t.Parallel()
 	ticker := tickerFunc(func(context.Context) (time.Time, error) { return time.Time{}, nil })
 	for name, r := range map[string]*dedicated.Runner{
-		"nothing to run": {},
-		"a nil ticker":   {Tickers: []dedicated.Ticker{ticker, nil}},
-		"negative poll":  {Tickers: []dedicated.Ticker{ticker}, Poll: -1},
+		"no ticker":     {},
+		"a nil ticker":  {Tickers: []dedicated.Ticker{ticker, nil}},
+		"negative poll": {Tickers: []dedicated.Ticker{ticker}, Poll: -1},
 	} {
 		require.ErrorIs(t, r.Run(t.Context()), dedicated.ErrInvalid, name)
 	}

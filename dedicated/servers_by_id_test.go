@@ -20,7 +20,7 @@ func TestServersByID(t *testing.T) {
 	for name, plain := range map[string]bool{"a BulkStore": false, "any other store": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := setup(t, func(c *dedicated.Config) {
+			f := newFixture(t, func(c *dedicated.Config) {
 				if plain {
 					c.Store = plainStore{c.Store}
 				}
@@ -61,23 +61,24 @@ func TestServersByID(t *testing.T) {
 	}
 }
 
-// TestServersByIDFails as a whole: a part of the answer would hide servers.
+// TestServersByIDFails: if one server cannot be read, ServersByID returns no server.
 func TestServersByIDFails(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("disk on fire")
-	f := setup(t, func(c *dedicated.Config) { c.Store = unreadable{plainStore{c.Store}, broken} })
+	failure := errors.New("the disk is full")
+	f := newFixture(t, func(c *dedicated.Config) { c.Store = failingReads{plainStore{c.Store}, failure} })
 	found, err := f.ServersByID(t.Context(), f.reseller, []uuid.UUID{uuid.New()})
 	require.ErrorIs(t, err, dedicated.ErrHost)
-	require.ErrorIs(t, err, broken)
-	assert.NotContains(t, err.Error(), "fire")
+	require.ErrorIs(t, err, failure)
+	assert.NotContains(t, err.Error(), "disk")
 	assert.Empty(t, found)
 }
 
-type unreadable struct {
+// failingReads fails at each read of a server.
+type failingReads struct {
 	dedicated.Store
 	err error
 }
 
-func (u unreadable) Server(context.Context, uuid.UUID) (dedicated.Server, error) {
+func (u failingReads) Server(context.Context, uuid.UUID) (dedicated.Server, error) {
 	return dedicated.Server{}, u.err
 }

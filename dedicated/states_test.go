@@ -1,6 +1,8 @@
 package dedicated_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -10,17 +12,18 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
+// TestStates runs each operation of the state table from each state.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	for _, row := range dedicated.Transitions() {
 		if row.From == nil {
-			continue // it makes a server
+			continue // it adds a server
 		}
 		for _, from := range dedicated.States() {
 			t.Run(string(row.Op)+" from "+string(from), func(t *testing.T) {
 				t.Parallel()
-				f := setup(t)
-				s := f.inState(t, from)
+				f := newFixture(t)
+				s := f.addInState(t, from)
 				var want dedicated.State
 				for _, allowed := range row.From {
 					if allowed == from {
@@ -51,13 +54,14 @@ func TestStates(t *testing.T) {
 	}
 }
 
-func (f *fixture) inState(t *testing.T, state dedicated.State) dedicated.Server {
+// addInState adds a server and brings it to a state.
+func (f *fixture) addInState(t *testing.T, state dedicated.State) dedicated.Server {
 	t.Helper()
-	path := map[dedicated.State][]string{
+	operations := map[dedicated.State][]string{
 		dedicated.InUse: {"Assign"}, dedicated.Suspended: {"Assign", "Suspend"}, dedicated.CleanUp: {"Assign", "Release"}, dedicated.Retired: {"Retire"},
 	}
 	s := f.add(t)
-	for _, op := range path[state] {
+	for _, op := range operations[state] {
 		var err error
 		s, err = f.do(t, op, f.reseller, s)
 		require.NoError(t, err)
@@ -65,9 +69,14 @@ func (f *fixture) inState(t *testing.T, state dedicated.State) dedicated.Server 
 	return s
 }
 
+// do runs the operation with the given name on a server.
 func (f *fixture) do(t *testing.T, op string, a dedicated.Actor, s dedicated.Server) (dedicated.Server, error) {
 	t.Helper()
-	ctx := t.Context()
+	return f.doWith(t.Context(), op, a, s)
+}
+
+// doWith is do with a context.
+func (f *fixture) doWith(ctx context.Context, op string, a dedicated.Actor, s dedicated.Server) (dedicated.Server, error) {
 	switch op {
 	case "Add":
 		return f.Add(ctx, a, dedicated.NewServer{Name: "new"})
@@ -86,7 +95,11 @@ func (f *fixture) do(t *testing.T, op string, a dedicated.Actor, s dedicated.Ser
 	case "Release":
 		return f.Release(ctx, a, s.ID, s.Assignment, uuid.Nil, "over")
 	case "Unlock":
-		return f.Unlock(ctx, a, s.ID, uuid.New())
+		key := s.LockedBy
+		if key == uuid.Nil {
+			key = uuid.New()
+		}
+		return f.Unlock(ctx, a, s.ID, key)
 	case "Restock":
 		return f.Restock(ctx, a, s.ID)
 	case "Retire":
@@ -94,6 +107,5 @@ func (f *fixture) do(t *testing.T, op string, a dedicated.Actor, s dedicated.Ser
 	case "Server":
 		return f.Server(ctx, a, s.ID)
 	}
-	t.Fatalf("no operation %q", op)
-	return dedicated.Server{}, nil
+	return dedicated.Server{}, fmt.Errorf("no operation %q", op)
 }
