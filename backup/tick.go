@@ -70,7 +70,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Request, now time.
 			items, batch = append(items, r.batchItem(change, now)), append(batch, r)
 		}
 	}
-	conflicts, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	conflicts, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, report(OpTick, ids{}, err))
 	for _, i := range conflicts {
 		_, err := m.processOne(ctx, batch[i], now)
@@ -202,7 +202,7 @@ func (m *Manager) finish(ctx context.Context, r Request, c Change, failure error
 		return failure
 	}
 	// A conflict means that another process has changed the request, and has given it a new Due.
-	_, err := manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{r.batchItem(c, now)})
+	_, _, err := manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{r.batchItem(c, now)})
 	return errors.Join(failure, report(OpTick, ids{}, err))
 }
 

@@ -40,13 +40,30 @@ func (m *Manager) continueExecution(ctx context.Context, c Cancellation, now tim
 		c.Attempts, c.LastError, c.RetryAt = 1, "the process that executed the step died or hangs", now
 	}
 	if short || crashed {
-		m.extendLease(&c, now)
-		if err := m.commit(ctx, now, decision{cancellation: c}); err != nil {
-			return ignoreConflict(err)
+		next := c
+		m.extendLease(&next, now)
+		if stored, err := m.commitOrGiveBack(ctx, c, decision{cancellation: next}, now); !stored {
+			return err
 		}
+		c = next
 		c.Version++
 	}
 	return m.runSteps(ctx, c)
+}
+
+// commitOrGiveBack stores what becomes of c, and reports whether it did. If the Store refuses it, c is given back. If another process
+// has changed c, it continues there, and that is no error.
+func (m *Manager) commitOrGiveBack(ctx context.Context, c Cancellation, d decision, now time.Time) (stored bool, err error) {
+	err = m.commit(ctx, now, d)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrConflict):
+		return false, nil
+	case ctx.Err() != nil:
+		return false, err // the lease ends by itself
+	}
+	return false, m.giveBack(ctx, c, err, now)
 }
 
 // begin begins the execution of a claimed cancellation: it commits what will be done, and then runs the steps.
@@ -58,8 +75,8 @@ func (m *Manager) begin(ctx context.Context, claimed Cancellation, due dueAction
 	if err != nil {
 		return m.giveBackRefused(ctx, claimed, due, err, now)
 	}
-	if err := m.commit(ctx, now, decision{c, due.facts}); err != nil {
-		return ignoreConflict(err)
+	if stored, err := m.commitOrGiveBack(ctx, claimed, decision{c, due.facts}, now); !stored {
+		return err
 	}
 	c.Version++
 	return m.runSteps(ctx, c)
@@ -122,29 +139,34 @@ func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 		if err != nil {
 			return m.giveBack(ctx, c, fmt.Errorf("step %s: %w", step.name, err), now)
 		}
-		c.finish(step.name, now)
-		c.clearFailures()
-		if step.name == StepDone {
-			return m.complete(ctx, c, now)
+		next, facts, err := m.afterStep(c, step.name, now)
+		if err != nil {
+			return err
 		}
-		m.extendLease(&c, now)
-		if err := m.commit(ctx, now, decision{cancellation: c}); err != nil {
-			return ignoreConflict(err)
+		if stored, err := m.commitOrGiveBack(ctx, c, decision{next, facts}, now); !stored {
+			return err
 		}
+		c = next
 		c.Version++
 	}
 	return nil
 }
 
-// complete commits the end of an execution, together with the facts about it.
-func (m *Manager) complete(ctx context.Context, c Cancellation, now time.Time) error {
+// afterStep returns the cancellation after a step that succeeded. After the last step it is executed.
+func (m *Manager) afterStep(c Cancellation, name string, now time.Time) (Cancellation, []manage.Fact, error) {
+	c.finish(name, now)
+	c.clearFailures()
+	if name != StepDone {
+		m.extendLease(&c, now)
+		return c, nil, nil
+	}
 	c, err := c.move(OpFinish)
 	if err != nil {
-		return err
+		return c, nil, err
 	}
 	c.record(now, inventory.System(c.ResellerID), entryExecuted, "", c.At, time.Time{})
 	c.Due, c.LeaseUntil = time.Time{}, time.Time{}
-	return ignoreConflict(m.commit(ctx, now, decision{c, c.executedFacts(now)}))
+	return c, c.executedFacts(now), nil
 }
 
 // errAssignmentChanged: the server is not under the cancellation's assignment any more, or not the reseller's own.
@@ -242,7 +264,8 @@ func (m *Manager) endAsChanged(ctx context.Context, c Cancellation, reason error
 	if err != nil {
 		return err
 	}
-	return ignoreConflict(m.commit(ctx, now, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}))
+	_, err = m.commitOrGiveBack(ctx, c, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}, now)
+	return err
 }
 
 // finishAbandoned ends an execution that the reseller has given up: it unlocks the server.
@@ -257,5 +280,6 @@ func (m *Manager) finishAbandoned(ctx context.Context, c Cancellation) error {
 		return err
 	}
 	next.RetryAt, next.Due, next.LeaseUntil = time.Time{}, time.Time{}, time.Time{}
-	return ignoreConflict(m.commit(ctx, now, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}))
+	_, err = m.commitOrGiveBack(ctx, c, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}, now)
+	return err
 }

@@ -236,11 +236,15 @@ func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 	if err != nil {
 		return c, err
 	}
-	if err := m.finishAbandoned(ctx, c); err != nil {
-		return Cancellation{}, &Error{Op: OpAbandon, CancellationID: id, ServerID: c.ServerID, Err: err,
-			Msg: "Abandon: the cancellation is given up, but not yet ended: a later tick unlocks its server and ends it"}
+	err = m.finishAbandoned(ctx, c)
+	if err == nil {
+		c, err = m.readVisible(ctx, a, OpAbandon, id)
 	}
-	return m.Cancellation(ctx, a, id)
+	if err != nil {
+		return Cancellation{}, &Error{Op: OpAbandon, CancellationID: id, ServerID: c.ServerID, OutcomeUnknown: true, Err: err,
+			Msg: "Abandon: the cancellation is given up; if it has not ended yet, a later tick unlocks its server and ends it"}
+	}
+	return c.view(a), nil
 }
 
 // runStuck runs an operation on a stuck cancellation.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -77,19 +78,17 @@ func (f *fixture) countAll(t *testing.T, kind notify.Kind) int {
 
 // typedErrors returns all *Error that are joined in an error.
 func typedErrors(err error) []*cancellation.Error {
-	var joined interface{ Unwrap() []error }
-	var e *cancellation.Error
-	if !errors.As(err, &joined) {
-		if errors.As(err, &e) {
-			return []*cancellation.Error{e}
+	switch err := err.(type) { //nolint:errorlint // what an *Error wraps is not asked for
+	case *cancellation.Error:
+		return []*cancellation.Error{err}
+	case interface{ Unwrap() []error }:
+		var all []*cancellation.Error
+		for _, part := range err.Unwrap() {
+			all = append(all, typedErrors(part)...)
 		}
-		return nil
+		return all
 	}
-	var all []*cancellation.Error
-	for _, err := range joined.Unwrap() {
-		all = append(all, typedErrors(err)...)
-	}
-	return all
+	return nil
 }
 
 // TestRefusedRecordInBatch: the Store refuses one of many warnings. The others are recorded and an execution runs in the same Tick,
@@ -178,6 +177,46 @@ func TestRefusedExecution(t *testing.T) {
 	assert.Len(t, f.biller.refunds(), 5)
 }
 
+// TestRefusedBegin: the Store takes everything but the beginning of one execution. That record is given back with its failure, at
+// growing intervals, and after five failures the reseller is told.
+func TestRefusedBegin(t *testing.T) {
+	t.Parallel()
+	f, store := newRefusingFixture(t)
+	refused := f.scheduleMany(t, 1, "2026-11-10 09:00")[0]
+	store.refuses = func(c cancellation.Cancellation) bool { return c.State == cancellation.Executing }
+	for n := range 6 {
+		f.tickRefused(t, store, refused)
+		c := f.get(t, refused)
+		require.Equal(t, n+1, c.Attempts)
+		require.Equal(t, "store failed: the disk is full", c.LastError)
+		f.clock.Set(c.Due)
+	}
+	assert.Equal(t, 1, f.countAll(t, cancellation.KindStuck))
+	assert.Empty(t, f.biller.refunds())
+	store.refuses = nil
+	f.tick(t)
+	assert.Equal(t, cancellation.Executed, f.get(t, refused).State)
+}
+
+// TestRefusedStep: the Store does not take the record of a step that was done. It is given back, and the step is repeated later.
+func TestRefusedStep(t *testing.T) {
+	t.Parallel()
+	f, store := newRefusingFixture(t)
+	refused := f.scheduleMany(t, 1, "2026-11-10 09:00")[0]
+	store.refuses = func(c cancellation.Cancellation) bool {
+		return len(c.Steps) > 2 && !c.Steps[2].Done.IsZero()
+	}
+	f.tickRefused(t, store, refused)
+	c := f.get(t, refused)
+	assert.Equal(t, cancellation.Executing, c.State)
+	assert.Equal(t, 1, c.Attempts)
+	assert.True(t, c.Steps[2].Done.IsZero())
+	store.refuses = nil
+	f.tickAt(t, c.Due)
+	assert.Equal(t, cancellation.Executed, f.get(t, refused).State)
+	assert.Len(t, f.biller.refunds(), 1, "once per key")
+}
+
 // TestRefusedRecordAfterChangedSettings: the Store refuses one of many cancellations that follow changed settings. The others follow
 // in the same Tick, to the end of the list.
 func TestRefusedRecordAfterChangedSettings(t *testing.T) {
@@ -196,8 +235,12 @@ func TestRefusedRecordAfterChangedSettings(t *testing.T) {
 			f.tickRefused(t, store, refused)
 			settings, err := f.Settings(t.Context(), f.reseller)
 			require.NoError(t, err)
-			assert.Zero(t, settings.Due, "every batch is done")
-			assert.Empty(t, settings.Rearm)
+			assert.Empty(t, settings.Rearm, "every batch is done")
+			if giveBack {
+				assert.Zero(t, settings.Due)
+			} else {
+				assert.Equal(t, f.clock.Now().Add(time.Hour), settings.Due, "another pass follows")
+			}
 			for _, id := range all {
 				c := f.get(t, id)
 				if id != refused {
@@ -205,13 +248,16 @@ func TestRefusedRecordAfterChangedSettings(t *testing.T) {
 					require.Equal(t, at("2026-11-23 23:00"), c.Due)
 				}
 			}
-			if !giveBack {
-				return
-			}
 			c := f.get(t, refused)
-			assert.Equal(t, 1, c.Attempts)
-			assert.Equal(t, "store failed: the disk is full", c.LastError)
-			assert.Equal(t, c.RetryAt, c.Due)
+			if giveBack {
+				assert.Equal(t, 1, c.Attempts)
+				assert.Equal(t, "store failed: the disk is full", c.LastError)
+				assert.Equal(t, c.RetryAt, c.Due)
+			} else {
+				f.clock.Set(settings.Due)
+				f.tickRefused(t, store, refused)
+				c.Due = f.clock.Now().Add(time.Hour) // the pass after that
+			}
 			store.refuses = nil
 			f.tickAt(t, c.Due)
 			c = f.get(t, refused)

@@ -35,6 +35,7 @@ type Settings struct {
 
 	Saved           int64     // the Version that the last save made, 0 before the first; a claim does not change it
 	Rearm           string    // the Store's cursor behind the last scheduled cancellation that follows these settings already
+	RearmAgain      bool      // a cancellation could not follow in this pass: another pass begins after it
 	Due, LeaseUntil time.Time // when the scheduled cancellations are to follow; zero: they are up to date
 	Version         int64
 }
@@ -96,7 +97,7 @@ func (m *Manager) Settings(ctx context.Context, a dedicated.Actor) (Settings, er
 //
 // Version is the Version that was read: if somebody has saved others since, it is ErrConflict. 0 replaces whatever is stored. A
 // ResellerID that is neither nil nor the actor's is ErrNotFound. A field that is out of bounds is ErrInvalid. The Manager
-// sets Saved, Rearm, Due and LeaseUntil.
+// sets Saved, Rearm, RearmAgain, Due and LeaseUntil.
 func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Settings) (Settings, error) {
 	if !a.Manages(a.ResellerID) {
 		return Settings{}, actorError(opSaveSettings, a)
@@ -130,6 +131,6 @@ func (s Settings) replace(stored Settings, now time.Time) (next Settings, write 
 	}
 	next = s.clone()
 	next.ResellerID, next.Version, next.Saved = stored.ResellerID, stored.Version, stored.Version+1
-	next.Rearm, next.Due, next.LeaseUntil = "", now, time.Time{}
+	next.Rearm, next.RearmAgain, next.Due, next.LeaseUntil = "", false, now, time.Time{}
 	return next, true, nil
 }

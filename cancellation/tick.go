@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	batchSize  = 100 // how many records are claimed and committed at once
-	stuckAfter = 5   // the consecutive failures after which the reseller is told
-	maxError   = 1000
+	batchSize  = 100  // how many records are claimed and committed at once
+	stuckAfter = 5    // the consecutive failures after which the reseller is told
+	maxError   = 1000 // bytes of LastError
+
+	rearmAgainAfter = time.Hour
 )
 
 // retryBackoff is how long a failed record waits.
@@ -98,7 +100,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 		}
 		items = append(items, item)
 	}
-	_, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	_, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, err))
 	for _, c := range executions {
 		errs = append(errs, report(opTick, c.ID, c.ServerID, m.processExecution(ctx, c)))
@@ -152,7 +154,7 @@ func (m *Manager) processExecution(ctx context.Context, c Cancellation) error {
 	if err != nil {
 		return err
 	}
-	_, err = manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{item})
+	_, _, err = manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{item})
 	return err
 }
 
@@ -286,21 +288,36 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 		}
 		items, ids = append(items, item), append(ids, c.ID)
 	}
-	conflicts, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	conflicts, kept, err := manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, err)
+	missed := len(kept) > 0 || len(errs) > 1
 	for _, i := range conflicts {
-		errs = append(errs, m.rearmOne(ctx, claimed, ids[i]))
-	}
-	claimed.Rearm, claimed.LeaseUntil, claimed.Due = next, time.Time{}, now
-	if next == "" {
-		claimed.Due = time.Time{}
+		err := m.rearmOne(ctx, claimed, ids[i])
+		errs, missed = append(errs, err), missed || err != nil
 	}
 	if err := ctx.Err(); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
+	claimed.followed(next, missed, now)
 	// A conflict means that the settings were saved again: all cancellations will follow those.
 	errs = append(errs, ignoreConflict(m.store.Commit(ctx, Change{Settings: []Settings{claimed}})))
 	return errors.Join(errs...)
+}
+
+// followed records that a batch of the scheduled cancellations follows the settings. next is the cursor of the next batch. If some
+// cancellation could neither follow nor be given back, another pass begins an hour after this one, so that the store's refusal of
+// one cancellation costs no other its warnings.
+func (s *Settings) followed(next string, missed bool, now time.Time) {
+	s.RearmAgain = s.RearmAgain || missed
+	s.Rearm, s.LeaseUntil = next, time.Time{}
+	switch {
+	case next != "":
+		s.Due = now
+	case s.RearmAgain:
+		s.Due, s.RearmAgain = now.Add(rearmAgainAfter), false
+	default:
+		s.Due = time.Time{}
+	}
 }
 
 // rearmOne plans a cancellation that another process changed during the batch.

@@ -68,7 +68,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Ticket, now time.T
 			return t.givenBack(now), report(OpTick, t.ID, t.ServerID, failure)
 		}}
 	}
-	_, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	_, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
 	return errors.Join(append(errs, report(OpTick, uuid.Nil, uuid.Nil, err))...)
 }
 

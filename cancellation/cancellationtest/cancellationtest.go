@@ -137,7 +137,7 @@ func settings(open Open) storetest.Kind[cancellation.Settings] {
 		Make: func(uuid.UUID, int) cancellation.Settings {
 			return cancellation.Settings{
 				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayDiscard: true, NoticeDays: 3, LockDays: 2,
-				MinWarningDays: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor",
+				MinWarningDays: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor", RearmAgain: true,
 			}
 		},
 		Edit: func(s cancellation.Settings) cancellation.Settings {

@@ -81,6 +81,7 @@ func settingsFields(s *cancellation.Settings) fields {
 		{"formula", &s.Formula},
 		{"saved", &s.Saved},
 		{"rearm", &s.Rearm},
+		{"rearm_again", &s.RearmAgain},
 		{"due", &s.Due},
 		{"lease_until", &s.LeaseUntil},
 	}

@@ -59,6 +59,7 @@ func TestCommitBatch(t *testing.T) {
 		refused   map[string]error
 		stored    []string
 		conflicts []int
+		kept      []int // could not be given back
 		reports   string
 		commits   int
 	}{
@@ -73,7 +74,7 @@ func TestCommitBatch(t *testing.T) {
 		},
 		{
 			name: "one refused, and not taken back", refused: map[string]error{"b": poison, "b back": poison},
-			stored: []string{"a", "c"}, reports: "b: poison\nb: poison", commits: 5,
+			stored: []string{"a", "c"}, kept: []int{1}, reports: "b: poison\nb: poison", commits: 5,
 		},
 		{
 			name: "one refused, and changed before it was given back", refused: map[string]error{"b": poison, "b back": conflict},
@@ -88,7 +89,7 @@ func TestCommitBatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			store := &batchStore{refused: tt.refused}
-			conflicts, err := manage.CommitBatch(t.Context(), store.commit, items("a", "b", "c"))
+			conflicts, kept, err := manage.CommitBatch(t.Context(), store.commit, items("a", "b", "c"))
 			if tt.reports == "" {
 				require.NoError(t, err)
 			} else {
@@ -96,6 +97,7 @@ func TestCommitBatch(t *testing.T) {
 			}
 			assert.Equal(t, tt.stored, store.stored)
 			assert.Equal(t, tt.conflicts, conflicts)
+			assert.Equal(t, tt.kept, kept)
 			assert.Equal(t, tt.commits, store.commits)
 		})
 	}
@@ -104,7 +106,7 @@ func TestCommitBatch(t *testing.T) {
 func TestCommitBatchOfNothing(t *testing.T) {
 	t.Parallel()
 	store := &batchStore{}
-	_, err := manage.CommitBatch(t.Context(), store.commit, nil)
+	_, _, err := manage.CommitBatch(t.Context(), store.commit, nil)
 	require.NoError(t, err)
 	assert.Zero(t, store.commits)
 }
@@ -114,12 +116,12 @@ func TestCommitBatchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	store := &batchStore{refused: map[string]error{"b": errors.New("poison")}, during: cancel}
-	_, err := manage.CommitBatch(ctx, store.commit, items("a", "b", "c"))
+	_, _, err := manage.CommitBatch(ctx, store.commit, items("a", "b", "c"))
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []string{"a"}, store.stored)
 
 	store = &batchStore{}
-	_, err = manage.CommitBatch(ctx, store.commit, items("a", "b"))
+	_, _, err = manage.CommitBatch(ctx, store.commit, items("a", "b"))
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 1, store.commits)
 }

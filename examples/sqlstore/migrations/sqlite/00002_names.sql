@@ -11,6 +11,7 @@ UPDATE backup_tasks SET performer_failed = 1 WHERE tries > 0 AND state IN ('pend
 
 ALTER TABLE cancellation_settings RENAME COLUMN client_may_withdraw TO client_may_discard;
 ALTER TABLE cancellation_settings RENAME COLUMN hold_unwarned TO min_warning_days;
+ALTER TABLE cancellation_settings ADD COLUMN rearm_again INTEGER NOT NULL DEFAULT FALSE;
 
 UPDATE events SET kind = 'dedicated.suspended' WHERE kind = 'dedicated.held';
 UPDATE events SET kind = 'dedicated.billing_changed' WHERE kind = 'dedicated.rebilled';
