@@ -35,9 +35,12 @@
 //
 // # Errors
 //
-// Every package exports the same sentinel errors, such as ErrNotFound, ErrConflict, ErrForbidden and ErrInvalid. They have the
-// same values in all packages. Every package also has a typed error for errors.As, with the details that a frontend needs. A
-// record of another reseller or client is ErrNotFound, not ErrForbidden.
+// The packages export the same sentinel errors, with the same values. ErrNotFound, ErrConflict, ErrForbidden and ErrInvalid are
+// mistakes of the caller. ErrHost means that a part of the host failed, panicked or answered nonsense: a Store, a Biller, a hook.
+// Each package also has a typed error for errors.As, with the details that a frontend needs. Every actor may read its text. The
+// text of the host's part is not in it: Unwrap returns that, for the log.
+//
+// A record of another reseller or client is ErrNotFound, not ErrForbidden. A gate refuses an operation by dedicated.Refuse.
 //
 // # The smallest program
 //

@@ -14,9 +14,9 @@ import (
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// What a refund is asked in the benchmarks: 100.00 were paid for 29 days of which 19 are unused. Ours checks the case,
-// counts the days in the case's zone, rounds half to even, keeps the bounds and writes the line; the peers are handed the
-// days as numbers and give a number.
+// The benchmarks calculate one refund: 100.00 were paid for 29 days, of which 19 are unused. The library checks the case, counts the
+// days in the zone of the case, rounds half to even, enforces the bounds and makes a line. The alternatives get the days as
+// numbers and return a number.
 const refundSource = "paid * unused_days / period_days - 5"
 
 func refundCase() refund.Case {
@@ -29,7 +29,7 @@ func refundCase() refund.Case {
 	}
 }
 
-// rental is what the peers know of the case.
+// rental is the case as the alternatives get it.
 type rental struct {
 	Paid       decimal.Decimal `expr:"paid"`
 	UnusedDays decimal.Decimal `expr:"unused_days"`
@@ -42,12 +42,12 @@ func refundRental() rental {
 
 func (r rental) prorated() decimal.Decimal { return r.Paid.Mul(r.UnusedDays).DivRound(r.PeriodDays, 2) }
 
-// byHand has to choose how many digits the division keeps, as one has to with decimals.
+// byHand must choose the number of digits of the division.
 func (r rental) byHand(fee decimal.Decimal) decimal.Decimal {
 	return r.Paid.Mul(r.UnusedDays).DivRound(r.PeriodDays, 16).Sub(fee).RoundBank(2)
 }
 
-// decimals makes expr-lang calculate with decimals: operators become methods, literals constants.
+// decimals makes expr-lang calculate with decimals: it replaces literals by constants.
 type decimals struct{}
 
 func (decimals) Visit(node *ast.Node) {
@@ -60,10 +60,10 @@ func (decimals) Visit(node *ast.Node) {
 
 func compiled(tb testing.TB) *vm.Program {
 	tb.Helper()
-	operator := func(name string, work func(a, b decimal.Decimal) decimal.Decimal) expr.Option {
+	operator := func(name string, calculate func(a, b decimal.Decimal) decimal.Decimal) expr.Option {
 		return expr.Function(name, func(p ...any) (any, error) {
-			return work(p[0].(decimal.Decimal), p[1].(decimal.Decimal)), nil
-		}, work)
+			return calculate(p[0].(decimal.Decimal), p[1].(decimal.Decimal)), nil
+		}, calculate)
 	}
 	program, err := expr.Compile(refundSource, expr.Env(rental{}), expr.Patch(decimals{}),
 		operator("mul", decimal.Decimal.Mul),
@@ -74,8 +74,8 @@ func compiled(tb testing.TB) *vm.Program {
 	return program
 }
 
-// The peers do the same work, or a comparison means nothing.
-func TestRefundPeersAgree(t *testing.T) {
+// TestRefundAlternativesAgree shows that all alternatives calculate the same amounts.
+func TestRefundAlternativesAgree(t *testing.T) {
 	t.Parallel()
 	r, err := refund.Prorated{}.Refund(refundCase())
 	require.NoError(t, err)
@@ -88,9 +88,9 @@ func TestRefundPeersAgree(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "60.52", r.Total.String())
 	require.Equal(t, "60.52", refundRental().byHand(decimal.NewFromInt(5)).String())
-	peer, err := vm.Run(compiled(t), refundRental())
+	alternative, err := vm.Run(compiled(t), refundRental())
 	require.NoError(t, err)
-	require.Equal(t, "60.52", peer.(decimal.Decimal).RoundBank(2).String())
+	require.Equal(t, "60.52", alternative.(decimal.Decimal).RoundBank(2).String())
 }
 
 func BenchmarkRefundProrated(b *testing.B) {

@@ -9,8 +9,7 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// What a schedule is asked in the benchmarks: the next occurrence after each of 512 instants, spread over two years, of a
-// series that began ten years before.
+// The benchmarks calculate the next occurrence after each of 512 instants in two years. The series begins ten years before.
 const zoneName = "Europe/Berlin"
 
 func began() time.Time { return time.Date(2016, 1, 4, 1, 30, 0, 0, time.UTC) }
@@ -23,8 +22,8 @@ func instants() []time.Time {
 	return out
 }
 
-// The floor is what one would write by hand for one schedule and one zone, with no checks, no interval, no end, and
-// time.Date's reading of changes: each possible date from the instant's own on.
+// The floor functions are written by hand for one schedule and one zone. They try each date from that of the instant on. They have
+// no checks, no interval and no end, and leave clock changes to time.Date.
 func floorDaily(after time.Time, loc *time.Location) time.Time {
 	year, month, day := after.In(loc).Date()
 	for n := 0; ; n++ {
@@ -54,9 +53,9 @@ func floorMonthly(after time.Time, loc *time.Location) time.Time {
 	}
 }
 
-// BenchmarkScheduleNext measures one call in one run: the library, the floor, robfig/cron's Next, and rrule-go both ways:
-// its iterator, which needs to have walked there, and After, which answers the question asked. cron cannot say a clamped
-// day 31: its monthly schedule is day 28.
+// BenchmarkScheduleNext measures one call of the library, of the floor, of robfig/cron's Next, and of rrule-go in two ways: its
+// iterator, which must pass all earlier occurrences, and After. cron has no day 31 that is clamped, so its monthly schedule uses
+// day 28.
 func BenchmarkScheduleNext(b *testing.B) {
 	loc, err := time.LoadLocation(zoneName)
 	if err != nil {
@@ -87,10 +86,10 @@ func BenchmarkScheduleNext(b *testing.B) {
 			b.Fatal(err)
 		}
 		each(b, bm.name+"/robfig_cron", table.Next)
-		rule := peerRule(b, bm.schedule)
+		rule := rruleOf(b, bm.schedule)
 		next, steps := rule.Iterator(), 0
 		each(b, bm.name+"/rrule_go_iterator", func(time.Time) time.Time {
-			if steps++; steps%100 == 0 { // stay in years whose changes of offset are in the zone's table
+			if steps++; steps%100 == 0 { // stay in years whose clock changes are in the table of the zone
 				next = rule.Iterator()
 			}
 			at, _ := next()
@@ -112,8 +111,8 @@ func each(b *testing.B, name string, next func(after time.Time) time.Time) {
 	})
 }
 
-// What robfig/cron does at changes of offset, and the library does not: it leaves out the night that has no 02:30, and
-// runs twice in the night that has two.
+// TestScheduleAgainstCron shows how robfig/cron differs from the library at clock changes. It skips the night that has no 02:30, and
+// runs twice in the night that has 02:30 twice.
 func TestScheduleAgainstCron(t *testing.T) {
 	t.Parallel()
 	table, err := cron.ParseStandard("TZ=" + zoneName + " 30 2 * * *")
@@ -137,7 +136,7 @@ func TestScheduleAgainstCron(t *testing.T) {
 			t.Errorf("%s: %d backups in three nights, want %d", tt.name, ours, tt.ours)
 		}
 		if got := count(tt.from, tt.to, table.Next); got != tt.cron {
-			t.Errorf("%s: cron has %d runs in three nights, known were %d", tt.name, got, tt.cron)
+			t.Errorf("%s: cron has %d runs in three nights, want %d", tt.name, got, tt.cron)
 		}
 	}
 }

@@ -10,19 +10,20 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// peerZones change their clocks at night but not at midnight, and peerSchedule keeps to the day: rrule-go reads times that
-// a change skips or repeats as time.Date does, not as RFC 5545, and where midnight is skipped (São Paulo, 8 October 2000)
-// it gives the day before in place of that day. There the meaning is not the same.
-func peerZones() []string {
+// comparableZones returns zones whose clock changes are at night, but not at midnight. comparableSchedule uses times of day outside of
+// the night. rrule-go treats times that a change skips or repeats as time.Date does, not as RFC 5545. And where midnight is
+// skipped (São Paulo, 8 October 2000) it returns the day before.
+func comparableZones() []string {
 	return []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Auckland"}
 }
 
-func peerSchedule(r *rand.Rand) backup.Schedule {
+// comparableSchedule returns a random schedule that rrule-go and the library treat alike.
+func comparableSchedule(r *rand.Rand) backup.Schedule {
 	s := backup.Schedule{
 		Frequency: backup.Daily + backup.Frequency(r.IntN(3)),
 		Interval:  1 + r.IntN(14),
 		Hour:      6 + r.IntN(17), Minute: r.IntN(60),
-		Zone:  peerZones()[r.IntN(len(peerZones()))],
+		Zone:  comparableZones()[r.IntN(len(comparableZones()))],
 		Start: time.Unix(r.Int64N(4_000_000_000), 0).UTC(),
 	}
 	switch s.Frequency {
@@ -45,7 +46,8 @@ func peerSchedule(r *rand.Rand) backup.Schedule {
 	return s
 }
 
-func peerRule(tb testing.TB, s backup.Schedule) *rrule.RRule {
+// rruleOf converts a schedule to a rule of rrule-go.
+func rruleOf(tb testing.TB, s backup.Schedule) *rrule.RRule {
 	tb.Helper()
 	loc, err := time.LoadLocation(s.Zone)
 	if err != nil {
@@ -63,15 +65,15 @@ func peerRule(tb testing.TB, s backup.Schedule) *rrule.RRule {
 	return rule
 }
 
-// A thousand schedules, said as a rule and read by rrule-go, have the same first fifty occurrences, and the same next one
-// after an instant between them.
+// TestScheduleAgainstRRuleGo compares a thousand schedules with rrule-go: their first fifty occurrences, and the next one after a random
+// instant.
 func TestScheduleAgainstRRuleGo(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5545, 1))
 	compared := 0
 	for range 1000 {
-		s := peerSchedule(r)
-		rule := peerRule(t, s)
+		s := comparableSchedule(r)
+		rule := rruleOf(t, s)
 		next := rule.Iterator()
 		at := s.Start.Add(-1)
 		after := at

@@ -1,8 +1,8 @@
-// Billingrules shows how a host unit-tests what it pays back: nothing but package refund, no server, no store, no clock.
+// Billingrules shows how a host tests its refund rules. The tests need package refund alone: no server, no store, no clock.
 //
-//   - rules.go holds the rules: one put together from the library's parts, one that is code of the host's own, and one
-//     that a reseller keeps in refund.formula.
-//   - rules_test.go tests them: a table of cases with the amounts that the host promised its clients, the property suite
-//     for all that no table thinks of, and the file.
-//   - main.go prints what each rule gives on each day of a month.
+//   - rules.go holds three rules: one is combined from formulas of the library, one is code of the host, and one is an
+//     expression that a reseller wrote in refund.formula.
+//   - rules_test.go tests them: by a table of cases with the promised amounts, by the conformance suite for properties that
+//     every formula has, and by a file with a mistake.
+//   - main.go prints the refund of each rule for the days of a month.
 package main

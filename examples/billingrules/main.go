@@ -24,7 +24,7 @@ func main() {
 		ServiceStart: start,
 		Places:       2,
 	}
-	fmt.Println("60.00 for a server and 8.00 for a licence, November 2026. Cancelled on, the host pays back:")
+	fmt.Println("A client paid 60.00 for a server and 8.00 for a licence in November 2026. Refund by date of cancellation:")
 	fmt.Printf("%-12s %8s %8s %8s\n", "", "terms", "weeks", "file")
 	for day := 0; day < 30; day += 3 {
 		c.At = start.AddDate(0, 0, day).Add(12 * time.Hour)

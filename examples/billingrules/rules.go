@@ -14,8 +14,8 @@ import (
 //go:embed refund.formula
 var files embed.FS
 
-// terms are those of the host's contract: all of it in the first 14 days, afterwards 80 percent of the unused days less
-// one fee of 2.50, nothing below 1.00, and never anything for licences.
+// terms is the formula of the host's contract. In the first 14 days it refunds everything. Later it refunds 80 percent of the
+// unused days minus one fee of 2.50, nothing for licences, and no amount below 1.00.
 func terms() refund.Formula {
 	return refund.MoneyBack{
 		Days: 14,
@@ -32,8 +32,8 @@ func terms() refund.Formula {
 	}
 }
 
-// weeks is a rule that the library does not know: only whole unused weeks are given back. It asks a formula of the
-// library for the case as it would be at the next beginning of a week, and so keeps all that holds for that one.
+// weeks is a formula that the library does not have: it refunds only whole unused weeks. It calls a formula of the library with
+// the start of the next week as the date, so it has all properties of that formula.
 func weeks() refund.Formula {
 	return refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
 		if err := c.Validate(); err != nil {
@@ -54,7 +54,7 @@ func weeks() refund.Formula {
 	})
 }
 
-// nextWeek returns the first beginning of a week of the charge's period that is not before at.
+// nextWeek returns the start of the first week of the charge's period that is not before at.
 func nextWeek(charge refund.Charge, at time.Time) time.Time {
 	begin := charge.Start
 	for n := 1; begin.Before(at) && begin.Before(charge.End); n++ {

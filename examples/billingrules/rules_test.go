@@ -21,7 +21,7 @@ func november(label string, kind refund.Kind, paid string) refund.Charge {
 	}
 }
 
-// The table: the amounts that the host promised.
+// TestRules compares refunds with the promised amounts.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	fromFile, err := load(files, "refund.formula")
@@ -37,11 +37,11 @@ func TestRules(t *testing.T) {
 		{"terms: in full on day 14", terms(), 14, []refund.Charge{server, licence}, "68.00"},
 		{"terms: 80 percent less the fee on day 15", terms(), 15, []refund.Charge{server, licence}, "21.50"},
 		{"terms: one fee for two servers", terms(), 15, []refund.Charge{server, server}, "45.50"},
-		{"terms: just worth a transfer", terms(), 27, []refund.Charge{server}, "2.30"},
-		{"terms: not worth a transfer", terms(), 28, []refund.Charge{server}, "0.00"},
-		{"weeks: the first is used", weeks(), 2, []refund.Charge{server}, "46.00"},
+		{"terms: above the minimum", terms(), 27, []refund.Charge{server}, "2.30"},
+		{"terms: below the minimum", terms(), 28, []refund.Charge{server}, "0.00"},
+		{"weeks: one is used", weeks(), 2, []refund.Charge{server}, "46.00"},
 		{"weeks: two are used", weeks(), 9, []refund.Charge{server}, "32.00"},
-		{"weeks: none left", weeks(), 30, []refund.Charge{server}, "0.00"},
+		{"weeks: all are used", weeks(), 30, []refund.Charge{server}, "0.00"},
 		{"file: in full on day 14", fromFile, 14, []refund.Charge{server, licence}, "68.00"},
 		{"file: a fee for each charge on day 15", fromFile, 15, []refund.Charge{server, server}, "43.00"},
 	}
@@ -60,8 +60,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// The property suite: what no table thinks of.
-func TestRulesKeepTheirPromises(t *testing.T) {
+// TestConformance runs the conformance suite on each rule.
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	fromFile, err := load(files, "refund.formula")
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestRulesKeepTheirPromises(t *testing.T) {
 	})
 }
 
-// The file: a mistake in it is found, with its place, before it is used.
+// TestLoad shows that the error for a mistake in the file names its place.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	fsys := fstest.MapFS{"refund.formula": {Data: []byte("paid\n  * unusd_days / period_days\n")}}

@@ -1,10 +1,10 @@
-// Package ical writes a reseller's or a client's backups as an iCalendar (RFC 5545), for any calendar to subscribe to.
+// Package ical writes the backups of a reseller or a client as an iCalendar (RFC 5545). Calendar programs can subscribe to it.
 //
-// What is on record, and the next task of each request, becomes an event each; what follows the tasks becomes one event
-// with a rule for each request. Times are local times in the zone of the request, which comes along, so that a backup at
-// 02:30 stays at 02:30 on both sides of a change of clocks.
+// Every task becomes an event. The occurrences after the last task of a request become one event with a recurrence rule. Times
+// are local times in the zone of the request, and the calendar defines that zone. So a backup at 02:30 stays at 02:30 before and
+// after a clock change.
 //
-// A host asks its backup.Manager for the requests and tasks of whoever subscribes, so that everybody gets what they may see:
+// A host reads requests and tasks from its backup.Manager as the actor who subscribes, so every actor gets only its own:
 //
 //	requests, _, err := backups.Requests(ctx, actor, backup.RequestQuery{Live: true})
 //	tasks, _, err := backups.Tasks(ctx, actor, backup.TaskQuery{From: monthAgo})
@@ -22,18 +22,18 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 )
 
-// Calendar is what is written.
+// Calendar holds the content of a calendar.
 type Calendar struct {
-	Name     string                  // as calendars show it
-	Requests []backup.Request        // those that have ended are left out: their tasks are on record
-	Tasks    []backup.Task           // whatever is to be shown of the record, and the pending ones
-	Ends     map[uuid.UUID]time.Time // when servers will be cancelled: nothing is projected from then on; nil: never
+	Name     string                  // the name that calendar programs show
+	Requests []backup.Request        // requests that have ended are left out
+	Tasks    []backup.Task           // past and pending tasks
+	Ends     map[uuid.UUID]time.Time // by server: no occurrence is shown from this time on; may be nil
 }
 
-// layout is a local time in RFC 5545 (section 3.3.5, form 1); in UTC it has a Z at its end.
+// layout is the format of local times in RFC 5545 (section 3.3.5, form 1). Times in UTC have a Z at the end.
 const layout = "20060102T150405"
 
-// Write writes the calendar as of now.
+// Write writes the calendar as of now. It returns an error if the zone of a request is unknown, or if w fails.
 func Write(w io.Writer, c Calendar, now time.Time) error {
 	cal := ics.NewCalendarFor("metalkeep")
 	cal.SetProductId("-//metalkeep//backups//EN")
@@ -45,7 +45,7 @@ func Write(w io.Writer, c Calendar, now time.Time) error {
 	schedules := map[uuid.UUID]backup.Schedule{}
 	for _, r := range c.Requests {
 		schedules[r.ID] = r.Form.Schedule
-		s, ok := rest(r, c.Ends[r.ServerID], now)
+		s, ok := remaining(r, c.Ends[r.ServerID], now)
 		if !ok {
 			continue
 		}
@@ -76,12 +76,12 @@ func Write(w io.Writer, c Calendar, now time.Time) error {
 	return cal.SerializeTo(w, ics.WithNewLineWindows)
 }
 
-// rest is what of a live request's schedule comes after its tasks, with its first occurrence as Start: what calendars take
-// DTSTART for.
-func rest(r backup.Request, end, now time.Time) (backup.Schedule, bool) {
+// remaining returns the part of a live request's schedule after its last task. Its Start is the first occurrence, as the DTSTART
+// of an event must be. ok is false if no occurrence remains.
+func remaining(r backup.Request, end, now time.Time) (backup.Schedule, bool) {
 	s := r.Form.Schedule
 	if s.MonthDay == 31 {
-		s.MonthDay = -1 // the same days, said so that every program knows it: not all of them heed BYSETPOS
+		s.MonthDay = -1 // the same days, without BYSETPOS, which some programs ignore
 	}
 	after := r.Recorded
 	if after.Before(now) {
@@ -100,20 +100,20 @@ func rest(r backup.Request, end, now time.Time) (backup.Schedule, bool) {
 		return s, true
 	}
 	if s.Until.IsZero() || end.Before(s.Until) {
-		if last := end.Add(-time.Second); left == 0 || runsBeyond(s, end) {
+		if last := end.Add(-time.Second); left == 0 || occursFrom(s, end) {
 			s.Until, s.Count = last, 0
 		}
 	}
 	return s, true
 }
 
-// runsBeyond says whether a schedule with a Count has an occurrence at end or later.
-func runsBeyond(s backup.Schedule, end time.Time) bool {
+// occursFrom reports whether a schedule has an occurrence at end or later.
+func occursFrom(s backup.Schedule, end time.Time) bool {
 	_, ok := s.Next(end.Add(-1))
 	return ok
 }
 
-// event makes an event at an instant, shown in a zone.
+// event makes an event at an instant, in local time of a zone.
 func (z zones) event(id uuid.UUID, at time.Time, zone string, now time.Time) (*ics.VEvent, error) {
 	e := ics.NewEvent(id.String())
 	e.SetDtStampTime(now)
@@ -131,10 +131,10 @@ func (z zones) event(id uuid.UUID, at time.Time, zone string, now time.Time) (*i
 	return e, nil
 }
 
-// describe says what became of a task. Events know three states (RFC 5545, section 3.8.1.11): one that took or takes place
-// is confirmed, one that did or will not is cancelled, and what is still to be done is tentative.
+// describe sets the summary, the description and the status of a task's event. A completed task is confirmed, a pending one is
+// tentative, and all others are cancelled (RFC 5545, section 3.8.1.11).
 func describe(e *ics.VEvent, t backup.Task) {
-	e.SetSummary(fmt.Sprintf("Backup of %s: %s", t.ServerName, standing(t)))
+	e.SetSummary(fmt.Sprintf("Backup of %s: %s", t.ServerName, status(t)))
 	lines := []string{t.What, t.Reason}
 	if t.Result.Bytes > 0 {
 		lines = append(lines, fmt.Sprintf("%d bytes", t.Result.Bytes))
@@ -153,7 +153,7 @@ func describe(e *ics.VEvent, t backup.Task) {
 	}
 }
 
-func standing(t backup.Task) string {
+func status(t backup.Task) string {
 	switch {
 	case t.WillNotRun:
 		return "will not run"
@@ -165,7 +165,7 @@ func standing(t backup.Task) string {
 	return string(t.State)
 }
 
-// joined joins what is not empty, a line each.
+// joined joins texts with line breaks. It leaves out empty ones.
 func joined(lines ...string) string {
 	text := ""
 	for _, line := range lines {

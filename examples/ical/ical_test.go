@@ -21,7 +21,7 @@ func id(n int) uuid.UUID { return uuid.MustParse(fmt.Sprintf("00000000-0000-4000
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// request is a live request whose next task is the schedule's next occurrence.
+// request returns a live request whose next occurrence has a task already.
 func request(n int, s backup.Schedule) backup.Request {
 	at, _ := s.Next(now)
 	return backup.Request{
@@ -30,8 +30,8 @@ func request(n int, s backup.Schedule) backup.Request {
 	}
 }
 
-// written writes a calendar and reads it back.
-func written(t *testing.T, c ical.Calendar) *ics.Calendar {
+// writeAndParse writes a calendar and parses it.
+func writeAndParse(t *testing.T, c ical.Calendar) *ics.Calendar {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, ical.Write(&b, c, now))
@@ -63,8 +63,8 @@ func value(e *ics.VEvent, p ics.ComponentProperty) string {
 	return ""
 }
 
-// occurrences are an event's, as another library reads its rule.
-func occurrences(t *testing.T, e *ics.VEvent, most int) []time.Time {
+// occurrences returns the first occurrences of an event, by another library.
+func occurrences(t *testing.T, e *ics.VEvent, limit int) []time.Time {
 	t.Helper()
 	start, err := e.GetStartAt()
 	require.NoError(t, err)
@@ -79,32 +79,32 @@ func occurrences(t *testing.T, e *ics.VEvent, most int) []time.Time {
 	require.NoError(t, err)
 	var all []time.Time
 	next := r.Iterator()
-	for at, ok := next(); ok && len(all) < most; at, ok = next() {
+	for at, ok := next(); ok && len(all) < limit; at, ok = next() {
 		all = append(all, at)
 	}
 	return all
 }
 
-// TestRulesMeanTheSchedule: who reads the calendar sees the very occurrences that the Manager will plan.
-func TestRulesMeanTheSchedule(t *testing.T) {
+// TestRules compares the occurrences of the calendar with those of the schedule.
+func TestRules(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]backup.Schedule{
-		"daily":             {Frequency: backup.Daily, Hour: 3, Minute: 15, Zone: "Europe/Berlin"},
-		"every third day":   {Frequency: backup.Daily, Interval: 3, Hour: 23, Zone: "America/Santiago"},
-		"weekly":            {Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Monday, time.Sunday}, Hour: 4},
-		"monthly":           {Frequency: backup.Monthly, MonthDay: 15, Hour: 1, Zone: "Asia/Kathmandu"},
-		"the 31st":          {Frequency: backup.Monthly, MonthDay: 31, Hour: 4, Zone: "Europe/Berlin"},
-		"the 30th":          {Frequency: backup.Monthly, MonthDay: 30, Hour: 4, Zone: "Europe/Berlin"},
-		"the last day":      {Frequency: backup.Monthly, MonthDay: -1, Interval: 2, Hour: 4, Zone: "Europe/Berlin"},
-		"some of a count":   {Frequency: backup.Daily, Hour: 4, Count: 80},
-		"until":             {Frequency: backup.Daily, Hour: 4, Until: now.AddDate(0, 0, 9)},
-		"once, in the tail": {Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Friday}, Hour: 4, Count: 11},
+		"daily":               {Frequency: backup.Daily, Hour: 3, Minute: 15, Zone: "Europe/Berlin"},
+		"every third day":     {Frequency: backup.Daily, Interval: 3, Hour: 23, Zone: "America/Santiago"},
+		"weekly":              {Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Monday, time.Sunday}, Hour: 4},
+		"monthly":             {Frequency: backup.Monthly, MonthDay: 15, Hour: 1, Zone: "Asia/Kathmandu"},
+		"the 31st":            {Frequency: backup.Monthly, MonthDay: 31, Hour: 4, Zone: "Europe/Berlin"},
+		"the 30th":            {Frequency: backup.Monthly, MonthDay: 30, Hour: 4, Zone: "Europe/Berlin"},
+		"the last day":        {Frequency: backup.Monthly, MonthDay: -1, Interval: 2, Hour: 4, Zone: "Europe/Berlin"},
+		"a count":             {Frequency: backup.Daily, Hour: 4, Count: 80},
+		"until":               {Frequency: backup.Daily, Hour: 4, Until: now.AddDate(0, 0, 9)},
+		"the last of a count": {Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Friday}, Hour: 4, Count: 11},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			r := request(1, s)
-			cal := written(t, ical.Calendar{Requests: []backup.Request{r}})
+			cal := writeAndParse(t, ical.Calendar{Requests: []backup.Request{r}})
 			var want []time.Time
 			for at, ok := s.Next(r.Recorded); ok && len(want) < 40; at, ok = s.Next(at) {
 				want = append(want, at)
@@ -118,7 +118,7 @@ func TestRulesMeanTheSchedule(t *testing.T) {
 	}
 }
 
-func TestNothingIsProjectedBeyondTheEnd(t *testing.T) {
+func TestEnds(t *testing.T) {
 	t.Parallel()
 	end := now.AddDate(0, 0, 5)
 	for name, s := range map[string]backup.Schedule{
@@ -131,7 +131,7 @@ func TestNothingIsProjectedBeyondTheEnd(t *testing.T) {
 			t.Parallel()
 			s.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			r := request(1, s)
-			cal := written(t, ical.Calendar{Requests: []backup.Request{r}, Ends: map[uuid.UUID]time.Time{r.ServerID: end}})
+			cal := writeAndParse(t, ical.Calendar{Requests: []backup.Request{r}, Ends: map[uuid.UUID]time.Time{r.ServerID: end}})
 			var want []time.Time
 			for at, ok := s.Next(r.Recorded); ok && at.Before(end); at, ok = s.Next(at) {
 				want = append(want, at)
@@ -140,7 +140,7 @@ func TestNothingIsProjectedBeyondTheEnd(t *testing.T) {
 		})
 	}
 	r := request(1, backup.Schedule{Frequency: backup.Daily, Hour: 2, Start: now})
-	cal := written(t, ical.Calendar{Requests: []backup.Request{r}, Ends: map[uuid.UUID]time.Time{r.ServerID: r.Planned}})
+	cal := writeAndParse(t, ical.Calendar{Requests: []backup.Request{r}, Ends: map[uuid.UUID]time.Time{r.ServerID: r.Planned}})
 	assert.Empty(t, cal.Events())
 }
 
@@ -168,7 +168,7 @@ func TestTasks(t *testing.T) {
 		tt.change(&one)
 		c.Tasks = append(c.Tasks, one)
 	}
-	cal := written(t, c)
+	cal := writeAndParse(t, c)
 	for n, tt := range tests {
 		e := event(t, cal, id(10+n))
 		assert.Equal(t, tt.summary, value(e, ics.ComponentPropertySummary))
@@ -180,13 +180,13 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// TestHostileText: what people type cannot start a line of its own.
+// TestHostileText shows that a text with line breaks cannot start a new line of the calendar.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	r := request(1, backup.Schedule{Frequency: backup.Daily, Hour: 2, Start: now})
 	r.ServerName = "web-07\r\nDTSTART:20300101T000000Z\r\nX:\\n;, " + strings.Repeat("ö", 100)
 	r.Form.Note = "BEGIN:VALARM\nEND:VEVENT"
-	cal := written(t, ical.Calendar{Name: "a\nb", Requests: []backup.Request{r}})
+	cal := writeAndParse(t, ical.Calendar{Name: "a\nb", Requests: []backup.Request{r}})
 	require.Len(t, cal.Events(), 1)
 	e := event(t, cal, r.ID)
 	assert.Len(t, e.GetProperties(ics.ComponentPropertyDtStart), 1)
@@ -194,14 +194,14 @@ func TestHostileText(t *testing.T) {
 	assert.Empty(t, e.Components)
 }
 
-// TestZones: what the calendar says of a zone is what the zone does.
+// TestZones compares the definition of a zone with the zone, hour by hour.
 func TestZones(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Europe/Berlin", "America/Santiago", "Europe/Dublin", "Australia/Lord_Howe", "Asia/Kathmandu"} {
 		loc, err := time.LoadLocation(name)
 		require.NoError(t, err)
 		r := request(1, backup.Schedule{Frequency: backup.Daily, Hour: 2, Zone: name, Start: now})
-		cal := written(t, ical.Calendar{Requests: []backup.Request{r}})
+		cal := writeAndParse(t, ical.Calendar{Requests: []backup.Request{r}})
 		require.Len(t, cal.Timezones(), 1)
 		observances := observancesOf(t, cal.Timezones()[0])
 		for hour := range 5 * 365 * 24 {
@@ -212,7 +212,7 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// observance is a stretch of time in which a zone has an offset.
+// observance is a period in which a zone has one offset.
 type observance struct {
 	onset  time.Time
 	offset int
@@ -234,7 +234,8 @@ func observancesOf(t *testing.T, z *ics.VTimezone) []observance {
 	return all
 }
 
-// offsetAt finds the observance in force at an instant, as RFC 5545 says (section 3.6.5): the latest onset not after it.
+// offsetAt returns the offset at an instant: that of the observance with the latest onset that is not after it (RFC 5545, section
+// 3.6.5).
 func offsetAt(observances []observance, at time.Time) int {
 	var latest observance
 	for _, o := range observances {

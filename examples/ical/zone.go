@@ -9,25 +9,26 @@ import (
 	ics "github.com/arran4/golang-ical"
 )
 
-// zones are the time zones that events use, each with the first instant that it is used at. A calendar that names a zone
-// must define it (RFC 5545, section 3.6.5), although most programs know it by its IANA name.
-type zones map[string]use
+// zones holds the time zones of the events, by name. A calendar must define each zone that it names (RFC 5545, section 3.6.5),
+// although most programs know the IANA names.
+type zones map[string]zoneUse
 
-type use struct {
+// zoneUse is a zone with the first instant at which an event uses it.
+type zoneUse struct {
 	loc  *time.Location
 	from time.Time
 }
 
-// years is for how long after its first use a zone's changes of clocks are written down.
+// years is how long after its first use a zone is defined.
 const years = 10
 
 func (z zones) use(loc *time.Location, at time.Time) {
 	if known, ok := z[loc.String()]; !ok || at.Before(known.from) {
-		z[loc.String()] = use{loc, at}
+		z[loc.String()] = zoneUse{loc, at}
 	}
 }
 
-// addTo defines the zones, by name.
+// addTo adds the definitions of the zones, in order of name.
 func (z zones) addTo(cal *ics.Calendar) {
 	var names []string
 	for name := range z {
@@ -49,7 +50,8 @@ func (z zones) addTo(cal *ics.Calendar) {
 	}
 }
 
-// observance is one stretch of time in which a zone keeps its offset; a zero start: as far back as it is known.
+// observance returns the definition of the period around an instant in which the zone has one offset. start is the beginning of
+// that period, zero if it is unknown.
 func observance(at, start time.Time) ics.Component {
 	name, to := at.Zone()
 	from := to
@@ -70,7 +72,7 @@ func observance(at, start time.Time) ics.Component {
 	return &ics.Standard{ComponentBase: base}
 }
 
-// offset writes seconds east of UTC as RFC 5545 does (section 3.3.14).
+// offset formats seconds east of UTC (RFC 5545, section 3.3.14).
 func offset(seconds int) string {
 	sign := "+"
 	if seconds < 0 {

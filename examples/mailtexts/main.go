@@ -1,5 +1,5 @@
-// Command mailtexts prints a page of documentation for who edits the texts of mails: every kind of event with its audience,
-// its variables and its built-in texts. KINDS.md beside it is what it prints:
+// Command mailtexts prints documentation for people who edit mail texts: every kind of event with its audience, its variables
+// and its built-in texts. KINDS.md contains its output:
 //
 //	go run ./examples/mailtexts > examples/mailtexts/KINDS.md
 package main
@@ -27,17 +27,17 @@ func main() {
 	}
 }
 
-// catalog has the kinds of every package.
+// catalog returns the catalog of all kinds of all packages.
 func catalog() (*notify.Catalog, error) {
 	return notify.NewCatalog(dedicated.Kinds(), backup.Kinds(), ticket.Kinds(), cancellation.Kinds(), notify.Kinds())
 }
 
 const introduction = `# Kinds of mail, and their variables
 
-Made by ` + "`go run ./examples/mailtexts`" + `; a test keeps it true. The texts are templates: [notify.Text](../../notify/text.go)
-says what they may hold. A name with ` + "`[]`" + ` is of each entry of a list: ` + "`.lines[].paid`" + ` is ` + "`.paid`" +
-	` within ` + "`{{range .lines}}`" + `.
-Kinds for the audience "host" are for plug-ins; they are not mailed, and have no texts to edit.
+` + "`go run ./examples/mailtexts`" + ` makes this page, and a test compares the two. The texts are templates:
+[notify.Text](../../notify/text.go) describes their syntax. A name with ` + "`[]`" + ` belongs to each entry of a list: ` +
+	"`.lines[].paid`" + ` is ` + "`.paid`" + ` within ` + "`{{range .lines}}`" + `.
+Kinds for the audience "host" are for plug-ins. They are not mailed and have no texts.
 `
 
 func document() (string, error) {
@@ -64,7 +64,7 @@ func section(page *strings.Builder, s notify.Spec) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(page, "\n## %s\n\n%s For the %s. Group: %s.\n\n| Variable | Means | Is | Example |\n|---|---|---|---|\n",
+	fmt.Fprintf(page, "\n## %s\n\n%s For the %s. Group: %s.\n\n| Variable | Meaning | Type | Example |\n|---|---|---|---|\n",
 		s.Kind, s.Description, s.Audience, s.Group)
 	for _, v := range variables {
 		fmt.Fprintf(page, "| `%s` | %s | %s | %s |\n", v.Name, cell(v.Meaning), v.Type, cell(v.Example))
@@ -78,10 +78,10 @@ func section(page *strings.Builder, s notify.Spec) error {
 	return nil
 }
 
-// anchor is how a heading is linked to.
+// anchor returns the anchor of a heading.
 func anchor(k notify.Kind) string { return strings.ReplaceAll(string(k), ".", "") }
 
-// cell keeps a text within its cell of a table.
+// cell escapes a text for a cell of a table.
 func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(s)
 }

@@ -13,14 +13,14 @@ import (
 //go:embed KINDS.md
 var kinds string
 
-func TestPageIsTrue(t *testing.T) {
+func TestPage(t *testing.T) {
 	t.Parallel()
 	page, err := document()
 	require.NoError(t, err)
 	require.Equal(t, page, kinds, "go run ./examples/mailtexts > examples/mailtexts/KINDS.md")
 }
 
-// TestEveryKindIsComplete: whoever reads English or German gets subject, text and HTML, and an editor something to show.
+// TestEveryKindIsComplete shows that every kind has a description, and texts with HTML in English and German.
 func TestEveryKindIsComplete(t *testing.T) {
 	t.Parallel()
 	c, err := catalog()

@@ -1,21 +1,22 @@
-// Package metrics shows a metalkeep host's mail to Prometheus, with github.com/prometheus/client_golang:
+// Package metrics exports metrics about the deliveries of a metalkeep host to Prometheus, with
+// github.com/prometheus/client_golang.
 //
 //	m, err := metrics.New(prometheus.DefaultRegisterer, metrics.Config{Outbox: outbox})
 //	dispatcher, err := notify.New(notify.Config{Outbox: outbox, Meter: m}, …)
 //	http.Handle("/metrics", promhttp.Handler())
 //
-// What each process counts of its own work:
+// Each process counts its own deliveries:
 //
-//	metalkeep_deliveries_total{subscriber,kind,result}   result: delivered, retried, dead
-//	metalkeep_delivery_delay_seconds{subscriber}         from the event to its delivery
+//	metalkeep_deliveries_total{subscriber,kind,result}   result: delivered, retried or dead
+//	metalkeep_delivery_delay_seconds{subscriber}         time from the event to its delivery
 //
-// What is asked of the outbox at each scrape, and so is the same whatever process answers:
+// Each scrape reads these values from the outbox, so they are the same in every process:
 //
-//	metalkeep_outbox_waiting            deliveries that wait
+//	metalkeep_outbox_waiting            waiting deliveries
 //	metalkeep_outbox_dead               dead letters
-//	metalkeep_outbox_oldest_seconds     age of the oldest event that waits; 0: none does
+//	metalkeep_outbox_oldest_seconds     age of the oldest waiting event, 0 if none waits
 //
-// Worth an alert: dead letters, which a person must look at, and an oldest of more than an hour.
+// Useful alerts are a dead letter, which needs a person, and a waiting event that is older than an hour.
 package metrics
 
 import (
@@ -31,14 +32,14 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Config is what a Metrics needs. Outbox is required.
+// Config configures Metrics. Outbox is required.
 type Config struct {
-	Outbox  notify.Outbox
+	Outbox  notify.Outbox // read at each scrape
 	Clock   clock.Clock   // nil: real time
-	Timeout time.Duration // of the outbox's answer to a scrape; 0: 5 seconds
+	Timeout time.Duration // for reading the outbox; 0: 5 seconds
 }
 
-// Metrics is a notify.Meter. New makes one.
+// Metrics is a notify.Meter and a prometheus.Collector. Use New to make one. Many goroutines may use it at once.
 type Metrics struct {
 	Config
 	deliveries             *prometheus.CounterVec
@@ -51,7 +52,7 @@ var (
 	_ prometheus.Collector = (*Metrics)(nil)
 )
 
-// New makes the metrics and registers them.
+// New makes Metrics and registers them. It returns an error if the registerer has them already.
 func New(registerer prometheus.Registerer, c Config) (*Metrics, error) {
 	if c.Outbox == nil {
 		return nil, errors.New("metrics: Config.Outbox is required")
@@ -63,15 +64,15 @@ func New(registerer prometheus.Registerer, c Config) (*Metrics, error) {
 	m := &Metrics{
 		Config: c,
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "metalkeep_deliveries_total", Help: "Deliveries that a subscriber has handled, by what became of them.",
+			Name: "metalkeep_deliveries_total", Help: "Deliveries that a subscriber has handled, by result.",
 		}, []string{"subscriber", "kind", "result"}),
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "metalkeep_delivery_delay_seconds", Help: "Time from an event to its delivery.",
 			Buckets: []float64{1, 10, 60, 600, 3600, 4 * 3600, 24 * 3600},
 		}, []string{"subscriber"}),
-		waiting: prometheus.NewDesc("metalkeep_outbox_waiting", "Deliveries that wait.", nil, nil),
+		waiting: prometheus.NewDesc("metalkeep_outbox_waiting", "Waiting deliveries.", nil, nil),
 		dead:    prometheus.NewDesc("metalkeep_outbox_dead", "Dead letters.", nil, nil),
-		seconds: prometheus.NewDesc("metalkeep_outbox_oldest_seconds", "Age of the oldest event that waits.", nil, nil),
+		seconds: prometheus.NewDesc("metalkeep_outbox_oldest_seconds", "Age of the oldest waiting event.", nil, nil),
 	}
 	for _, collector := range []prometheus.Collector{m.deliveries, m.delay, m} {
 		if err := registerer.Register(collector); err != nil {
@@ -81,7 +82,7 @@ func New(registerer prometheus.Registerer, c Config) (*Metrics, error) {
 	return m, nil
 }
 
-// Settled implements notify.Meter.
+// Settled implements notify.Meter. It counts the delivery.
 func (m *Metrics) Settled(_ context.Context, d notify.Delivery, at time.Time) {
 	result := "retried"
 	switch {
@@ -101,7 +102,7 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- m.seconds
 }
 
-// Collect implements prometheus.Collector. An outbox that does not answer makes the scrape fail, rather than tell of no mail.
+// Collect implements prometheus.Collector. If the outbox returns an error, the scrape fails.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.Timeout)
 	defer cancel()

@@ -20,7 +20,7 @@ import (
 	"github.com/metalkeep/metalkeep/examples/metrics"
 )
 
-// scrape is what Prometheus would read.
+// scrape returns the status and the text of a scrape.
 func scrape(t *testing.T, r *prometheus.Registry) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -70,18 +70,18 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// downOutbox does not answer.
-type downOutbox struct{ *notify.MemoryOutbox }
+// stuckOutbox never answers Depth.
+type stuckOutbox struct{ *notify.MemoryOutbox }
 
-func (downOutbox) Depth(ctx context.Context) (waiting, dead int, oldest time.Time, err error) {
+func (stuckOutbox) Depth(ctx context.Context) (waiting, dead int, oldest time.Time, err error) {
 	<-ctx.Done()
 	return 0, 0, time.Time{}, ctx.Err()
 }
 
-func TestScrapeOfAnOutboxThatIsDown(t *testing.T) {
+func TestScrapeFails(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	_, err := metrics.New(registry, metrics.Config{Outbox: downOutbox{}, Timeout: time.Millisecond})
+	_, err := metrics.New(registry, metrics.Config{Outbox: stuckOutbox{}, Timeout: time.Millisecond})
 	require.NoError(t, err)
 	code, _ := scrape(t, registry)
 	assert.Equal(t, http.StatusInternalServerError, code)
@@ -95,5 +95,5 @@ func TestNewRefuses(t *testing.T) {
 	_, err = metrics.New(registry, metrics.Config{Outbox: &notify.MemoryOutbox{}})
 	require.NoError(t, err)
 	_, err = metrics.New(registry, metrics.Config{Outbox: &notify.MemoryOutbox{}})
-	require.Error(t, err, "it is there already")
+	require.Error(t, err, "the registry has the metrics already")
 }

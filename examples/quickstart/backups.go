@@ -15,9 +15,8 @@ func submit(key, what string, schedule backup.Schedule) action {
 		r, err := s.backups.Submit(s.ctx, s.actor(c), backup.Form{
 			ID: idOf("backup", key), ServerID: c.server.id(), What: what, Note: c.text, Schedule: schedule,
 		})
-		e := newEvent("backup.submitted", fmt.Sprintf("%s requests backups of %s (%s): %s.", s.subject(c), c.server.name, what, schedule), data{
-			"request_id": idOf("backup", key), "what": what, "schedule": schedule.String(),
-		})
+		e := newEvent("backup.submitted", fmt.Sprintf("%s requests backups of %s (%s): %s.", s.subject(c), c.server.name, what, schedule),
+			data{"request_id": idOf("backup", key), "what": what, "schedule": schedule.String()})
 		if err == nil {
 			e.Text += "\n-> the first backup is due on " + local(r.Planned, c.server.billing)
 			e.Data["first"] = r.Planned
@@ -42,7 +41,8 @@ func cancelNext(key string) action {
 func withdraw(key string) action {
 	return func(s *simulation, c call) (event, error) {
 		r, err := s.backups.Withdraw(s.ctx, s.actor(c), idOf("backup", key), c.text)
-		return newEvent("backup.withdrawn", fmt.Sprintf("%s withdraws the backup request for %s%s", s.subject(c), c.server.name, quotation(c.text)),
+		return newEvent("backup.withdrawn",
+			fmt.Sprintf("%s withdraws the backup request for %s%s", s.subject(c), c.server.name, quotation(c.text)),
 			data{"request_id": idOf("backup", key), "ending": r.Ending}), err
 	}
 }
@@ -102,7 +102,8 @@ func (s *simulation) checkBacklog() (time.Time, error) {
 			Text: fmt.Sprintf("The backup of %s (%s) is due: %s.", t.ServerName, t.What, local(t.At, s.billing(t.ServerID)))}
 		if t.State == backup.Skipped {
 			e.Kind = "backup.skipped"
-			e.Text = fmt.Sprintf("The backup of %s is due again, but the previous one is still pending: %s skipped.", t.ServerName, count(t.Missed, "date"))
+			e.Text = fmt.Sprintf("The backup of %s is due again, but the previous one is still pending: %s skipped.",
+				t.ServerName, count(t.Missed, "date"))
 			e.Data = data{"task_id": t.ID, "missed": t.Missed}
 		}
 		s.enqueue(rankDue, t.ID, e)
@@ -167,7 +168,8 @@ func (s *simulation) failBackup(t backup.Task, reason string) error {
 	if err != nil {
 		return err
 	}
-	s.record("backup.failed", resellerName, t.ServerName, fmt.Sprintf("The reseller reports that the backup of %s failed: %s.", t.ServerName, reason),
+	s.record("backup.failed", resellerName, t.ServerName,
+		fmt.Sprintf("The reseller reports that the backup of %s failed: %s.", t.ServerName, reason),
 		data{"task_id": t.ID, "reason": reason})
 	return nil
 }

@@ -71,7 +71,8 @@ func addDate(e event, scheduled cancellation.Cancellation, c call, err error) (e
 func discard(key string) action {
 	return func(s *simulation, c call) (event, error) {
 		_, err := s.cancellations.Discard(s.ctx, s.actor(c), idOf("cancellation", key), c.text)
-		return newEvent("cancellation.discarded", fmt.Sprintf("%s discards the cancellation of %s%s", s.subject(c), c.server.name, quotation(c.text)),
+		return newEvent("cancellation.discarded",
+			fmt.Sprintf("%s discards the cancellation of %s%s", s.subject(c), c.server.name, quotation(c.text)),
 			data{"cancellation_id": idOf("cancellation", key)}), err
 	}
 }
@@ -106,7 +107,8 @@ func readBadges(s *simulation, c call) (event, error) {
 	if err != nil {
 		return event{}, err
 	}
-	e := newEvent("cancellation.badges", fmt.Sprintf("%s reads the list of servers. Scheduled cancellations: %d.", s.subject(c), len(badges)), data{})
+	e := newEvent("cancellation.badges",
+		fmt.Sprintf("%s reads the list of servers. Scheduled cancellations: %d.", s.subject(c), len(badges)), data{})
 	var all []data
 	for _, listed := range s.inventory.servers {
 		badge, ok := badges[listed.id()]

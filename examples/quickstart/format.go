@@ -124,7 +124,8 @@ func refundLines(lines []refund.Line, b dedicated.Billing) []refundLine {
 	all := make([]refundLine, len(lines))
 	for i, l := range lines {
 		all[i] = refundLine{
-			l.Charge.Label, l.Charge.Kind.String(), l.Charge.Paid.StringFixed(b.Places), l.Amount.StringFixed(b.Places), l.Unused, l.Total, l.Note,
+			l.Charge.Label, l.Charge.Kind.String(), l.Charge.Paid.StringFixed(b.Places), l.Amount.StringFixed(b.Places),
+			l.Unused, l.Total, l.Note,
 		}
 	}
 	return all

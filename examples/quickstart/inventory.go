@@ -148,7 +148,9 @@ func (r *reader) read() {
 			r.inv.servers = append(r.inv.servers, r.listing())
 		}
 	}
-	r.errors.add(flaw{line: r.line(0), found: fmt.Sprintf("more than %d servers", maxServers), expected: fmt.Sprintf("at most %d", maxServers)})
+	r.errors.add(flaw{
+		line: r.line(0), found: fmt.Sprintf("more than %d servers", maxServers), expected: fmt.Sprintf("at most %d", maxServers),
+	})
 }
 
 func (r *reader) readHeader() bool {

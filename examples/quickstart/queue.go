@@ -44,7 +44,9 @@ func (s *simulation) enqueue(rank int, id uuid.UUID, e event) {
 // recordQueue records the queued events in their order.
 func (s *simulation) recordQueue() {
 	slices.SortStableFunc(s.queue, func(a, b queuedEvent) int {
-		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.rank, b.rank), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.id[:], b.id[:]))
+		return cmp.Or(
+			cmp.Compare(a.Server, b.Server), cmp.Compare(a.rank, b.rank), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.id[:], b.id[:]),
+		)
 	})
 	for _, e := range s.queue {
 		s.record(e.Kind, e.Who, e.Server, e.Text, e.Data)
@@ -76,8 +78,8 @@ func (s *simulation) queueEntries(entries []entry) {
 		case e.refund != nil:
 			s.enqueue(rankRefunded, e.refund.Key, event{Kind: "money.refunded", Who: resellerName, Server: e.server.Name,
 				Text: fmt.Sprintf("The reseller refunds %s for %s.%s", amount, e.server.Name, refundText(e.refund.Lines, e.refund.Amount, b)),
-				Data: data{"cancellation_id": e.refund.CancellationID, "key": e.refund.Key, "total": e.refund.Amount.StringFixed(b.Places), "currency": b.Currency,
-					"lines": refundLines(e.refund.Lines, b)}})
+				Data: data{"cancellation_id": e.refund.CancellationID, "key": e.refund.Key, "total": e.refund.Amount.StringFixed(b.Places),
+					"currency": b.Currency, "lines": refundLines(e.refund.Lines, b)}})
 		case e.skipped:
 			s.enqueue(rankCharge, e.server.ID, event{Kind: "money.not_charged", Who: resellerName, Server: e.server.Name,
 				Text: fmt.Sprintf("Not charged: %s from %s, because it is cancelled.", e.server.Name, local(e.period.Start, b)),
@@ -126,7 +128,8 @@ func (s *simulation) queueEvent(e notify.Event) error {
 	case ticket.KindServerLeft:
 		return queuePayload(s, e, rankClosed, func(r ticket.Report) event {
 			return event{Kind: "ticket.closed", Server: r.ServerName,
-				Text: fmt.Sprintf("%s (%s) is closed: the client no longer uses the server.", r.Ref, r.Subject), Data: data{"ticket_id": r.TicketID, "ref": r.Ref}}
+				Text: fmt.Sprintf("%s (%s) is closed: the client no longer uses the server.", r.Ref, r.Subject),
+				Data: data{"ticket_id": r.TicketID, "ref": r.Ref}}
 		})
 	case ticket.KindClosed:
 		return queuePayload(s, e, rankClosed, func(n ticket.Notice) event {
@@ -170,7 +173,8 @@ func (s *simulation) queueExecution(e notify.Event) error {
 	}
 	s.enqueue(rankExecuted, e.ID, event{Kind: "cancellation.executed", Who: resellerName, Server: c.ServerName,
 		Text: fmt.Sprintf("%s is cancelled. Steps: %s.", c.ServerName, strings.Join(steps, ", ")),
-		Data: data{"cancellation_id": c.ID, "for": c.At, "total": c.Refund.Total.StringFixed(c.Places), "currency": c.Currency, "steps": steps}})
+		Data: data{"cancellation_id": c.ID, "for": c.At, "total": c.Refund.Total.StringFixed(c.Places), "currency": c.Currency,
+			"steps": steps}})
 	return nil
 }
 

@@ -8,6 +8,10 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
+func serverEvent(kind, text string, server dedicated.Server) event {
+	return newEvent("server."+kind, text, data{"state": server.State})
+}
+
 func assign(s *simulation, c call) (event, error) {
 	b := c.server.billing
 	b.Anchor = s.clock.Now()
@@ -15,18 +19,17 @@ func assign(s *simulation, c call) (event, error) {
 	if err == nil {
 		s.biller.open(server, c.server.price)
 	}
-	return newEvent("server.assigned", fmt.Sprintf("%s assigns %s to %s", s.subject(c), c.server.name, c.client.name),
-		data{"state": server.State}), err
+	return serverEvent("assigned", fmt.Sprintf("%s assigns %s to %s", s.subject(c), c.server.name, c.client.name), server), err
 }
 
 func suspend(s *simulation, c call) (event, error) {
 	server, err := s.servers.Suspend(s.ctx, s.actor(c), c.server.id(), c.text)
-	return newEvent("server.suspended", fmt.Sprintf("%s suspends %s%s", s.subject(c), c.server.name, quotation(c.text)), data{"state": server.State}), err
+	return serverEvent("suspended", fmt.Sprintf("%s suspends %s%s", s.subject(c), c.server.name, quotation(c.text)), server), err
 }
 
 func resume(s *simulation, c call) (event, error) {
 	server, err := s.servers.Resume(s.ctx, s.actor(c), c.server.id())
-	return newEvent("server.resumed", fmt.Sprintf("%s resumes %s for %s", s.subject(c), c.server.name, c.client.name), data{"state": server.State}), err
+	return serverEvent("resumed", fmt.Sprintf("%s resumes %s for %s", s.subject(c), c.server.name, c.client.name), server), err
 }
 
 // release ends a client's use without a cancellation. An example is a machine that its provider has switched off.
@@ -35,15 +38,15 @@ func release(s *simulation, c call) (event, error) {
 	if err == nil {
 		server, err = s.servers.Release(s.ctx, s.actor(c), server.ID, server.Assignment, uuid.Nil, c.text)
 	}
-	return newEvent("server.released", fmt.Sprintf("%s releases %s%s", s.subject(c), c.server.name, quotation(c.text)), data{"state": server.State}), err
+	return serverEvent("released", fmt.Sprintf("%s releases %s%s", s.subject(c), c.server.name, quotation(c.text)), server), err
 }
 
 func retire(s *simulation, c call) (event, error) {
 	server, err := s.servers.Retire(s.ctx, s.actor(c), c.server.id())
-	return newEvent("server.retired", fmt.Sprintf("%s retires %s%s", s.subject(c), c.server.name, quotation(c.text)), data{"state": server.State}), err
+	return serverEvent("retired", fmt.Sprintf("%s retires %s%s", s.subject(c), c.server.name, quotation(c.text)), server), err
 }
 
 func restock(s *simulation, c call) (event, error) {
 	server, err := s.servers.Restock(s.ctx, s.actor(c), c.server.id())
-	return newEvent("server.restocked", fmt.Sprintf("%s returns %s to stock%s", s.subject(c), c.server.name, quotation(c.text)), data{"state": server.State}), err
+	return serverEvent("restocked", fmt.Sprintf("%s returns %s to stock%s", s.subject(c), c.server.name, quotation(c.text)), server), err
 }

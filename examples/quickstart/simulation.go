@@ -207,7 +207,8 @@ func (s *simulation) execute(st step) error {
 	case err != nil && (refusal == "" || !st.refused):
 		return fmt.Errorf("%s, scenario %q: %s: %w", st.time.Format(time.RFC3339), st.scenario, e.Text, err)
 	case err == nil && st.refused:
-		return fmt.Errorf("%s, scenario %q: %s: the library accepted it, expected a refusal", st.time.Format(time.RFC3339), st.scenario, e.Text)
+		return fmt.Errorf("%s, scenario %q: %s: the library accepted it, expected a refusal",
+			st.time.Format(time.RFC3339), st.scenario, e.Text)
 	}
 	if e.Text == "" {
 		return nil

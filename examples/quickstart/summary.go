@@ -25,8 +25,9 @@ func (s *simulation) recordStart() {
 		shares = append(shares, fmt.Sprintf("%d %s", counts[owner], owner))
 	}
 	all, clients := len(s.inventory.servers), len(s.inventory.clients())
-	s.record("simulation.started", resellerName, "", fmt.Sprintf("The reseller %s has %s (%s): %d are assigned to %s and %d are in stock, in %s. "+
-		"The times on the left are UTC.", resellerName, count(all, "server"), list(shares), all-inStock, count(clients, "client"), inStock, count(len(zones), "time zone")),
+	s.record("simulation.started", resellerName, "", fmt.Sprintf(
+		"The reseller %s has %s (%s): %d are assigned to %s and %d are in stock, in %s. The times on the left are UTC.",
+		resellerName, count(all, "server"), list(shares), all-inStock, count(clients, "client"), inStock, count(len(zones), "time zone")),
 		data{"servers": all, "clients": clients, "zones": len(zones), "in_stock": inStock, "owners": counts})
 }
 
@@ -57,7 +58,8 @@ func (s *simulation) recordEnd() error {
 	if err != nil {
 		return err
 	}
-	s.record("simulation.ended", resellerName, "", fmt.Sprintf("The simulation ends. Mails: %d to clients, %d to the reseller, %d to providers; %d waiting, %d dead.\n"+
+	s.record("simulation.ended", resellerName, "", fmt.Sprintf("The simulation ends. "+
+		"Mails: %d to clients, %d to the reseller, %d to providers; %d waiting, %d dead.\n"+
 		"Backups: %d completed, %d cancelled, %d failed, %d skipped. Refunds: %s.",
 		mails["client"], mails["reseller"], mails["provider"], waiting, dead,
 		backups[backup.Completed], backups[backup.Cancelled], backups[backup.Failed], missed, list(refunds)),

@@ -26,7 +26,8 @@ func openTicket(key string, kind ticket.Kind, subject string, fields map[string]
 			form.Fields[name] = b
 		}
 		v, err := s.tickets.Open(s.ctx, s.actor(c), form)
-		e := newEvent("ticket.opened", fmt.Sprintf("%s opens a ticket (%s) for %s, \"%s\"%s", s.subject(c), kind, c.server.name, subject, quotation(c.text)),
+		e := newEvent("ticket.opened",
+			fmt.Sprintf("%s opens a ticket (%s) for %s, \"%s\"%s", s.subject(c), kind, c.server.name, subject, quotation(c.text)),
 			data{"ticket_id": form.ID, "ticket_kind": kind, "subject": subject})
 		if err == nil {
 			e.Text += "\n-> " + v.Ref
@@ -103,7 +104,8 @@ func providerReplies(key string) action {
 			return event{}, err
 		}
 		_, err = s.tickets.ProviderReplied(s.ctx, s.reseller, t.Upstream.Ref, ticket.Note{Text: c.text})
-		return newEvent("ticket.provider_replied", fmt.Sprintf("%s replies about %s%s", s.subject(c), t.Upstream.Reference, quotation(c.text)),
+		return newEvent("ticket.provider_replied",
+			fmt.Sprintf("%s replies about %s%s", s.subject(c), t.Upstream.Reference, quotation(c.text)),
 			data{"ticket_id": t.ID, "ref": t.Ref}), err
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// compose makes a mail of a message.
+// compose converts a message to a mail.
 func (s *Sender) compose(m notify.Message) (*gomail.Msg, error) {
 	from := s.from(m)
 	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
 	if _, err := mail.ParseAddress(from.Address); err != nil || domain == "" {
-		return nil, fmt.Errorf("the sender's address %q is none", from.Address)
+		return nil, fmt.Errorf("the sender's address %q is not a mail address", from.Address)
 	}
 	to, err := recipient(m.Person)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Sender) compose(m notify.Message) (*gomail.Msg, error) {
 	msg.SetMessageIDWithValue(m.ID.String() + "@" + domain)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
-	if tag(m.Locale) {
+	if isLanguageTag(m.Locale) {
 		msg.SetGenHeader("Content-Language", m.Locale)
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
@@ -42,19 +42,19 @@ func (s *Sender) compose(m notify.Message) (*gomail.Msg, error) {
 	return msg, nil
 }
 
-// recipient is a person's one address, with the name that the Directory has for it.
+// recipient returns the address of a person, with the name from the Directory. Several addresses are an error.
 func recipient(p notify.Person) (*mail.Address, error) {
 	if strings.TrimSpace(p.Address) == "" {
 		return nil, errors.New("the recipient has no address")
 	}
 	a, err := mail.ParseAddress(p.Address)
 	if err != nil || strings.ContainsFunc(a.Address, unicode.IsControl) {
-		return nil, fmt.Errorf("the recipient's address %q is none", p.Address)
+		return nil, fmt.Errorf("the recipient's address %q is not a mail address", p.Address)
 	}
 	return &mail.Address{Name: oneLine(p.Name), Address: a.Address}, nil
 }
 
-// oneLine replaces what ends a header, or turns the direction of what follows.
+// oneLine replaces line breaks, other control characters and characters that change the direction of text.
 func oneLine(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
@@ -64,8 +64,8 @@ func oneLine(s string) string {
 	}, strings.ToValidUTF8(s, " ")))
 }
 
-// tag says whether s may stand in Content-Language.
-func tag(s string) bool {
+// isLanguageTag reports whether s is valid in Content-Language.
+func isLanguageTag(s string) bool {
 	return s != "" && len(s) <= 35 && !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
 	})

@@ -1,4 +1,5 @@
-// Package smtpnotify sends a metalkeep host's mail by SMTP, with github.com/wneessen/go-mail: it is a notify.Notifier.
+// Package smtpnotify sends the mail of a metalkeep host by SMTP, with github.com/wneessen/go-mail. A Sender is a
+// notify.Notifier.
 //
 //	sender, err := smtpnotify.New(smtpnotify.Config{
 //		Host: "mail.example.com", Port: 587, Username: "panel", Password: secret,
@@ -7,17 +8,18 @@
 //	defer sender.Close()
 //	dispatcher, err := notify.New(config, catalog.Mail("mail to clients", notify.ToClient, sender), …)
 //
-// What it takes care of:
+// The package keeps these rules:
 //
-//   - TLS: STARTTLS is demanded unless Config.TLS says otherwise; a password never travels in the clear.
-//   - Repeats: Message-ID is made of notify.Message.ID, which is the same at each try, so that mail servers and readers drop
-//     a mail that arrives twice.
-//   - Errors: a refusal of this mail for good (5xx) is notify.Permanent and becomes a dead letter. All else is tried again: a
-//     refusal for now (4xx), no connection, a time-out; and also a password that is refused, which is not the mail's fault.
-//   - Connections are kept and used again, Config.Connections of them at most; one that the server has closed meanwhile is
+//   - Encryption: STARTTLS is required unless Config.TLS says otherwise. A password is never sent without encryption.
+//   - Repeats: the Message-ID comes from notify.Message.ID, which is the same in every attempt. So mail servers and mail
+//     readers can drop a mail that arrives twice.
+//   - Errors: if the server refuses this mail permanently (5xx), the error is notify.Permanent and the delivery becomes a dead
+//     letter. All other errors are retried: a temporary refusal (4xx), no connection, a timeout, and a refused password.
+//   - Connections are kept open and used again, at most Config.Connections of them. A connection that the server has closed is
 //     replaced.
-//   - Auto-Submitted (RFC 3834) and X-Auto-Response-Suppress keep holiday notes from being answered to a machine.
-//   - Names, subjects and addresses are data: a line break in one starts no header.
+//   - Auto-Submitted (RFC 3834) and X-Auto-Response-Suppress prevent automatic replies.
+//   - A line break in a name, a subject or an address never starts a new header.
 //
-// The end of the context ends a send at once. Whether the server took the mail is then unknown; it is sent again.
+// When the context ends, Notify returns at once. It is then unknown whether the server accepted the mail, and the dispatcher
+// sends it again.
 package smtpnotify

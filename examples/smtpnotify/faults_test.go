@@ -23,74 +23,74 @@ const (
 	perEach  = 20 // events of a subject
 )
 
-// step is the payload of this test's events: the n-th about a subject.
+// step is the payload of the n-th event of a subject.
 type step struct {
 	Subject int `json:"subject"`
 	Step    int `json:"step"`
 }
 
-// address of the host's one client.
+// address is a Directory of one client.
 type address string
 
 func (a address) Person(context.Context, uuid.UUID, notify.Recipient) (notify.Person, error) {
 	return notify.Person{Name: "Ada", Address: string(a)}, nil
 }
 
-// TestDeliveryUnderFaults: a server that is killed, restarted, slow, greylists and refuses for good, while 2,000 events are
-// due. Each arrives; a repeat has the Message-ID of the first try; a subject's events arrive in their order; what was
-// refused for good is listed, and arrives when it is sent again.
+// TestDeliveryUnderFaults sends 2,000 events to a server that is killed, restarted, slow, greylists, and refuses permanently. Every
+// event arrives. A repeat has the Message-ID of the first attempt. The events of a subject arrive in order. Permanently refused
+// mails are dead letters, and arrive when they are sent again.
 func TestDeliveryUnderFaults(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := newProxy(t, s.smtp)
 	r := newRun(t, s.sender(func(c *smtpnotify.Config) { c.Port, c.Timeout = p.port(), time.Second }))
 	r.append()
-	r.until("some are sent", func() bool { return r.waiting() < 1800 })
+	r.until("some mails are sent", func() bool { return r.waiting() < 1800 })
 	s.kill()
-	r.until("tries fail", r.failed(20))
+	r.until("attempts fail", r.failed(20))
 	s.restart()
 	s.refuse(451, 30)
-	r.until("it gets on, greylisted", func() bool { return r.waiting() < 1400 })
+	r.until("mails are sent despite greylisting", func() bool { return r.waiting() < 1400 })
 	p.stall(true)
-	r.until("tries time out", r.failed(8))
+	r.until("attempts time out", r.failed(8))
 	p.stall(false)
 	s.refuse(550, 5)
-	r.until("it gets on, with some refused for good", func() bool { return r.waiting() < 900 })
+	r.until("mails are sent, and some are refused permanently", func() bool { return r.waiting() < 900 })
 	s.refuse(550, 0)
 	s.kill()
 	s.restart()
-	r.until("all are sent or refused", func() bool { return r.waiting() == 0 })
+	r.until("every mail is sent or refused", func() bool { return r.waiting() == 0 })
 	dead := r.resend()
-	r.until("what was refused is sent", func() bool { return r.waiting() == 0 })
+	r.until("the refused mails are sent", func() bool { return r.waiting() == 0 })
 	assert.NotEmpty(t, dead)
 
-	arrived := s.arrived()
-	t.Logf("%d mails arrived of %d events; %d tries failed, %d were refused for good", len(arrived), len(r.steps), r.retried.Load(), len(dead))
-	slices.Reverse(arrived) // the oldest first
+	received := s.arrived()
+	t.Logf("received %d mails for %d events; %d attempts failed, %d were refused permanently", len(received), len(r.steps), r.retried.Load(), len(dead))
+	slices.Reverse(received) // the oldest first
 	first := map[step]time.Time{}
-	for _, m := range arrived {
-		which, ok := r.steps[m.MessageID]
-		require.True(t, ok, "%s is the Message-ID of no event", m.MessageID)
-		require.Equal(t, fmt.Sprint(which.Subject, which.Step), m.Subject)
-		if _, again := first[which]; !again {
-			first[which] = m.Created
+	for _, m := range received {
+		got, ok := r.steps[m.MessageID]
+		require.True(t, ok, "no event has the Message-ID %s", m.MessageID)
+		require.Equal(t, fmt.Sprint(got.Subject, got.Step), m.Subject)
+		if _, repeated := first[got]; !repeated {
+			first[got] = m.Created
 		}
 	}
-	assert.Len(t, first, len(r.steps), "each arrives")
+	assert.Len(t, first, len(r.steps), "every event arrives")
 	for n := range subjects {
 		var last time.Time
 		for i := range perEach {
-			which := step{n, i}
-			if dead[which] {
+			event := step{n, i}
+			if dead[event] {
 				continue
 			}
-			assert.False(t, first[which].Before(last), "step %d of %d came before the one before it", i, n)
-			last = first[which]
+			assert.False(t, first[event].Before(last), "step %d of subject %d arrived before the previous step", i, n)
+			last = first[event]
 		}
 	}
 }
 
-// run is a dispatcher at work in the background.
+// run runs a dispatcher in the background.
 type run struct {
 	*testing.T
 	box        *notify.MemoryOutbox
@@ -121,7 +121,7 @@ func newRun(t *testing.T, sender *smtpnotify.Sender) *run {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		r.work(ctx)
+		r.tick(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -130,8 +130,8 @@ func newRun(t *testing.T, sender *smtpnotify.Sender) *run {
 	return r
 }
 
-// work ticks until ctx ends.
-func (r *run) work(ctx context.Context) {
+// tick calls Tick until ctx ends.
+func (r *run) tick(ctx context.Context) {
 	pause := time.NewTicker(10 * time.Millisecond)
 	defer pause.Stop()
 	for {
@@ -146,7 +146,7 @@ func (r *run) work(ctx context.Context) {
 	}
 }
 
-// append makes 2,000 events due at once.
+// append adds 2,000 events that are due now.
 func (r *run) append() {
 	r.Helper()
 	at := time.Now()
@@ -177,13 +177,13 @@ func (r *run) waiting() int {
 	return waiting
 }
 
-// failed says whether n more tries have failed.
+// failed returns a function that reports whether n more attempts have failed.
 func (r *run) failed(n int64) func() bool {
 	until := r.retried.Load() + n
 	return func() bool { return r.retried.Load() >= until }
 }
 
-// resend sends the dead letters again, and says which they are.
+// resend sends all dead letters again, and returns their steps.
 func (r *run) resend() map[step]bool {
 	r.Helper()
 	letters, next, err := r.box.Deliveries(r.Context(), notify.DeliveryQuery{Dead: true, Limit: 1000})

@@ -25,10 +25,10 @@ import (
 	"github.com/metalkeep/metalkeep/examples/smtpnotify"
 )
 
-// mailpit is the SMTP server of these tests. It says over HTTP what arrived.
+// mailpit is the SMTP server of these tests. It lists the received mails over HTTP.
 const mailpit = "github.com/axllent/mailpit@v1.27.11"
 
-// tools is where the server is built, once.
+// tools is the folder with the program of the server, which is built once.
 var tools string
 
 var build = sync.OnceValues(func() (string, error) {
@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server is a mailpit process on loopback. What arrived outlives it, in a file.
+// server is a mailpit process on the loopback address. It keeps the received mails in a file, so they survive a restart.
 type server struct {
 	t          *testing.T
 	args       []string
@@ -64,7 +64,7 @@ type server struct {
 	process    *exec.Cmd
 }
 
-// start runs a server. Extra arguments are its own.
+// start runs a server with additional arguments.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, smtp: freePort(t), http: freePort(t)}
@@ -78,7 +78,7 @@ func start(t *testing.T, args ...string) *server {
 	return s
 }
 
-// freePort is one of loopback that nobody listens on.
+// freePort returns a free port of the loopback address.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -100,25 +100,25 @@ func (s *server) restart() {
 		if err != nil {
 			return false
 		}
-		_ = conn.Close() // that it opened is enough
+		_ = conn.Close() // a successful connection is enough
 		answer, err := http.Get(s.url("/readyz"))
 		if err != nil {
 			return false
 		}
-		_ = answer.Body.Close() // nothing is read of it
+		_ = answer.Body.Close() // only the status matters
 		return answer.StatusCode == http.StatusOK
 	}, 20*time.Second, 20*time.Millisecond, "the SMTP server does not answer")
 }
 
-// kill ends the process without a warning.
+// kill ends the process at once.
 func (s *server) kill() {
-	_ = s.process.Process.Kill() // it may have ended
-	_ = s.process.Wait()         // says that it was killed
+	_ = s.process.Process.Kill() // the process may have ended already
+	_ = s.process.Wait()         // returns an error, because the process was killed
 }
 
 func (s *server) url(path string) string { return "http://127.0.0.1:" + strconv.Itoa(s.http) + path }
 
-// summary is what the server lists of a mail.
+// summary is a mail in the list of the server.
 type summary struct {
 	ID        string
 	MessageID string
@@ -145,10 +145,10 @@ func (s *server) arrived() []summary {
 	return page.Messages
 }
 
-// raw is a mail as it travelled.
+// raw returns the source of a mail.
 func (s *server) raw(id string) []byte { return s.get("/api/v1/message/" + id + "/raw") }
 
-// refuse makes the server refuse recipients with a code, with a probability in percent.
+// refuse makes the server refuse a percentage of the recipients with a code.
 func (s *server) refuse(code, percent int) {
 	s.t.Helper()
 	body := fmt.Sprintf(`{"Recipient":{"ErrorCode":%d,"Probability":%d}}`, code, percent)
@@ -160,7 +160,7 @@ func (s *server) refuse(code, percent int) {
 	require.Equal(s.t, http.StatusOK, answer.StatusCode)
 }
 
-// sender sends to the server, in the clear unless the configuration says otherwise.
+// sender makes a Sender for the server. It does not encrypt unless change sets TLS.
 func (s *server) sender(change func(*smtpnotify.Config)) *smtpnotify.Sender {
 	s.t.Helper()
 	c := smtpnotify.Config{
@@ -174,11 +174,11 @@ func (s *server) sender(change func(*smtpnotify.Config)) *smtpnotify.Sender {
 	}
 	sender, err := smtpnotify.New(c)
 	require.NoError(s.t, err)
-	s.t.Cleanup(func() { _ = sender.Close() }) // the server may be gone
+	s.t.Cleanup(func() { _ = sender.Close() }) // fails if the server has ended
 	return sender
 }
 
-// within is a context for what must end soon.
+// within returns a context with a timeout.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -11,7 +11,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Notify sends a message. What the server refuses for good, and what cannot be made a mail, is notify.Permanent.
+// Notify sends a message. The error is notify.Permanent if the server refuses the mail permanently, or if the message cannot be
+// made a mail.
 func (s *Sender) Notify(ctx context.Context, m notify.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -28,13 +29,13 @@ func (s *Sender) Notify(ctx context.Context, m notify.Message) error {
 		err = s.sendOn(ctx, c, mail)
 		var failed *gomail.SendError
 		if used && errors.As(err, &failed) && failed.Reason == gomail.ErrConnCheck && ctx.Err() == nil {
-			continue // the server has closed it since; nothing was sent
+			continue // the server has closed the connection since its last use, and nothing was sent
 		}
 		return err
 	}
 }
 
-// connection is an idle one, used before, or else a new one.
+// connection returns an idle connection, or a new one. used is true for an idle one.
 func (s *Sender) connection(ctx context.Context) (c *connection, used bool, err error) {
 	select {
 	case c = <-s.idle:
@@ -45,49 +46,49 @@ func (s *Sender) connection(ctx context.Context) (c *connection, used bool, err 
 	}
 }
 
-// sendOn sends, and keeps the connection if it still can be used.
+// sendOn sends a mail on a connection. It keeps the connection if it can be used again, and closes it otherwise.
 func (s *Sender) sendOn(ctx context.Context, c *connection, mail *gomail.Msg) error {
 	stop := context.AfterFunc(ctx, c.close)
 	err := s.client.SendWithSMTPClient(c.smtp, mail)
 	ended := !stop()
 	if mail.IsDelivered() {
 		if err != nil || ended {
-			c.close() // it failed after the server had taken the mail
+			c.close() // the error came after the server had accepted the mail
 			return nil
 		}
 		s.keep(c)
 		return nil
 	}
 	if err == nil {
-		err = errors.New("not sent")
+		err = errors.New("the mail was not sent")
 	}
 	if ended {
 		return errors.Join(context.Cause(ctx), err)
 	}
 	var failed *gomail.SendError
-	if errors.As(err, &failed) && refusal(failed) && failed.ErrorCode() != closing {
+	if errors.As(err, &failed) && refusesAddress(failed) && failed.ErrorCode() != codeClosing {
 		s.keep(c)
 	} else {
 		c.close()
 	}
-	if failed != nil && forGood(failed) {
+	if failed != nil && isPermanent(failed) {
 		return notify.Permanent(err)
 	}
 	return err
 }
 
-// closing is what a server says that ends the connection (RFC 5321, section 3.8).
-const closing = 421
+// codeClosing is the code of a server that closes the connection (RFC 5321, section 3.8).
+const codeClosing = 421
 
-// refusal of sender or recipient: the connection is good for another mail.
-func refusal(e *gomail.SendError) bool {
+// refusesAddress reports whether the server refused the sender or the recipient. Then the connection can be used for other mails.
+func refusesAddress(e *gomail.SendError) bool {
 	return e.ErrorCode() != 0 && (e.Reason == gomail.ErrSMTPMailFrom || e.Reason == gomail.ErrSMTPRcptTo)
 }
 
-// forGood: the server refuses this mail with a 5xx. One that says what is wrong with the session is not the mail's fault:
-// commands out of order, no encryption, no authentication (RFC 4954, section 6). An argument that it does not take (501) is
-// the mail's fault where it says that it is an address (RFC 3463, section 3.2).
-func forGood(e *gomail.SendError) bool {
+// isPermanent reports whether the server refused this mail with a 5xx. Some codes mean a fault of the session, not of the mail:
+// commands in a wrong order, missing encryption, missing authentication (RFC 4954, section 6). An invalid argument (501) is a fault
+// of the mail only if the enhanced code names an address (RFC 3463, section 3.2).
+func isPermanent(e *gomail.SendError) bool {
 	switch e.ErrorCode() {
 	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false

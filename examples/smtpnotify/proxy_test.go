@@ -9,17 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a sender and its server on loopback: it counts connections, cuts them, and holds up what the server
-// says.
+// proxy is a proxy between a sender and its server. It can count connections, close them, and delay the data of the server.
 type proxy struct {
 	listener net.Listener
 	target   string
 
-	mu    sync.Mutex
-	free  *sync.Cond // while nothing is held up
-	held  bool
-	count int
-	open  []net.Conn
+	mu      sync.Mutex
+	resumed *sync.Cond
+	stalled bool
+	count   int
+	open    []net.Conn
 }
 
 func newProxy(t *testing.T, port int) *proxy {
@@ -27,7 +26,7 @@ func newProxy(t *testing.T, port int) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &proxy{listener: l, target: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	p.free = sync.NewCond(&p.mu)
+	p.resumed = sync.NewCond(&p.mu)
 	go p.accept()
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -45,21 +44,22 @@ func (p *proxy) connections() int {
 	return p.count
 }
 
-// cut closes every connection.
+// cut closes all connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.open {
-		_ = c.Close() // it may be closed
+		_ = c.Close() // may be closed already
 	}
 	p.open = nil
 }
 
-func (p *proxy) stall(held bool) {
+// stall delays the data of the server until stall(false).
+func (p *proxy) stall(stalled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held = held
-	p.free.Broadcast()
+	p.stalled = stalled
+	p.resumed.Broadcast()
 }
 
 func (p *proxy) accept() {
@@ -82,18 +82,18 @@ func (p *proxy) accept() {
 	}
 }
 
-// wait ends when nothing is held up.
+// wait returns when the proxy is not stalled.
 func (p *proxy) wait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.held {
-		p.free.Wait()
+	for p.stalled {
+		p.resumed.Wait()
 	}
 }
 
 func (p *proxy) copy(to, from net.Conn, before func()) {
 	defer func() {
-		_ = to.Close() // the other direction may have closed them
+		_ = to.Close() // the other direction may have closed both
 		_ = from.Close()
 	}()
 	buffer := make([]byte, 4096)

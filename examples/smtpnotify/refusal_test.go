@@ -16,8 +16,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestRefusedArguments: a 501 is the mail's fault where it is about an address, else that of the session. The server is one
-// that gives a scripted answer, for mailpit gives no enhanced codes.
+// TestRefusedArguments shows that a 501 is permanent only if it is about an address. The server gives a fixed answer, because
+// mailpit gives no enhanced codes.
 func TestRefusedArguments(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]bool{
@@ -45,25 +45,25 @@ func TestRefusedArguments(t *testing.T) {
 	}
 }
 
-// answerRecipients is a mail server that says the same to every recipient.
+// answerRecipients runs a mail server that gives the same answer to every recipient.
 func answerRecipients(listener net.Listener, answer string) {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		say := func(line string) { _, _ = fmt.Fprintf(conn, "%s\r\n", line) }
-		say("220 mail.example ready")
+		send := func(line string) { _, _ = fmt.Fprintf(conn, "%s\r\n", line) }
+		send("220 mail.example ready")
 		for lines := bufio.NewScanner(conn); lines.Scan(); {
 			switch command, _, _ := strings.Cut(lines.Text(), " "); command {
 			case "EHLO":
-				say("250-mail.example\r\n250 ENHANCEDSTATUSCODES")
+				send("250-mail.example\r\n250 ENHANCEDSTATUSCODES")
 			case "RCPT":
-				say(answer)
+				send(answer)
 			case "QUIT":
-				say("221 2.0.0 bye")
+				send("221 2.0.0 bye")
 			default:
-				say("250 2.0.0 ok")
+				send("250 2.0.0 ok")
 			}
 		}
 		_ = conn.Close()

@@ -16,32 +16,33 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TLS says how a connection is encrypted. The zero value is STARTTLS.
+// TLS is the encryption of a connection. The zero value is STARTTLS.
 type TLS uint8
 
 // The kinds of encryption.
 const (
-	STARTTLS  TLS = iota // on connecting in the clear, and refused if the server does not offer it; port 587
-	Implicit             // from the first byte (RFC 8314); port 465
-	Plaintext            // none: for a server on this machine
+	STARTTLS  TLS = iota // encrypted by STARTTLS; an error if the server does not offer it; port 587
+	Implicit             // encrypted from the first byte (RFC 8314); port 465
+	Plaintext            // not encrypted, for a server on the same machine
 )
 
-// Config is what a Sender needs. Host and From are required.
+// Config configures a Sender. Host and From are required.
 type Config struct {
-	Host      string
-	Port      int // 0: 587, or 465 for Implicit
-	TLS       TLS
-	TLSConfig *tls.Config // nil: the system's certificates; without a ServerName it is for Host
+	Host      string      // the name of the SMTP server
+	Port      int         // 0: 587, or 465 for Implicit
+	TLS       TLS         // the encryption
+	TLSConfig *tls.Config // nil: the system's certificates; an empty ServerName means Host
 	Username  string      // "": no authentication
-	Password  string
-	// From says in whose name a message goes out: that of Message.ResellerID, say. Its domain is also that of the Message-ID.
+	Password  string      // for Username
+	// From returns the sender of a message, for example by Message.ResellerID. The Message-ID has its domain. Several goroutines
+	// may call it at once.
 	From        func(m notify.Message) mail.Address
-	Helo        string        // this machine's name; "": as the system has it
-	Timeout     time.Duration // of one mail, and of one connecting; 0: 20 seconds. Keep it below notify.Config.Timeout
-	Connections int           // kept at most; 0: 8, what a Dispatcher uses at once
+	Helo        string        // the name of this machine; "": the name that the system reports
+	Timeout     time.Duration // for one mail, and for connecting; 0: 20 seconds. It should be shorter than notify.Config.Timeout
+	Connections int           // maximum number of idle connections; 0: 8, the default parallelism of a Dispatcher
 }
 
-// Sender is a notify.Notifier. New makes one; many goroutines may use it at once.
+// Sender is a notify.Notifier. Use New to make one. Many goroutines may use it at once.
 type Sender struct {
 	client *gomail.Client
 	from   func(m notify.Message) mail.Address
@@ -50,23 +51,23 @@ type Sender struct {
 
 var _ notify.Notifier = (*Sender)(nil)
 
-// connection is one to the server, past its greetings.
+// connection is a connection to the server after the handshake.
 type connection struct {
 	smtp *smtp.Client
 	net  net.Conn
 }
 
-// New checks the configuration; it does not connect.
+// New makes a Sender. It returns an error if the configuration is wrong. It does not connect.
 func New(c Config) (*Sender, error) {
 	switch {
 	case c.Host == "" || c.From == nil:
 		return nil, errors.New("smtpnotify: Config.Host and Config.From are required")
 	case c.TLS > Plaintext:
-		return nil, fmt.Errorf("smtpnotify: Config.TLS is %d: STARTTLS, Implicit or Plaintext is wanted", c.TLS)
+		return nil, fmt.Errorf("smtpnotify: Config.TLS is %d, expected STARTTLS, Implicit or Plaintext", c.TLS)
 	case c.TLS == Plaintext && c.Username != "":
-		return nil, errors.New("smtpnotify: a password would travel in the clear: Config.Username needs STARTTLS or Implicit")
+		return nil, errors.New("smtpnotify: Config.Username needs STARTTLS or Implicit, or the password would be sent without encryption")
 	case c.Timeout < 0 || c.Connections < 0 || c.Port < 0:
-		return nil, errors.New("smtpnotify: a number in Config is negative")
+		return nil, errors.New("smtpnotify: Config.Timeout, Config.Connections or Config.Port is negative")
 	}
 	client, err := gomail.NewClient(c.Host, c.options()...)
 	if err != nil {
@@ -85,7 +86,7 @@ func (c Config) options() []gomail.Option {
 	options := []gomail.Option{gomail.WithTLSConfig(encryption), gomail.WithTimeout(cmp.Or(c.Timeout, 20*time.Second))}
 	switch c.TLS {
 	case Implicit:
-		port, auth, policy = 465, gomail.SMTPAuthPlain, gomail.NoTLS // go-mail sees no TLS within a connection it did not dial
+		port, auth, policy = 465, gomail.SMTPAuthPlain, gomail.NoTLS // go-mail does not notice the TLS of a connection that it did not dial
 		options = append(options, gomail.WithDialContextFunc(dialer(encryption)))
 	case Plaintext:
 		policy = gomail.NoTLS
@@ -103,8 +104,8 @@ func (c Config) options() []gomail.Option {
 	return options
 }
 
-// dialedKey is where connect, through its context, finds the connection that go-mail dials: it must be closed when the
-// context ends, which go-mail does not look at once it has connected.
+// dialedKey is the key of a function in the context of connect. The dialer passes the new connection to it. connect closes the
+// connection when the context ends, because go-mail ignores the context after dialing.
 type dialedKey struct{}
 
 func dialer(encryption *tls.Config) gomail.DialContextFunc {
@@ -127,7 +128,7 @@ func dialer(encryption *tls.Config) gomail.DialContextFunc {
 	}
 }
 
-// Close ends the connections that are idle. Sends that are under way end by themselves.
+// Close closes the idle connections. Sends that are in progress continue. The Sender can still be used afterwards.
 func (s *Sender) Close() error {
 	var errs []error
 	for {
@@ -140,10 +141,10 @@ func (s *Sender) Close() error {
 	}
 }
 
-// connect dials, encrypts and authenticates. The end of ctx breaks it off.
+// connect dials, encrypts and authenticates. It stops when ctx ends.
 func (s *Sender) connect(ctx context.Context) (*connection, error) {
 	c := &connection{}
-	stop := func() bool { return true } // false where the end of ctx has closed the connection
+	stop := func() bool { return true } // returns false if the end of ctx has closed the connection
 	dialing := context.WithValue(ctx, dialedKey{}, func(raw net.Conn) {
 		c.net = raw
 		stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
@@ -162,15 +163,15 @@ func (s *Sender) connect(ctx context.Context) (*connection, error) {
 
 func (c *connection) close() {
 	if c.net != nil {
-		_ = c.net.Close() // what it was used for has failed already
+		_ = c.net.Close() // the operation on it has failed already
 	}
 }
 
-// keep puts a connection where the next send finds it, or closes it where there are enough.
+// keep makes a connection idle, or closes it if there are enough idle ones.
 func (s *Sender) keep(c *connection) {
 	select {
 	case s.idle <- c:
 	default:
-		_ = s.client.CloseWithSMTPClient(c.smtp) // nothing depends on it any more
+		_ = s.client.CloseWithSMTPClient(c.smtp) // the mail was sent, so the error does not matter
 	}
 }

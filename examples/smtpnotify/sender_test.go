@@ -32,7 +32,7 @@ import (
 	"github.com/metalkeep/metalkeep/examples/smtpnotify"
 )
 
-// TestNotifier: what every Notifier must do.
+// TestNotifier runs the conformance suite.
 func TestNotifier(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -58,8 +58,8 @@ func message() notify.Message {
 	}
 }
 
-// sentAs sends a message and parses what arrived.
-func sentAs(t *testing.T, s *server, m notify.Message) (*mail.Message, summary) {
+// sendAndParse sends a message and parses the received mail.
+func sendAndParse(t *testing.T, s *server, m notify.Message) (*mail.Message, summary) {
 	t.Helper()
 	require.NoError(t, s.sender(nil).Notify(within(t, 10*time.Second), m))
 	list := s.arrived()
@@ -69,10 +69,10 @@ func sentAs(t *testing.T, s *server, m notify.Message) (*mail.Message, summary) 
 	return parsed, list[0]
 }
 
-func TestMailThatArrived(t *testing.T) {
+func TestReceivedMail(t *testing.T) {
 	t.Parallel()
 	s, m := start(t), message()
-	got, _ := sentAs(t, s, m)
+	got, _ := sendAndParse(t, s, m)
 	decoded := func(header string) string {
 		text, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get(header))
 		require.NoError(t, err)
@@ -118,19 +118,19 @@ func TestMailWithoutHTML(t *testing.T) {
 	t.Parallel()
 	m := message()
 	m.HTML, m.Locale, m.Person.Name = "", "de\r\nBcc: x@evil.example", "Bad\r\nBcc: x@evil.example\u202e"
-	got, listed := sentAs(t, start(t), m)
+	got, listed := sendAndParse(t, start(t), m)
 	kind, _, err := mime.ParseMediaType(got.Header.Get("Content-Type"))
 	require.NoError(t, err)
 	assert.Equal(t, "text/plain", kind)
 	assert.Empty(t, got.Header.Get("Bcc"))
-	assert.Empty(t, got.Header.Get("Content-Language"), "it is no language")
+	assert.Empty(t, got.Header.Get("Content-Language"), "the locale is not a language tag")
 	to, err := got.Header.AddressList("To")
 	require.NoError(t, err)
 	assert.Equal(t, "Bad  Bcc: x@evil.example", to[0].Name)
 	assert.Len(t, listed.To, 1)
 }
 
-// permanent says whether an error makes a dead letter at once.
+// permanent reports whether an error makes the delivery a dead letter at once.
 func permanent(t *testing.T, err error) bool {
 	t.Helper()
 	box := &notify.MemoryOutbox{}
@@ -151,11 +151,11 @@ func TestRefusals(t *testing.T) {
 		code      int
 		permanent bool
 	}{
-		"greylisted":          {450, false},
-		"mailbox full":        {452, false},
-		"no such user":        {550, true},
-		"policy":              {554, true},
-		"wants a login first": {530, false},
+		"greylisted":     {450, false},
+		"mailbox full":   {452, false},
+		"no such user":   {550, true},
+		"policy":         {554, true},
+		"login required": {530, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -166,13 +166,13 @@ func TestRefusals(t *testing.T) {
 			require.Error(t, err)
 			assert.Equal(t, tt.permanent, permanent(t, err), err.Error())
 			s.refuse(tt.code, 0)
-			require.NoError(t, sender.Notify(within(t, 10*time.Second), message()), "the connection is good for the next mail")
+			require.NoError(t, sender.Notify(within(t, 10*time.Second), message()), "the connection can be used for the next mail")
 			assert.Len(t, s.arrived(), 1)
 		})
 	}
 }
 
-func TestWhatCannotBeAMail(t *testing.T) {
+func TestInvalidMessages(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for name, address := range map[string]string{
@@ -190,7 +190,7 @@ func TestWhatCannotBeAMail(t *testing.T) {
 	assert.Empty(t, s.arrived())
 }
 
-// TestConnectionsAreUsedAgain: what goes to the server passes a proxy that counts.
+// TestConnectionsAreUsedAgain counts connections with a proxy.
 func TestConnectionsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -201,7 +201,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 	assert.Equal(t, 1, p.connections())
 	p.cut()
-	require.NoError(t, sender.Notify(within(t, 10*time.Second), message()), "a connection that was closed meanwhile is replaced")
+	require.NoError(t, sender.Notify(within(t, 10*time.Second), message()), "a closed connection is replaced")
 	assert.Equal(t, 2, p.connections())
 	assert.Len(t, s.arrived(), 6)
 	require.NoError(t, sender.Close())
@@ -224,17 +224,17 @@ func TestSlowServer(t *testing.T) {
 
 	patient := s.sender(func(c *smtpnotify.Config) { c.Port, c.Timeout = p.port(), time.Minute })
 	err = patient.Notify(within(t, 200*time.Millisecond), message())
-	require.ErrorIs(t, err, context.DeadlineExceeded, "the context ends it while it connects")
+	require.ErrorIs(t, err, context.DeadlineExceeded, "the context ends while Notify connects")
 	p.stall(false)
 	require.NoError(t, patient.Notify(within(t, 10*time.Second), message()))
 	p.stall(true)
 	began = time.Now()
 	err = patient.Notify(within(t, 200*time.Millisecond), message())
-	require.ErrorIs(t, err, context.DeadlineExceeded, "the context ends it while it sends")
+	require.ErrorIs(t, err, context.DeadlineExceeded, "the context ends while Notify sends")
 	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
-// certificate is one for 127.0.0.1, in two files, and who trusts it.
+// certificate returns a certificate for 127.0.0.1 in two files, and a configuration that trusts it.
 func certificate(t *testing.T) (certFile, keyFile string, trust *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -257,11 +257,12 @@ func certificate(t *testing.T) (certFile, keyFile string, trust *tls.Config) {
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
-	trust = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} // for whichever host is asked
+	trust = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} // without a ServerName, so that New sets it
 	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "EC PRIVATE KEY", private), trust
 }
 
-// TestEncryptionAndLogin: who asks for encryption gets it or sends nothing, and a wrong password is no fault of the mail.
+// TestEncryptionAndLogin shows that a sender with encryption never sends without it, and that a wrong password is not a permanent
+// error.
 func TestEncryptionAndLogin(t *testing.T) {
 	t.Parallel()
 	cert, key, trust := certificate(t)
@@ -272,22 +273,21 @@ func TestEncryptionAndLogin(t *testing.T) {
 	implicit := start(t, append(encrypted, "--smtp-require-tls")...)
 	clear := start(t)
 	for name, tt := range map[string]struct {
-		server    *server
-		tls       smtpnotify.TLS
-		trust     *tls.Config
-		user      string
-		password  string
-		says      string // "": it arrives
-		permanent bool
+		server   *server
+		tls      smtpnotify.TLS
+		trust    *tls.Config
+		user     string
+		password string
+		err      string // "": the mail arrives
 	}{
-		"STARTTLS":                 {server: upgrades, tls: smtpnotify.STARTTLS, trust: trust, user: "panel", password: "secret"},
-		"implicit":                 {server: implicit, tls: smtpnotify.Implicit, trust: trust, user: "panel", password: "secret"},
-		"wrong password":           {server: upgrades, trust: trust, user: "panel", password: "wrong", says: "535"},
-		"no login":                 {server: upgrades, trust: trust, says: "530"},
-		"unknown certificate":      {server: upgrades, user: "panel", password: "secret", says: "certificate"},
-		"unknown, implicit":        {server: implicit, tls: smtpnotify.Implicit, user: "panel", password: "secret", says: "certificate"},
-		"STARTTLS is not offered":  {server: clear, trust: trust, says: "does not support STARTTLS"},
-		"in the clear, not wanted": {server: upgrades, tls: smtpnotify.Plaintext, says: "530"},
+		"STARTTLS":                {server: upgrades, tls: smtpnotify.STARTTLS, trust: trust, user: "panel", password: "secret"},
+		"implicit":                {server: implicit, tls: smtpnotify.Implicit, trust: trust, user: "panel", password: "secret"},
+		"wrong password":          {server: upgrades, trust: trust, user: "panel", password: "wrong", err: "535"},
+		"no login":                {server: upgrades, trust: trust, err: "530"},
+		"unknown certificate":     {server: upgrades, user: "panel", password: "secret", err: "certificate"},
+		"unknown, implicit":       {server: implicit, tls: smtpnotify.Implicit, user: "panel", password: "secret", err: "certificate"},
+		"STARTTLS is not offered": {server: clear, trust: trust, err: "does not support STARTTLS"},
+		"encryption is required":  {server: upgrades, tls: smtpnotify.Plaintext, err: "530"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -300,13 +300,13 @@ func TestEncryptionAndLogin(t *testing.T) {
 			for _, got := range tt.server.arrived() {
 				sent = sent || strings.HasPrefix(got.MessageID, m.ID.String())
 			}
-			assert.Equal(t, tt.says == "", sent)
-			if tt.says == "" {
+			assert.Equal(t, tt.err == "", sent)
+			if tt.err == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, tt.says)
-			assert.False(t, permanent(t, err), "it is no fault of the mail")
+			require.ErrorContains(t, err, tt.err)
+			assert.False(t, permanent(t, err), "the error is not permanent")
 		})
 	}
 }
@@ -315,12 +315,12 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	from := func(notify.Message) mail.Address { return mail.Address{} }
 	for name, c := range map[string]smtpnotify.Config{
-		"no host":               {From: from},
-		"no sender":             {Host: "mail.example"},
-		"unknown encryption":    {Host: "mail.example", From: from, TLS: 9},
-		"password in the clear": {Host: "mail.example", From: from, TLS: smtpnotify.Plaintext, Username: "panel"},
-		"negative time":         {Host: "mail.example", From: from, Timeout: -1},
-		"impossible port":       {Host: "mail.example", From: from, Port: 99999},
+		"no host":              {From: from},
+		"no sender":            {Host: "mail.example"},
+		"unknown encryption":   {Host: "mail.example", From: from, TLS: 9},
+		"unencrypted password": {Host: "mail.example", From: from, TLS: smtpnotify.Plaintext, Username: "panel"},
+		"negative time":        {Host: "mail.example", From: from, Timeout: -1},
+		"impossible port":      {Host: "mail.example", From: from, Port: 99999},
 	} {
 		_, err := smtpnotify.New(c)
 		require.Error(t, err, name)

@@ -13,27 +13,27 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// byHand works on a database without the library, over one connection, as a loop written by hand would: the floors.
+// byHand accesses a database without the library, over one connection. The floors of the benchmarks use it.
 type byHand struct {
 	sqlite bool
 	db     *sql.DB
 	conn   *sql.Conn
-	ready  map[string]*sql.Stmt // by their texts
+	stmts  map[string]*sql.Stmt // prepared statements, by text
 	now    int64
 
-	// atOnce sends a transaction in one go, which only PostgreSQL can. It sees too late that a record had another version,
-	// when all is committed: so it is faster than what is right.
+	// atOnce sends a transaction in one round trip, on PostgreSQL only. It notices a wrong version only after the commit, so it is
+	// faster than a correct program can be.
 	atOnce bool
 }
 
-// line is a statement that must change something.
-type line struct {
+// command is a statement that must change a row.
+type command struct {
 	text string
 	args []any
 }
 
 func openByHand(ctx context.Context, dsn string) (*byHand, error) {
-	h := &byHand{sqlite: isSQLite(dsn), ready: map[string]*sql.Stmt{}}
+	h := &byHand{sqlite: isSQLite(dsn), stmts: map[string]*sql.Stmt{}}
 	driver, name := driverOf(dsn)
 	if h.sqlite {
 		name += "&_pragma=foreign_keys(1)"
@@ -48,9 +48,9 @@ func openByHand(ctx context.Context, dsn string) (*byHand, error) {
 
 func (h *byHand) close() error { return errors.Join(h.conn.Close(), h.db.Close()) }
 
-// prepared prepares a statement once.
+// prepared returns a prepared statement.
 func (h *byHand) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
-	if s, ok := h.ready[text]; ok {
+	if s, ok := h.stmts[text]; ok {
 		return s, nil
 	}
 	own := text
@@ -58,12 +58,12 @@ func (h *byHand) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 		own = strings.ReplaceAll(text, "$", "?")
 	}
 	s, err := h.conn.PrepareContext(ctx, own)
-	h.ready[text] = s
+	h.stmts[text] = s
 	return s, err
 }
 
-// ask returns the rows of a query.
-func (h *byHand) ask(ctx context.Context, text string, args ...any) (all [][]any, err error) {
+// query returns the rows of a query.
+func (h *byHand) query(ctx context.Context, text string, args ...any) (all [][]any, err error) {
 	s, err := h.prepared(ctx, text)
 	if err != nil {
 		return nil, err
@@ -78,11 +78,11 @@ func (h *byHand) ask(ctx context.Context, text string, args ...any) (all [][]any
 		return nil, err
 	}
 	for rows.Next() {
-		row, into := make([]any, len(columns)), make([]any, len(columns))
+		row, targets := make([]any, len(columns)), make([]any, len(columns))
 		for i := range row {
-			into[i] = &row[i]
+			targets[i] = &row[i]
 		}
-		if err := rows.Scan(into...); err != nil {
+		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
 		all = append(all, row)
@@ -91,9 +91,9 @@ func (h *byHand) ask(ctx context.Context, text string, args ...any) (all [][]any
 }
 
 // transact commits statements together.
-func (h *byHand) transact(ctx context.Context, lines ...line) error {
+func (h *byHand) transact(ctx context.Context, commands ...command) error {
 	if h.atOnce {
-		return h.send(ctx, lines)
+		return h.send(ctx, commands)
 	}
 	begin := "BEGIN"
 	if h.sqlite {
@@ -102,36 +102,37 @@ func (h *byHand) transact(ctx context.Context, lines ...line) error {
 	if _, err := h.conn.ExecContext(ctx, begin); err != nil {
 		return err
 	}
-	for _, l := range lines {
-		s, err := h.prepared(ctx, l.text)
+	for _, c := range commands {
+		s, err := h.prepared(ctx, c.text)
 		if err != nil {
 			return err
 		}
-		result, err := s.ExecContext(ctx, l.args...)
+		result, err := s.ExecContext(ctx, c.args...)
 		if err != nil {
-			return fmt.Errorf("%w: %s", err, l.text)
+			return fmt.Errorf("%w: %s", err, c.text)
 		}
 		rows, err := result.RowsAffected()
 		if err != nil {
 			return err
 		}
 		if rows == 0 {
-			return unchanged(l)
+			return reportUnchanged(c)
 		}
 	}
 	_, err := h.conn.ExecContext(ctx, "COMMIT")
 	return err
 }
 
-func unchanged(l line) error { return errors.New("it changes nothing: " + l.text) }
+// reportUnchanged returns the error of a command that changed no row.
+func reportUnchanged(c command) error { return errors.New("the statement changed no row: " + c.text) }
 
-func (h *byHand) send(ctx context.Context, lines []line) error {
+func (h *byHand) send(ctx context.Context, commands []command) error {
 	var batch pgx.Batch
 	batch.Queue("BEGIN")
-	for _, l := range lines {
-		batch.Queue(l.text, l.args...).Exec(func(tag pgconn.CommandTag) error {
+	for _, c := range commands {
+		batch.Queue(c.text, c.args...).Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() == 0 {
-				return unchanged(l)
+				return reportUnchanged(c)
 			}
 			return nil
 		})
@@ -140,47 +141,48 @@ func (h *byHand) send(ctx context.Context, lines []line) error {
 	return h.conn.Raw(func(conn any) error { return conn.(*stdlib.Conn).Conn().SendBatch(ctx, &batch).Close() })
 }
 
-// list is a list as one argument, isIn the condition that a column is in it.
+// list converts a list to one argument.
 func (h *byHand) list(values []string) any {
 	if !h.sqlite {
 		return values
 	}
-	text, _ := json.Marshal(values) // cannot fail: it is text
+	text, _ := json.Marshal(values) // cannot fail for texts
 	return string(text)
 }
 
-func (h *byHand) isIn(column, parameter string) string {
+// inList is the condition that a column is in a list, which is a parameter.
+func (h *byHand) inList(column, parameter string) string {
 	if h.sqlite {
 		return column + " IN (SELECT value FROM json_each(" + parameter + "))"
 	}
 	return column + " = ANY(" + parameter + ")"
 }
 
-// forEver is how the tables write the zero time.
-const forEver = "-62135596800000000"
+// zeroTime is the stored value of the zero time.
+const zeroTime = "-62135596800000000"
 
-// claim leases the next hundred that are due, and returns columns of them.
+// claim leases the next hundred due rows, and returns some of their columns.
 func (h *byHand) claim(ctx context.Context, table, key, due, columns string, more ...any) ([][]any, error) {
-	which := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND lease_until <= $1 AND due <= $1 ORDER BY due LIMIT 100", key, table, due)
+	condition := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND lease_until <= $1 AND due <= $1 ORDER BY due LIMIT 100", key, table, due)
 	if h.sqlite {
-		which = key + " IN (" + which + ")"
+		condition = key + " IN (" + condition + ")"
 	} else {
-		which = key + " = ANY(ARRAY(" + which + " FOR UPDATE SKIP LOCKED))"
+		condition = key + " = ANY(ARRAY(" + condition + " FOR UPDATE SKIP LOCKED))"
 	}
-	text := fmt.Sprintf("UPDATE %s SET lease_until = $2, version = version + 1 WHERE %s RETURNING %s", table, which, columns)
-	return h.ask(ctx, text, append([]any{h.now, h.later()}, more...)...)
+	text := fmt.Sprintf("UPDATE %s SET lease_until = $2, version = version + 1 WHERE %s RETURNING %s", table, condition, columns)
+	return h.query(ctx, text, append([]any{h.now, h.later()}, more...)...)
 }
 
-// later is when leases end, and when things are due again.
+// later is the end of leases, and the next time at which rows are due.
 func (h *byHand) later() int64 { return h.now + 3_600_000_000 }
 
 const addEvent = `INSERT INTO events (id, kind, at, reseller_id, client_id, server_id, subject_id, brought_by, data)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $1, $8)`
 
-// fanOut makes deliveries of events for those who want them.
-func (h *byHand) fanOut(events []string) line {
-	return line{`INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, ready, lease_until,
+// fanOut adds the deliveries of events.
+func (h *byHand) fanOut(events []string) command {
+	return command{`INSERT INTO deliveries (event_id, subscriber, version, seq, at, reseller_id, subject_id, attempts, due, ready, lease_until,
 			delivered, dead, last_error)
-		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, e.at, ` + forEver + `, FALSE, FALSE, ''
-		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '') WHERE ` + h.isIn("e.id", "$1"), []any{h.list(events)}}
+		SELECT e.id, s.subscriber, 1, e.seq, e.at, e.reseller_id, e.subject_id, 0, e.at, e.at, ` + zeroTime + `, FALSE, FALSE, ''
+		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '') WHERE ` + h.inList("e.id", "$1"), []any{h.list(events)}}
 }

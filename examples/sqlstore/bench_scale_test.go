@@ -12,8 +12,8 @@ import (
 	"github.com/metalkeep/metalkeep/examples/sqlstore"
 )
 
-// BenchmarkScale warns of 100 cancellations in a Tick, claims as many, and reads pages of servers, among few servers and
-// cancellations and among many. The largest number is measured with METALKEEP_LONG=1.
+// BenchmarkScale measures how the number of stored records affects a Tick with 100 due warnings, a claim of 100 cancellations, and
+// pages of servers. It measures the largest number with METALKEEP_LONG=1.
 func BenchmarkScale(b *testing.B) {
 	sizes := []int{10_000, 100_000}
 	if long() {
@@ -37,22 +37,22 @@ func benchScale(b *testing.B, dsn string, n int) {
 	warnAWeekAhead(b, p)
 
 	const due = 100
-	renew := func(b *testing.B) {
+	reset := func(b *testing.B) {
 		b.StopTimer()
-		forget(b, own)
+		deleteDue(b, own)
 		prepareWarnings(b, p.stores, due)
 		b.StartTimer()
 	}
 	b.Run("tick", func(b *testing.B) {
 		for b.Loop() {
-			renew(b)
+			reset(b)
 			_, err := p.cancellations.Tick(b.Context())
 			require.NoError(b, err)
 		}
 	})
 	b.Run("claim", func(b *testing.B) {
 		for b.Loop() {
-			renew(b)
+			reset(b)
 			claimed, err := db.Cancellations().ClaimDue(b.Context(), benchNow(), benchNow().Add(time.Hour), due)
 			require.NoError(b, err)
 			require.Len(b, claimed.Cancellations, due)
@@ -63,7 +63,7 @@ func benchScale(b *testing.B, dsn string, n int) {
 	}
 }
 
-// fillForScale stores servers of the panel's reseller, and a cancellation for each, which is not due before day 400.
+// fillForScale stores servers of the panel's reseller, and as many cancellations, which are not due before day 400.
 func fillForScale(b *testing.B, db *sqlstore.DB, own *sql.DB, sqlite bool, n int) {
 	b.Helper()
 	fill(b, db, own, sqlite, n, "servers", "cancellations")
@@ -75,10 +75,10 @@ func fillForScale(b *testing.B, db *sqlstore.DB, own *sql.DB, sqlite bool, n int
 	}
 }
 
-// forget removes what was due, so that no more is stored in the last round than in the first.
-func forget(b *testing.B, own *sql.DB) {
+// deleteDue deletes the records of the previous round, so that the number of records stays the same.
+func deleteDue(b *testing.B, own *sql.DB) {
 	b.Helper()
-	prepared := fmt.Sprintf("FROM cancellations WHERE due > %s AND due < %d", forEver, day(400).UnixMicro())
+	prepared := fmt.Sprintf("FROM cancellations WHERE due > %s AND due < %d", zeroTime, day(400).UnixMicro())
 	for _, remove := range []string{
 		"DELETE FROM servers WHERE id IN (SELECT server_id " + prepared + ")", "DELETE " + prepared,
 		"DELETE FROM deliveries", "DELETE FROM events",

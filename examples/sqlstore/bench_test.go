@@ -13,8 +13,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// onBoth runs a benchmark on both databases. SQLite waits for the disk when it makes a checkpoint, not at each commit; the
-// PostgreSQL that the tests start does not wait at all.
+// onBoth runs a benchmark on both databases. SQLite waits for the disk at checkpoints, not at each commit. The PostgreSQL server of the
+// tests never waits.
 func onBoth(b *testing.B, run func(b *testing.B, dsn string)) {
 	b.Run("sqlite", func(b *testing.B) { run(b, "sqlite:"+b.TempDir()+"/panel.db?_pragma=synchronous(normal)") })
 	b.Run("postgres", func(b *testing.B) { run(b, server.Schema(b)) })
@@ -28,13 +28,14 @@ func opened(b *testing.B, dsn string) *sqlstore.DB {
 	return db
 }
 
-func rate(b *testing.B, n int, what string) {
-	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), what+"/s")
+// rate reports how many units are processed in a second.
+func rate(b *testing.B, n int, unit string) {
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), unit+"/s")
 }
 
-// BenchmarkCommit stores changes of servers with an event each that one subscriber wants, a call after the other. Its
-// floors are loops written by hand that do the same with as few statements as it takes: change the row, add the event, add
-// its delivery. One waits for each statement, as programs do; the other, on PostgreSQL, sends a whole transaction at once.
+// BenchmarkCommit stores changes of servers. Each has an event for one subscriber. The floors are hand-written loops with as few
+// statements as possible: update the row, add the event, add its delivery. The first waits for each statement, as most programs do.
+// The second, on PostgreSQL, sends a whole transaction at once.
 func BenchmarkCommit(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("changes=%d", n), func(b *testing.B) {
@@ -49,8 +50,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// some servers, stored.
-func some(b *testing.B, db *sqlstore.DB, n int) []dedicated.Change {
+// storeServers stores new servers and returns the changes.
+func storeServers(b *testing.B, db *sqlstore.DB, n int) []dedicated.Change {
 	b.Helper()
 	changes := make([]dedicated.Change, n)
 	for i := range changes {
@@ -63,7 +64,7 @@ func some(b *testing.B, db *sqlstore.DB, n int) []dedicated.Change {
 
 func benchStore(b *testing.B, dsn string, n int) {
 	db := opened(b, dsn)
-	store, changes := db.Servers(), some(b, db, n)
+	store, changes := db.Servers(), storeServers(b, db, n)
 	for b.Loop() {
 		for i := range changes {
 			s := &changes[i].Servers[0]
@@ -79,25 +80,25 @@ func benchStore(b *testing.B, dsn string, n int) {
 }
 
 func benchFloor(b *testing.B, dsn string, n int, atOnce bool) {
-	changes := some(b, opened(b, dsn), n)
+	changes := storeServers(b, opened(b, dsn), n)
 	h, err := openByHand(b.Context(), dsn)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, h.close()) }()
 	h.atOnce = atOnce
 	for b.Loop() {
-		var lines []line
+		var commands []command
 		var added []string
 		for i := range changes {
 			s, event := &changes[i].Servers[0], uuid.NewString()
 			s.Version++
 			id, reseller := s.ID.String(), s.ResellerID.String()
 			added = append(added, event)
-			lines = append(lines,
-				line{`UPDATE servers SET version = version + 1, reseller_id = $3, name = $4, provider = '', reference = '', state = $5,
+			commands = append(commands,
+				command{`UPDATE servers SET version = version + 1, reseller_id = $3, name = $4, provider = '', reference = '', state = $5,
 					search = $4 WHERE id = $1 AND version = $2`, []any{id, s.Version, reseller, s.Name, string(s.State)}},
-				line{addEvent, []any{event, "dedicated.renamed", day(0).UnixMicro(), reseller, nil, id, id, `{"server_name":"web-01"}`}})
+				command{addEvent, []any{event, "dedicated.renamed", day(0).UnixMicro(), reseller, nil, id, id, `{"server_name":"web-01"}`}})
 		}
-		require.NoError(b, h.transact(b.Context(), append(lines, h.fanOut(added))...))
+		require.NoError(b, h.transact(b.Context(), append(commands, h.fanOut(added))...))
 	}
 	rate(b, n, "changes")
 }

@@ -20,14 +20,14 @@ import (
 	"github.com/metalkeep/metalkeep/examples/sqlstore"
 )
 
-// BenchmarkTick works off what is due, by way of the Managers and, in the same run and database, by its floors: loops
-// written by hand that leave the same behind. processes=1 works within this process, processes=4 in four that it starts:
-// measured from when all have opened the database until all have ended. Of what they left each row is counted.
+// BenchmarkTick processes due records by the Managers, and in the same run and database by floors: hand-written loops with the same
+// effect. processes=1 runs in this process. processes=4 runs in four new processes, and is measured from the time when all have opened
+// the database until all have ended. The benchmark compares the effects row by row.
 //
-// It reports how many are done in a second, how many by the floor, and the ratio of the two (of-floor). On PostgreSQL the
-// floor waits for each statement, as programs do; there is another that sends a whole transaction at once (floor2).
+// It reports how many records the Managers and the floor process in a second, and the ratio (of-floor). The floor waits for each
+// statement, as most programs do. On PostgreSQL a second floor sends a whole transaction at once (floor2).
 func BenchmarkTick(b *testing.B) {
-	for _, w := range benchWorks() {
+	for _, w := range benchCases() {
 		b.Run(w.name, func(b *testing.B) {
 			for _, n := range []int{1, 4} {
 				b.Run(fmt.Sprintf("processes=%d", n), func(b *testing.B) {
@@ -38,30 +38,30 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// way is how the work is done.
-type way string
+// method is the way in which due records are processed.
+type method string
 
 const (
-	byTick   way = "tick"
-	byFloor  way = "floor"
-	byFloor2 way = "floor2"
+	byTick   method = "tick"
+	byFloor  method = "floor"
+	byFloor2 method = "floor2"
 )
 
-func benchTick(b *testing.B, dsn string, w benchWork, processes int) {
+func benchTick(b *testing.B, dsn string, w benchCase, processes int) {
 	p, err := benchPanel(storesOf(opened(b, dsn)), benchNow())
 	require.NoError(b, err)
 	warnAWeekAhead(b, p)
 	own, err := sql.Open(driverOf(dsn))
 	require.NoError(b, err)
 	defer func() { require.NoError(b, own.Close()) }()
-	ways := []way{byFloor, byTick}
+	methods := []method{byFloor, byTick}
 	if !isSQLite(dsn) {
-		ways = append(ways, byFloor2)
+		methods = append(methods, byFloor2)
 	}
-	spent := map[way]time.Duration{}
+	spent := map[method]time.Duration{}
 	rounds := 0
 	for b.Loop() {
-		for _, by := range ways {
+		for _, by := range methods {
 			w.prepare(b, p.stores, w.n)
 			before := w.effect(b, own)
 			spent[by] += benchJob{dsn, w.name, by, benchNow()}.measure(b, processes)
@@ -69,10 +69,10 @@ func benchTick(b *testing.B, dsn string, w benchWork, processes int) {
 		}
 		rounds++
 	}
-	rate := func(by way) float64 { return float64(w.n*rounds) / spent[by].Seconds() }
+	rate := func(by method) float64 { return float64(w.n*rounds) / spent[by].Seconds() }
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(rate(byTick), w.name+"/s")
-	for _, by := range ways {
+	for _, by := range methods {
 		if by != byTick {
 			b.ReportMetric(rate(by), string(by)+"/s")
 			b.ReportMetric(rate(byTick)/rate(by), "of-"+string(by))
@@ -80,8 +80,8 @@ func benchTick(b *testing.B, dsn string, w benchWork, processes int) {
 	}
 }
 
-// effect counts what there is.
-func (w benchWork) effect(b *testing.B, db *sql.DB) effect {
+// effect returns the current counts.
+func (w benchCase) effect(b *testing.B, db *sql.DB) effect {
 	b.Helper()
 	var e effect
 	err := db.QueryRow(fmt.Sprintf(`SELECT (%s), (SELECT count(*) FROM events),
@@ -92,19 +92,19 @@ func (w benchWork) effect(b *testing.B, db *sql.DB) effect {
 	return e
 }
 
-// benchJob is what is measured, in this process or in others.
+// benchJob is what a process of the benchmark does.
 type benchJob struct {
 	DSN  string
-	Work string
-	By   way
+	Case string
+	By   method
 	Now  time.Time
 }
 
-// measure says how long it takes this process, or as many others, to do what is due.
+// measure returns how long it takes to process everything that is due, in this process or in several others.
 func (j benchJob) measure(b *testing.B, processes int) time.Duration {
 	b.Helper()
 	if processes > 1 {
-		return j.together(b, processes)
+		return j.measureProcesses(b, processes)
 	}
 	run, done, err := j.open(b.Context())
 	require.NoError(b, err)
@@ -115,10 +115,10 @@ func (j benchJob) measure(b *testing.B, processes int) time.Duration {
 	return took
 }
 
-// open makes ready to do what is due.
+// open opens the database. run processes everything that is due, and done closes the database.
 func (j benchJob) open(ctx context.Context) (run func(context.Context) error, done func() error, err error) {
-	works := benchWorks()
-	w := works[slices.IndexFunc(works, func(w benchWork) bool { return w.name == j.Work })]
+	cases := benchCases()
+	w := cases[slices.IndexFunc(cases, func(w benchCase) bool { return w.name == j.Case })]
 	if j.By != byTick {
 		h, err := openByHand(ctx, j.DSN)
 		if err != nil {
@@ -138,10 +138,10 @@ func (j benchJob) open(ctx context.Context) (run func(context.Context) error, do
 	}, db.Close, err
 }
 
-// benchWorkerEnv makes of this test's program a process of a benchmark: see benchJob.
+// benchWorkerEnv makes the test program run as a process of a benchmark. Its value is a benchJob in JSON.
 const benchWorkerEnv = "METALKEEP_BENCH_WORKER"
 
-// benchMain is the main program of such a process. It says when it is ready, and begins when its standard input is closed.
+// benchMain is the main function of such a process. It prints a line when it is ready, and starts when its standard input is closed.
 func benchMain(config string) int {
 	err := func() error {
 		var j benchJob
@@ -164,13 +164,13 @@ func benchMain(config string) int {
 	return 0
 }
 
-// together starts processes and lets them go at once.
-func (j benchJob) together(b *testing.B, n int) time.Duration {
+// measureProcesses starts processes, makes them begin at the same time, and waits for their ends.
+func (j benchJob) measureProcesses(b *testing.B, n int) time.Duration {
 	b.Helper()
 	config, err := json.Marshal(j)
 	require.NoError(b, err)
 	var processes []*exec.Cmd
-	var held []io.Closer
+	var inputs []io.Closer
 	for range n {
 		c := exec.Command(os.Args[0])
 		c.Env = append(os.Environ(), benchWorkerEnv+"="+string(config))
@@ -178,14 +178,14 @@ func (j benchJob) together(b *testing.B, n int) time.Duration {
 		in, err1 := c.StdinPipe()
 		out, err2 := c.StdoutPipe()
 		require.NoError(b, errors.Join(err1, err2, c.Start()))
-		said, err := bufio.NewReader(out).ReadString('\n')
+		line, err := bufio.NewReader(out).ReadString('\n')
 		require.NoError(b, err)
-		require.Equal(b, "ready\n", said)
-		processes, held = append(processes, c), append(held, in)
+		require.Equal(b, "ready\n", line)
+		processes, inputs = append(processes, c), append(inputs, in)
 	}
 	began := time.Now()
-	for _, h := range held {
-		require.NoError(b, h.Close())
+	for _, in := range inputs {
+		require.NoError(b, in.Close())
 	}
 	for _, c := range processes {
 		assert.NoError(b, c.Wait())

@@ -14,12 +14,12 @@ import (
 	"github.com/metalkeep/metalkeep/examples/sqlstore"
 )
 
-// server is the PostgreSQL that the tests use.
+// server is the PostgreSQL server of the tests.
 var server postgrestest.Server
 
 func TestMain(m *testing.M) {
 	if dsn := os.Getenv(workerEnv); dsn != "" {
-		os.Exit(work(dsn))
+		os.Exit(runWorker(dsn))
 	}
 	if job := os.Getenv(benchWorkerEnv); job != "" {
 		os.Exit(benchMain(job))
@@ -35,12 +35,12 @@ func onEach(t *testing.T, test func(t *testing.T, fresh func(*testing.T) string)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(*testing.T) string { return freshPostgres(t) }) // kept until the whole test has ended: see reused
+		test(t, func(*testing.T) string { return freshPostgres(t) }) // the schema exists until the whole test has ended: see reused
 	})
 }
 
-// reused returns what opens a fresh database, or one that was emptied where making one takes long. Only for tests that run
-// one after another.
+// reused returns a function that opens an empty database. It makes a new SQLite file each time, but reuses one PostgreSQL schema,
+// because a new one takes long. Use it only in tests whose sub-tests are not parallel.
 func reused(fresh func(*testing.T) string) func(*testing.T) *sqlstore.DB {
 	dsn := ""
 	return func(t *testing.T) *sqlstore.DB {
@@ -54,7 +54,7 @@ func reused(fresh func(*testing.T) string) func(*testing.T) *sqlstore.DB {
 	}
 }
 
-// empty deletes everything.
+// empty deletes all rows.
 func empty(t *testing.T, dsn string) {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -74,12 +74,12 @@ func open(t *testing.T, dsn string) *sqlstore.DB {
 	return db
 }
 
-// freshSQLite names a file that does not exist yet. The tests do not wait for the disk.
+// freshSQLite returns the DSN of a new file. The tests do not wait for the disk.
 func freshSQLite(t *testing.T) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "panel.db") + "?_pragma=synchronous(off)"
 }
 
 func isSQLite(dsn string) bool { return strings.HasPrefix(dsn, "sqlite:") }
 
-// freshPostgres names a new, empty schema.
+// freshPostgres returns the DSN of a new schema.
 func freshPostgres(t *testing.T) string { return server.Schema(t) }

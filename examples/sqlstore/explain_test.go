@@ -22,45 +22,44 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// TestPlans demands of every list and claim that an index serves it: that none reads a table from end to end, and none
-// sorts.
+// TestPlans checks the plans of all lists and claims. None may read a whole table, and none may sort.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn := fresh(t)
 		rows := 100_000
 		if isSQLite(dsn) && raceDetector {
-			rows = 2_000 // it works within the program and so at a tenth of its speed; the number means nothing to its plans
+			rows = 2_000 // the race detector slows SQLite down, and the plans do not depend on the number of rows
 		}
 		reseller := fill(t, open(t, dsn), raw(t, dsn), isSQLite(dsn), rows)
 		db, recorder, err := sqlstore.OpenRecorded(dsn)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		for name, ask := range questions(db, reseller) {
-			require.NoError(t, ask(t.Context()), name)
-			asked := recorder.Take()
-			for _, q := range asked {
+		for name, call := range calls(db, reseller) {
+			require.NoError(t, call(t.Context()), name)
+			queries := recorder.Take()
+			for _, q := range queries {
 				if strings.HasPrefix(strings.ToLower(q.Text), "begin") || q.Text == "commit" {
 					continue
 				}
 				plan := explain(t, raw(t, dsn), q, isSQLite(dsn))
 				if name == "texts" {
-					plan = strings.ReplaceAll(plan, "Sort", "") // it has no pages: all of a few may be sorted
+					plan = strings.ReplaceAll(plan, "Sort", "") // this list has no pages, and few rows
 				}
 				if strings.HasPrefix(name, "tasks of a request") {
 					assert.NotRegexp(t, "backup_tasks_(of_state|by_date)", plan, name)
 				}
-				if fault := slow(plan, isSQLite(dsn)); fault != "" {
-					t.Errorf("%s: %s:\n%s\n%s", name, fault, q.Text, plan)
+				if slow := slowPart(plan, isSQLite(dsn)); slow != "" {
+					t.Errorf("%s: %s:\n%s\n%s", name, slow, q.Text, plan)
 				}
 			}
-			assert.NotEmpty(t, asked, name)
+			assert.NotEmpty(t, queries, name)
 		}
 	})
 }
 
-// slow says what a plan does that costs more than what it returns; "": nothing.
-func slow(plan string, sqlite bool) string {
+// slowPart returns the part of a plan that reads or sorts too many rows, "" if there is none.
+func slowPart(plan string, sqlite bool) string {
 	if !sqlite {
 		for _, costly := range []string{"Seq Scan", "Sort", "Hash Join", "Merge"} {
 			if strings.Contains(plan, costly) {
@@ -105,8 +104,8 @@ func explain(t *testing.T, db *sql.DB, q sqlstore.Query, sqlite bool) string {
 	return plan.String()
 }
 
-// questions are all lists, on their first and a later page, and all claims.
-func questions(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Context) error {
+// calls returns all lists, with their first and second page, and all claims.
+func calls(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Context) error {
 	now, any1 := day(500), uuid.New()
 	all := map[string]func(context.Context) error{
 		"claim cancellations": func(ctx context.Context) error { return second(db.Cancellations().ClaimDue(ctx, now, day(501), 100)) },
@@ -167,7 +166,7 @@ func questions(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Cont
 		"": {}, " by age": {Sort: "age"}, " of a client": {Sort: "age", ClientID: any1, Public: true}, " by text": {Text: "reboot now"},
 		" open": {States: []ticket.Status{ticket.Open, ticket.Confirmed}}, " urgent": {UrgentBy: now}, " waiting": {WaitingOn: dedicated.Reseller},
 		" of a client by urgency": {ClientID: any1}, " of a server": {ServerID: any1}, " of a server by age": {ServerID: any1, Sort: "age"},
-		" of somebody": {Assignee: any1}, " of somebody by age": {Assignee: any1, Sort: "age"},
+		" of an assignee": {Assignee: any1}, " of an assignee by age": {Assignee: any1, Sort: "age"},
 	} {
 		twice("tickets"+name, func(ctx context.Context, after string) (string, error) {
 			q.After = after
@@ -202,9 +201,9 @@ func second[T any](_ T, err error) error { return err }
 
 func day(n int) time.Time { return time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC) }
 
-// fill stores many records of 20 resellers, one of which it returns: one of each kind by the stores, the others as copies of
-// it that differ in what is searched and sorted by. One of a hundred is due. Of some tables there are many if they are
-// named, otherwise of all.
+// fill stores many records of several resellers, and returns the reseller with a twentieth of them. It stores one record of each type
+// by the stores, and copies it with other values for searching and sorting. One of a hundred records is due. If tables are named,
+// it copies only the records of those.
 func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tables ...string) uuid.UUID {
 	t.Helper()
 	ctx, reseller := t.Context(), uuid.New()
@@ -229,7 +228,7 @@ func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tabl
 	if sqlite {
 		newID = "lower(printf('%s-%s-%s-%s-%s', hex(randomblob(4)), hex(randomblob(2)), hex(randomblob(2)), hex(randomblob(2)), hex(randomblob(6))))"
 	}
-	owner := fmt.Sprintf("CASE WHEN n %% 20 = 0 THEN o.reseller_id ELSE %s END", newID)
+	resellerID := fmt.Sprintf("CASE WHEN n %% 20 = 0 THEN o.reseller_id ELSE %s END", newID)
 	at := fmt.Sprintf("%d + n * %d", day(0).UnixMicro(), int64(10*time.Minute/time.Microsecond))
 	due := fmt.Sprintf("CASE WHEN n %% 100 = 0 THEN %d + n ELSE %d + n END", day(400).UnixMicro(), day(600).UnixMicro())
 	copies := []struct {
@@ -243,7 +242,7 @@ func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tabl
 		}},
 		{"tickets", map[string]string{"opened_at": at, "urgent_at": at, "due": due, "waiting_on": "n % 3", "assignee": newID,
 			"status": "CASE WHEN n % 5 = 0 THEN 'open' ELSE 'closed' END"}},
-		{"texts", map[string]string{"kind": "'a.' || n", "reseller_id": strings.Replace(owner, "20", "5000", 1)}},
+		{"texts", map[string]string{"kind": "'a.' || n", "reseller_id": strings.Replace(resellerID, "20", "5000", 1)}},
 		{"cancellations", map[string]string{
 			"at": at, "due": due, "assignment": newID, "state": "CASE WHEN n % 5 = 0 THEN 'scheduled' ELSE 'executed' END",
 		}},
@@ -255,7 +254,7 @@ func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tabl
 		if !many(c.table) {
 			continue
 		}
-		for column, value := range map[string]string{"id": newID, "reseller_id": owner, "client_id": newID, "server_id": newID} {
+		for column, value := range map[string]string{"id": newID, "reseller_id": resellerID, "client_id": newID, "server_id": newID} {
 			if c.other[column] == "" {
 				c.other[column] = value
 			}
@@ -268,15 +267,15 @@ func fill(t testing.TB, db *sqlstore.DB, to *sql.DB, sqlite bool, rows int, tabl
 			SELECT id, 'mail', 1, seq, at, reseller_id, subject_id, 0, at, at, at - 1, seq % 10 > 0, seq % 1000 = 1, '' FROM events WHERE seq > 1`)
 		require.NoError(t, err)
 	}
-	if !sqlite { // whose schema brings its own statistics
+	if !sqlite { // the schema for SQLite contains statistics
 		_, err := to.ExecContext(ctx, "ANALYZE")
 		require.NoError(t, err)
 	}
 	return reseller
 }
 
-// multiply makes copies of a table's only row. other is what differs, as expressions over n, the number of the copy, and o,
-// the row.
+// multiply copies the only row of a table n times. other holds the values that differ, as expressions of n, the number of the copy,
+// and o, the row.
 func multiply(t testing.TB, db *sql.DB, table string, other map[string]string, n int) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)

@@ -26,8 +26,8 @@ func commitServers(ctx context.Context, db *sqlstore.DB, servers ...dedicated.Se
 	return db.Servers().Commit(ctx, dedicated.Change{Servers: servers})
 }
 
-// TestDeadlock lets a Commit wait for somebody who waits for it. PostgreSQL ends the Commit's transaction, and the Commit
-// begins again.
+// TestDeadlock makes a Commit and another transaction wait for each other. PostgreSQL aborts the transaction of the Commit, and the
+// Commit repeats it.
 func TestDeadlock(t *testing.T) {
 	t.Parallel()
 	dsn := server.Schema(t)
@@ -36,7 +36,7 @@ func TestDeadlock(t *testing.T) {
 	require.NoError(t, commitServers(t.Context(), db, a, b))
 	a.Version, b.Version = 1, 1
 
-	execute(t, other, "SET LOCAL deadlock_timeout = '1h'") // the other is never the one to end
+	execute(t, other, "SET LOCAL deadlock_timeout = '1h'") // PostgreSQL does not abort the other transaction
 	execute(t, other, "SELECT FROM servers WHERE id = $1 FOR UPDATE", b.ID.String())
 	result := make(chan error)
 	go func() { result <- commitServers(context.Background(), db, a, b) }()
@@ -63,7 +63,7 @@ func execute(t *testing.T, tx *sql.Tx, text string, args ...any) {
 	require.NoError(t, err, text)
 }
 
-// awaitLock returns the process that waits for a row of the servers in this schema.
+// awaitLock waits until a process waits for a row of the table servers, and returns the process.
 func awaitLock(t *testing.T, db *sql.DB) (pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -74,7 +74,7 @@ func awaitLock(t *testing.T, db *sql.DB) (pid int) {
 	return pid
 }
 
-// TestBusy holds SQLite's write lock for longer than a writer waits at a time.
+// TestBusy holds the write lock of SQLite for longer than the busy timeout.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	dsn := freshSQLite(t) + "&_pragma=busy_timeout(100)"
@@ -87,7 +87,7 @@ func TestBusy(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-// TestLostConnection ends the connection of a Commit before its end: nothing is written, and the error says so.
+// TestLostConnection closes the connection of a Commit before its end. Nothing is written, and the error says so.
 func TestLostConnection(t *testing.T) {
 	t.Parallel()
 	dsn := server.Schema(t)
@@ -106,28 +106,28 @@ func TestLostConnection(t *testing.T) {
 	assert.False(t, lost.Unknown)
 	assert.Contains(t, lost.Error(), "nothing was written")
 	require.NoError(t, other.Rollback())
-	require.NoError(t, commitServers(t.Context(), db, s), "repeated, over another connection")
+	require.NoError(t, commitServers(t.Context(), db, s), "repeated on another connection")
 }
 
-// TestLostCommit cuts the connection when the transaction is to be committed, before PostgreSQL hears of it or after.
+// TestLostCommit closes the connection during the commit, before or after PostgreSQL commits.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
-	for name, heard := range map[string]bool{"before": false, "after": true} {
+	for name, committed := range map[string]bool{"before": false, "after": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := server.Schema(t)
-			open(t, dsn) // migrates without the proxy
-			cable := &proxy{heard: heard}
-			db := open(t, cable.start(t, dsn))
+			open(t, dsn) // migrates the schema without the proxy
+			p := &proxy{afterCommit: committed}
+			db := open(t, p.start(t, dsn))
 			s := server1(uuid.New())
-			cable.cut(true)
+			p.setCutting(true)
 			err := commitServers(t.Context(), db, s)
-			cable.cut(false)
+			p.setCutting(false)
 			var lost *sqlstore.LostError
 			require.ErrorAs(t, err, &lost)
 			assert.True(t, lost.Unknown)
 			assert.Contains(t, lost.Error(), "may have been written")
-			if again := commitServers(t.Context(), db, s); heard {
+			if again := commitServers(t.Context(), db, s); committed {
 				require.ErrorIs(t, again, dedicated.ErrConflict)
 			} else {
 				require.NoError(t, again)
@@ -136,31 +136,31 @@ func TestLostCommit(t *testing.T) {
 	}
 }
 
-// proxy hands bytes to a PostgreSQL and back. While it is to cut, a commit ends the connection.
+// proxy is a proxy for PostgreSQL. While cutting is true, it closes a connection at its commit.
 type proxy struct {
-	heard   bool // the server gets the commit, and the client no answer
-	mu      sync.Mutex
-	cutting bool
+	afterCommit bool // PostgreSQL receives the commit, and only the answer is lost
+	mu          sync.Mutex
+	cutting     bool
 }
 
-func (p *proxy) cut(on bool) {
+func (p *proxy) setCutting(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cutting = on
 }
 
-func (p *proxy) cuts() bool {
+func (p *proxy) isCutting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cutting
 }
 
-// start returns the name of the database by way of the proxy.
+// start starts the proxy and returns a DSN that uses it.
 func (p *proxy) start(t *testing.T, dsn string) string {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	require.NoError(t, err)
-	behind := u.Host
+	target := u.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -170,20 +170,21 @@ func (p *proxy) start(t *testing.T, dsn string) string {
 			if err != nil {
 				return
 			}
-			server, err := net.Dial("tcp", behind)
+			server, err := net.Dial("tcp", target)
 			if err != nil {
 				_ = client.Close()
 				return
 			}
-			go p.forward(client, server)
-			go p.back(server, client)
+			go p.copyRequests(client, server)
+			go p.copyAnswers(server, client)
 		}
 	}()
 	u.Host = listener.Addr().String()
 	return u.String()
 }
 
-func (p *proxy) forward(client, server net.Conn) {
+// copyRequests copies the data of the client. With afterCommit false it closes the connection instead of sending a commit.
+func (p *proxy) copyRequests(client, server net.Conn) {
 	defer func() { _ = client.Close() }()
 	defer func() { _ = server.Close() }()
 	buffer := make([]byte, 1<<16)
@@ -192,7 +193,7 @@ func (p *proxy) forward(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		if p.cuts() && !p.heard && bytes.Contains(buffer[:n], []byte("commit")) {
+		if p.isCutting() && !p.afterCommit && bytes.Contains(buffer[:n], []byte("commit")) {
 			return
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
@@ -201,8 +202,8 @@ func (p *proxy) forward(client, server net.Conn) {
 	}
 }
 
-// back hands on what the server answers. The answer to a commit that it was to hear ends the connection instead.
-func (p *proxy) back(server, client net.Conn) {
+// copyAnswers copies the data of the server. With afterCommit true it closes the connection at the answer to a commit.
+func (p *proxy) copyAnswers(server, client net.Conn) {
 	defer func() { _ = client.Close() }()
 	defer func() { _ = server.Close() }()
 	buffer := make([]byte, 1<<16)
@@ -211,7 +212,7 @@ func (p *proxy) back(server, client net.Conn) {
 		if err != nil {
 			return
 		}
-		if p.cuts() && p.heard && bytes.Contains(buffer[:n], []byte("COMMIT")) {
+		if p.isCutting() && p.afterCommit && bytes.Contains(buffer[:n], []byte("COMMIT")) {
 			return
 		}
 		if _, err := client.Write(buffer[:n]); err != nil {
@@ -220,7 +221,7 @@ func (p *proxy) back(server, client net.Conn) {
 	}
 }
 
-// TestCancelledContexts ends contexts at random moments of a Commit. All its servers and events are there then, or none.
+// TestCancelledContexts ends contexts at random times during a Commit. Then all its servers and events are stored, or none.
 func TestCancelledContexts(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
@@ -250,15 +251,15 @@ func TestCancelledContexts(t *testing.T) {
 				require.Len(t, servers, 20, "all servers of a call are written or none")
 				written++
 			} else {
-				require.Error(t, err, "nothing was written, but the answer was none")
+				require.Error(t, err, "nothing was written, but the Commit returned nil")
 			}
 		}
-		t.Log(written, "of 100 were written")
+		t.Log(written, "of 100 commits were written")
 	})
 }
 
-// TestCancelledContextsLeaveNoTransaction: whatever moment a context ends at, its connection is fit for the next call, or
-// gone.
+// TestCancelledContextsLeaveNoTransaction shows that no transaction stays open after its context has ended, and that the next call
+// succeeds.
 func TestCancelledContextsLeaveNoTransaction(t *testing.T) {
 	t.Parallel()
 	dsn := server.Schema(t) + "&application_name=cancelled"
@@ -277,21 +278,21 @@ func TestCancelledContextsLeaveNoTransaction(t *testing.T) {
 				if err != nil {
 					assert.ErrorIs(t, err, context.DeadlineExceeded)
 				}
-				assert.NoError(t, db.Servers().Commit(t.Context(), twenty(uuid.New())), "the next one")
+				assert.NoError(t, db.Servers().Commit(t.Context(), twenty(uuid.New())), "the next call")
 			}
 		})
 	}
 	all.Wait()
 	const open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cancelled' AND state LIKE 'idle in transaction%'"
-	by := raw(t, server.Schema(t))
+	observer := raw(t, server.Schema(t))
 	require.Eventually(t, func() bool {
 		var left int
-		require.NoError(t, by.QueryRow(open).Scan(&left))
+		require.NoError(t, observer.QueryRow(open).Scan(&left))
 		return left == 0
-	}, 10*time.Second, 20*time.Millisecond, "transactions are left open")
+	}, 10*time.Second, 20*time.Millisecond, "transactions stay open")
 }
 
-// twenty servers with an event each.
+// twenty returns a change of twenty servers with an event each.
 func twenty(reseller uuid.UUID) (c dedicated.Change) {
 	for n := range 20 {
 		s := server1(reseller)

@@ -15,8 +15,8 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// atVersion makes a database with the schema of an earlier version.
-func atVersion(t *testing.T, dsn string, version int64) {
+// migrateTo makes a database with the schema of an earlier version.
+func migrateTo(t *testing.T, dsn string, version int64) {
 	t.Helper()
 	dialect, folder := goose.DialectPostgres, "postgres"
 	if isSQLite(dsn) {
@@ -29,12 +29,12 @@ func atVersion(t *testing.T, dsn string, version int64) {
 	require.NoError(t, err)
 }
 
-// TestNamesOfTheFirstVersion opens a database of the first version: every record is there under today's names.
+// TestNamesOfTheFirstVersion opens a database with the schema of version 1. Every record exists, under the current names.
 func TestNamesOfTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn, ctx := fresh(t), t.Context()
-		atVersion(t, dsn, 1)
+		migrateTo(t, dsn, 1)
 		reseller, server, lock, task := uuid.New(), uuid.New(), uuid.New(), uuid.New()
 		old := map[string]string{
 			"dedicated.held": "dedicated.suspended", "dedicated.rebilled": "dedicated.billing_changed",
@@ -98,7 +98,7 @@ func TestNamesOfTheFirstVersion(t *testing.T) {
 		assert.ElementsMatch(t, []notify.Kind{
 			"dedicated.suspended", "dedicated.rebilled", "cancellation.scheduled_by_client", "cancellation.rescheduled_by_client",
 			"cancellation.discarded_by_client", "cancellation.server_left", "ticket.opened",
-		}, edited, "billing changes are not mailed, so nobody has edited their text")
+		}, edited, "a kind without mail has no text, so the migration does not rename it")
 		for was, is := range old {
 			var n int
 			require.NoError(t, db.QueryRowContext(ctx, fmt.Sprintf(`SELECT count(*) FROM subscriptions WHERE kind = '%s'`, is)).Scan(&n))

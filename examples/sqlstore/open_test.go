@@ -13,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/examples/sqlstore"
 )
 
-// raw opens a database past the stores.
+// raw opens a database without the package.
 func raw(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driverOf(dsn))
@@ -22,7 +22,7 @@ func raw(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-// driverOf is the driver for a database, and its name there.
+// driverOf returns the driver for a DSN, and the name of the database for that driver.
 func driverOf(dsn string) (driver, name string) {
 	if isSQLite(dsn) {
 		return "sqlite", strings.TrimPrefix(dsn, "sqlite:") + "&_pragma=busy_timeout(10000)"
@@ -83,8 +83,8 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 	})
 }
 
-// TestHostsOwnMigrations: a host that keeps its own tables beside ours, under goose, too, is another thing.
-func TestHostsOwnMigrations(t *testing.T) {
+// TestMigrationsOfTheHost shows that a host may use goose for its own tables in the same database.
+func TestMigrationsOfTheHost(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn := fresh(t)
@@ -118,7 +118,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestSQLiteSettings reads what the statements that make the file safe have set.
+// TestSQLiteSettings reads the settings of a new file.
 func TestSQLiteSettings(t *testing.T) {
 	t.Parallel()
 	dsn := freshSQLite(t)
@@ -129,7 +129,7 @@ func TestSQLiteSettings(t *testing.T) {
 	assert.Equal(t, "wal", mode)
 	require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&check))
 	assert.Equal(t, "ok", check)
-	var loose int
-	require.NoError(t, db.QueryRow("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name <> 'metalkeep_migrations'").Scan(&loose))
-	assert.Zero(t, loose, "every table of ours is strict")
+	var notStrict int
+	require.NoError(t, db.QueryRow("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name <> 'metalkeep_migrations'").Scan(&notStrict))
+	assert.Zero(t, notStrict, "all our tables are strict")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestOperation runs the statements that the package's comment gives to who operates it.
+// TestOperation executes the statements that the package comment lists for operators.
 func TestOperation(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("doc.go")
@@ -27,23 +27,23 @@ func TestOperation(t *testing.T) {
 	}
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn := fresh(t)
-		db, by := open(t, dsn), raw(t, dsn)
+		db, sql := open(t, dsn), raw(t, dsn)
 		run := func(statement string, arg any) {
 			t.Helper()
-			_, err := by.Exec(statement, arg)
+			_, err := sql.Exec(statement, arg)
 			require.NoError(t, err, statement)
 		}
 		require.NoError(t, db.Outbox().Register(t.Context(), "mail", nil))
 		require.NoError(t, db.Outbox().Register(t.Context(), "old", nil))
-		tell := func(n int) notify.Event {
+		addEvent := func(n int) notify.Event {
 			e := notify.Event{ID: uuid.New(), Kind: "a.b", At: day(n), SubjectID: uuid.New(), Data: []byte(`{}`)}
 			require.NoError(t, db.Servers().Commit(t.Context(), dedicated.Change{Events: []notify.Event{e}}))
 			return e
 		}
-		past, waiting := tell(1), tell(2)
+		delivered, waiting := addEvent(1), addEvent(2)
 		due, err := db.Outbox().ClaimDue(t.Context(), "mail", day(3), day(4), 1)
 		require.NoError(t, err)
-		require.Equal(t, past.ID, due.Deliveries[0].Event.ID)
+		require.Equal(t, delivered.ID, due.Deliveries[0].Event.ID)
 		due.Deliveries[0].Delivered = true
 		require.NoError(t, db.Outbox().Settle(t.Context(), due.Deliveries...))
 
@@ -57,18 +57,18 @@ func TestOperation(t *testing.T) {
 			return ids
 		}
 		run(statements[0], day(9).UnixMicro())
-		assert.Equal(t, []uuid.UUID{past.ID, waiting.ID}, left(), "old has both before it")
-		for _, retire := range statements[1:] {
-			run(retire, "old")
+		assert.Equal(t, []uuid.UUID{delivered.ID, waiting.ID}, left(), "the deliveries of the subscriber old are waiting")
+		for _, remove := range statements[1:] {
+			run(remove, "old")
 		}
 		run(statements[0], day(1).UnixMicro())
-		assert.Equal(t, []uuid.UUID{past.ID, waiting.ID}, left(), "not as old as that")
+		assert.Equal(t, []uuid.UUID{delivered.ID, waiting.ID}, left(), "the event is not before the limit")
 		run(statements[0], day(9).UnixMicro())
-		assert.Equal(t, []uuid.UUID{waiting.ID}, left(), "what is not delivered stays")
-		later := tell(4)
+		assert.Equal(t, []uuid.UUID{waiting.ID}, left(), "an event with a waiting delivery stays")
+		later := addEvent(4)
 		assert.Equal(t, []uuid.UUID{waiting.ID, later.ID}, left())
 		depth, _, _, err := db.Outbox().Depth(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, 2, depth, "nothing waits for who is retired")
+		assert.Equal(t, 2, depth, "a deleted subscriber has no deliveries")
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// stores are everything that a panel keeps.
+// stores holds all stores of a panel.
 type stores struct {
 	servers       dedicated.Store
 	backups       backup.Store
@@ -38,7 +38,7 @@ func storesInMemory() stores {
 	}
 }
 
-// panel is the library, wired over stores.
+// panel connects the parts of the library.
 type panel struct {
 	stores
 	clock         clock.Clock
@@ -50,14 +50,14 @@ type panel struct {
 	dispatcher    *notify.Dispatcher
 }
 
-// host is what a panel brings besides its stores.
+// host holds the parts of a panel that the library does not provide, other than its stores.
 type host struct {
 	clock     clock.Clock
 	biller    cancellation.Biller
-	performer backup.Performer                                // nil: people make backups
-	mail      func(ctx context.Context, e notify.Event) error // gets every event
+	performer backup.Performer                                // nil: people make the backups
+	mail      func(ctx context.Context, e notify.Event) error // receives every event
 	lease     time.Duration                                   // of a step of a cancellation
-	deadline  time.Duration                                   // of a backup that the performer makes
+	deadline  time.Duration                                   // of a backup by the performer
 	parallel  int
 }
 
@@ -94,7 +94,7 @@ func newPanel(s stores, h host) (*panel, error) {
 	return p, err
 }
 
-// tickers are what must be asked again and again.
+// tickers lists the parts whose Tick must be called regularly.
 func (p *panel) tickers() []dedicated.Ticker {
 	return []dedicated.Ticker{p.cancellations, p.backups, p.tickets, p.dispatcher}
 }
@@ -103,22 +103,22 @@ func (p *panel) client(name string) dedicated.Actor {
 	return dedicated.Actor{Role: dedicated.Client, ID: named(name), ResellerID: p.reseller.ResellerID}
 }
 
-// named makes IDs that are the same in every run.
+// named derives an ID from a name, so that it is the same in every run.
 func named(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)) }
 
 func monthly() dedicated.Billing {
 	return dedicated.Billing{Anchor: day(0), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Zone: "Europe/Berlin", Currency: "EUR", Places: 2}
 }
 
-// monthsPaid is a biller to whom everybody has paid 79.10 for each month of 2026.
-type monthsPaid struct {
-	paidBack func(ctx context.Context, r cancellation.Refund) error
+// monthlyBiller is a Biller. Every client has paid 79.10 for the current period.
+type monthlyBiller struct {
+	refund func(ctx context.Context, r cancellation.Refund) error
 }
 
-func (monthsPaid) Paid(_ context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error) {
+func (monthlyBiller) Paid(_ context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error) {
 	return []refund.Charge{{Label: "rent", Paid: decimal.RequireFromString("79.10"), Start: p.Start, End: p.End}}, nil
 }
 
-func (m monthsPaid) Refund(ctx context.Context, r cancellation.Refund) error {
-	return m.paidBack(ctx, r)
+func (m monthlyBiller) Refund(ctx context.Context, r cancellation.Refund) error {
+	return m.refund(ctx, r)
 }

@@ -62,7 +62,7 @@ func TestCancellations(t *testing.T) {
 	})
 }
 
-// TestOutbox brings events in by way of a store, as every event comes.
+// TestOutbox adds the events by the Commit of a store, because that is the only way.
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {

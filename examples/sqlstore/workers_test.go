@@ -26,21 +26,21 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// workerEnv makes of this test's program a worker: see job.
+// workerEnv makes the test program run as a worker. Its value is a job in JSON.
 const workerEnv = "METALKEEP_WORKER"
 
-// long says whether the tests with processes run at their full length: METALKEEP_LONG=1.
+// long reports whether the tests with processes run at full length, by METALKEEP_LONG=1.
 func long() bool { return os.Getenv("METALKEEP_LONG") != "" }
 
-// job is what a worker is told.
+// job configures a worker.
 type job struct {
 	DSN   string
-	Began time.Time // in real time: where its clock shows the day on which everything is due
-	Write bool      // it writes servers, and prints the ID of each when it is stored; else it works off what is due
+	Began time.Time // the real time at which the worker's clock shows dueDay
+	Write bool      // the worker writes servers, and prints the ID of each stored one; otherwise it calls Tick
 }
 
-// work is the main program of a worker. It ends when nobody holds its standard input any more.
-func work(config string) int {
+// runWorker is the main function of a worker. The worker ends when its standard input is closed.
+func runWorker(config string) int {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
@@ -59,9 +59,9 @@ func work(config string) int {
 
 func (j job) run(db *sqlstore.DB) error {
 	if j.Write {
-		return writeForEver(db)
+		return writeServers(db)
 	}
-	p, err := workingPanel(db, j)
+	p, err := workerPanel(db, j)
 	if err != nil {
 		return err
 	}
@@ -75,28 +75,28 @@ func (j job) run(db *sqlstore.DB) error {
 	}
 }
 
-// fast is a clock on which a minute passes every second, so that leases end soon.
-type fast struct {
+// fastClock is a clock that is 60 times as fast as real time, so that leases end soon.
+type fastClock struct {
 	clock.Clock
 	began time.Time
 }
 
 const speed = 60
 
-func (f fast) Now() time.Time { return dueDay().Add(speed * time.Since(f.began)) }
+func (f fastClock) Now() time.Time { return dueDay().Add(speed * time.Since(f.began)) }
 
 func dueDay() time.Time { return day(40) }
 
-// workingPanel makes a panel whose host writes down what it is asked to do.
-func workingPanel(db *sqlstore.DB, j job) (*panel, error) {
+// workerPanel makes a panel whose host records refunds and mails in tables of its own.
+func workerPanel(db *sqlstore.DB, j job) (*panel, error) {
 	driver, name := driverOf(j.DSN)
 	own, err := sql.Open(driver, name)
 	if err != nil {
 		return nil, err
 	}
 	return newPanel(storesOf(db), host{
-		clock: fast{clock.New(), j.Began},
-		biller: monthsPaid{func(ctx context.Context, r cancellation.Refund) error {
+		clock: fastClock{clock.New(), j.Began},
+		biller: monthlyBiller{func(ctx context.Context, r cancellation.Refund) error {
 			_, err := own.ExecContext(ctx, "INSERT INTO host_refunds (refund, cancellation, amount) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 				r.Key.String(), r.CancellationID.String(), r.Amount.String())
 			return err
@@ -113,7 +113,7 @@ func workingPanel(db *sqlstore.DB, j job) (*panel, error) {
 const hostTables = `CREATE TABLE host_refunds (refund TEXT PRIMARY KEY, cancellation TEXT, amount TEXT);
 	CREATE TABLE host_mails (event TEXT)`
 
-// worker is a process.
+// worker is a worker process.
 type worker struct {
 	*exec.Cmd
 	stdin io.Closer
@@ -139,14 +139,14 @@ func (w *worker) kill(t *testing.T) {
 	_ = w.stdin.Close()
 }
 
-// TestKilledWorkers lets processes work off cancellations and backups that are all due, kills one of them again and again
-// and starts it anew. Each refund is paid once, each server released once, each mail sent, and nothing is left over.
+// TestKilledWorkers runs worker processes on cancellations and backups that are all due. It repeatedly kills a worker and starts a new
+// one. At the end each refund is paid once, each server is released once, each mail is sent, and nothing is due.
 func TestKilledWorkers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fresh         func(*testing.T) string
 		workers       int
-		every         time.Duration // one is killed
-		usual, atMost int           // cancellations, and as many backups
+		every         time.Duration // between two kills
+		usual, atMost int           // number of cancellations, and of backups
 	}{
 		"postgres": {freshPostgres, 6, time.Second, 300, 3000},
 		"sqlite":   {freshSQLite, 1, 2 * time.Second, 200, 3000},
@@ -157,7 +157,7 @@ func TestKilledWorkers(t *testing.T) {
 				n = tt.atMost
 			}
 			if raceDetector && isSQLite(dsn) {
-				n, tt.every = n/3, 2*tt.every // SQLite works within the program, and so at a tenth of its speed
+				n, tt.every = n/3, 2*tt.every // the race detector slows SQLite down
 			}
 			own := raw(t, dsn)
 			db := open(t, dsn)
@@ -171,7 +171,7 @@ func TestKilledWorkers(t *testing.T) {
 				workers[i] = startWorker(t, j, nil)
 			}
 			kills := 0
-			for deadline := time.Now().Add(10 * time.Minute); !workedOff(t, own, n) && time.Now().Before(deadline); kills++ {
+			for deadline := time.Now().Add(10 * time.Minute); !allDone(t, own, n) && time.Now().Before(deadline); kills++ {
 				time.Sleep(tt.every)
 				victim := rand.IntN(len(workers))
 				workers[victim].kill(t)
@@ -181,12 +181,12 @@ func TestKilledWorkers(t *testing.T) {
 				w.kill(t)
 			}
 			t.Logf("%d cancellations and %d backups took %s, %d workers were killed", n, n, time.Since(j.Began).Round(time.Second), kills)
-			checkWork(t, own, n)
+			checkResults(t, own, n)
 		})
 	}
 }
 
-// makeDue schedules cancellations and backups for one instant.
+// makeDue schedules n cancellations and n backups for dueDay.
 func makeDue(t *testing.T, db *sqlstore.DB, n int) {
 	t.Helper()
 	before := clock.NewMock()
@@ -211,14 +211,15 @@ func makeDue(t *testing.T, db *sqlstore.DB, n int) {
 	}
 }
 
-func workedOff(t *testing.T, db *sql.DB, n int) bool {
+// allDone reports whether nothing is due any more.
+func allDone(t *testing.T, db *sql.DB, n int) bool {
 	t.Helper()
 	return number(t, db, "SELECT count(*) FROM cancellations WHERE state = 'executed'") == n &&
 		number(t, db, "SELECT count(*) FROM backup_tasks WHERE state = 'completed'") == n &&
 		number(t, db, "SELECT count(*) FROM deliveries WHERE NOT delivered") == 0
 }
 
-func checkWork(t *testing.T, db *sql.DB, n int) {
+func checkResults(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
 	for _, want := range []struct {
 		n           int
@@ -226,30 +227,31 @@ func checkWork(t *testing.T, db *sql.DB, n int) {
 	}{
 		{n, "cancellations are executed", "SELECT count(*) FROM cancellations WHERE state = 'executed'"},
 		{n, "backups are completed", "SELECT count(*) FROM backup_tasks WHERE state = 'completed'"},
-		{2 * n, "cancellations and tasks there are", "SELECT (SELECT count(*) FROM cancellations) + (SELECT count(*) FROM backup_tasks)"},
+		{2 * n, "cancellations and tasks exist", "SELECT (SELECT count(*) FROM cancellations) + (SELECT count(*) FROM backup_tasks)"},
 		{n, "cancellations were refunded", "SELECT count(DISTINCT cancellation) FROM host_refunds"},
 		{n, "refunds were paid", "SELECT count(*) FROM host_refunds"},
-		{n, "servers are released, and nobody's any more", "SELECT count(*) FROM servers WHERE state = 'clean_up' AND locked_by IS NULL"},
+		{n, "servers are released and not locked", "SELECT count(*) FROM servers WHERE state = 'clean_up' AND locked_by IS NULL"},
 		{n, "servers were released", "SELECT count(DISTINCT server_id) FROM events WHERE kind = 'dedicated.released'"},
-		{n, "releases there were", "SELECT count(*) FROM events WHERE kind = 'dedicated.released'"},
-		{0, "events nobody was told of", "SELECT count(*) FROM events WHERE CAST(id AS TEXT) NOT IN (SELECT event FROM host_mails)"},
-		{0, "mails were sent that are no events", "SELECT count(*) FROM host_mails WHERE event NOT IN (SELECT CAST(id AS TEXT) FROM events)"},
+		{n, "release events exist", "SELECT count(*) FROM events WHERE kind = 'dedicated.released'"},
+		{0, "events were not mailed", "SELECT count(*) FROM events WHERE CAST(id AS TEXT) NOT IN (SELECT event FROM host_mails)"},
+		{0, "mails are about no event", "SELECT count(*) FROM host_mails WHERE event NOT IN (SELECT CAST(id AS TEXT) FROM events)"},
 		{0, "cancellations are still due", "SELECT count(*) FROM cancellations WHERE due > -62135596800000000"},
 		{0, "requests are still due", "SELECT count(*) FROM backup_requests WHERE due > -62135596800000000"},
-		{0, "deliveries wait, or are given up", "SELECT count(*) FROM deliveries WHERE NOT delivered OR dead"},
+		{0, "deliveries are waiting or dead", "SELECT count(*) FROM deliveries WHERE NOT delivered OR dead"},
 	} {
 		assert.Equal(t, want.n, number(t, db, want.query), want.what)
 	}
 }
 
+// number returns the result of a query for one number.
 func number(t *testing.T, db *sql.DB, query string) (n int) {
 	t.Helper()
 	require.NoError(t, db.QueryRow(query).Scan(&n), query)
 	return n
 }
 
-// writeForEver stores a server with an event, prints its ID, and begins again.
-func writeForEver(db *sqlstore.DB) error {
+// writeServers stores servers with an event each, one after the other, and prints the ID of each stored one. It never returns nil.
+func writeServers(db *sqlstore.DB) error {
 	ctx, reseller := context.Background(), named("reseller")
 	if err := db.Outbox().Register(ctx, "mail", nil); err != nil {
 		return err
@@ -264,44 +266,45 @@ func writeForEver(db *sqlstore.DB) error {
 	}
 }
 
-// TestKilledWriter kills a process that writes to SQLite at random moments. The file is sound then, and nothing is missing
-// that was said to be stored.
+// TestKilledWriter kills a process that writes to SQLite at a random time. Afterwards the file is intact, and every server whose ID was
+// printed is stored.
 func TestKilledWriter(t *testing.T) {
 	const rounds = 200
 	var dsn string
 	all := 0
 	for round := range rounds {
 		if round%20 == 0 {
-			dsn = "sqlite:" + t.TempDir() + "/panel.db?" // as it is by default: commits wait for the disk
+			dsn = "sqlite:" + t.TempDir() + "/panel.db?" // the default: commits wait for the disk
 		}
 		read, write := io.Pipe()
 		w := startWorker(t, job{DSN: dsn, Write: true}, write)
-		said := make(chan []uuid.UUID)
+		printed := make(chan []uuid.UUID)
 		first := make(chan struct{})
-		go func() { said <- readIDs(read, first) }()
+		go func() { printed <- readIDs(read, first) }()
 		<-first
 		time.Sleep(rand.N(30 * time.Millisecond))
 		w.kill(t)
 		require.NoError(t, write.Close())
-		stored := <-said
+		stored := <-printed
 		all += len(stored)
 
 		db := raw(t, dsn)
-		var sound string
-		require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&sound))
-		require.Equal(t, "ok", sound)
+		var integrity string
+		require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&integrity))
+		require.Equal(t, "ok", integrity)
 		require.Zero(t, number(t, db, "SELECT count(*) FROM servers WHERE id NOT IN (SELECT event_id FROM deliveries)"), "servers without their event")
 		require.Zero(t, number(t, db, "SELECT count(*) FROM events WHERE id NOT IN (SELECT id FROM servers)"), "events without their server")
 		servers := open(t, dsn).Servers()
 		for _, id := range stored {
 			_, err := servers.Server(t.Context(), id)
-			require.NoError(t, err, "round %d: what was stored is gone", round)
+			require.NoError(t, err, "round %d: a stored server is missing", round)
 		}
 	}
 	t.Logf("%d kills, %d commits", rounds, all)
 }
 
-// readIDs reads the IDs that a worker prints, until it is dead. A last one cut short does not count.
+// readIDs reads the IDs that a worker prints, until the worker ends. It closes first after the first ID. It ignores an incomplete last
+// line.
 func readIDs(out io.Reader, first chan<- struct{}) []uuid.UUID {
 	var ids []uuid.UUID
 	for {
@@ -322,7 +325,7 @@ func readIDs(out io.Reader, first chan<- struct{}) []uuid.UUID {
 	}
 }
 
-// exitOf waits for the end of a process, whatever its exit code.
+// exitOf waits until a process ends. The exit code is no error.
 func exitOf(c *exec.Cmd) error {
 	err := c.Wait()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {

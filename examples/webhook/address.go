@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// ErrPrivate says that the name of an endpoint leads to an address that is not public.
+// ErrPrivate means that the name of an endpoint resolves to an address that is neither public nor allowed.
 var ErrPrivate = errors.New("the address is not public")
 
-// special are the addresses that netip does not tell from public ones, or that lead to private ones by another way: the
-// special-purpose registries of IANA (RFC 6890), and IPv6 addresses that hold an IPv4 address.
+// special lists addresses that are not public although netip treats them as such: the special-purpose registries of IANA
+// (RFC 6890), and IPv6 addresses that contain an IPv4 address.
 func special() []netip.Prefix {
 	var list []netip.Prefix
 	for _, s := range []string{
@@ -24,27 +24,27 @@ func special() []netip.Prefix {
 	return list
 }
 
-// global is where public IPv6 addresses are (RFC 4291, section 2.4).
+// global contains all public IPv6 addresses (RFC 4291, section 2.4).
 const global = "2000::/3"
 
-// public says whether an address is one of the internet's.
-func public(a netip.Addr) bool {
+// isPublic reports whether an address is public.
+func isPublic(a netip.Addr) bool {
 	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" || a.Is6() && !netip.MustParsePrefix(global).Contains(a) {
 		return false
 	}
 	return !slices.ContainsFunc(special(), func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// guard refuses connections to addresses that are neither public nor allowed. It is a net.Dialer's Control: it sees the
-// address that is connected to, whatever a name led to before.
-func guard(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
+// checkAddress returns a Control function for a net.Dialer. It refuses addresses that are neither public nor allowed. It gets the
+// address of the connection itself, so an earlier lookup of the name does not matter.
+func checkAddress(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return fmt.Errorf("%w: %q", ErrPrivate, address)
 		}
 		a := to.Addr().Unmap()
-		if public(a) || slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		if isPublic(a) || slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(a) }) {
 			return nil
 		}
 		return fmt.Errorf("%w: %s", ErrPrivate, a)

@@ -9,18 +9,17 @@ import (
 	"sync"
 )
 
-// nameServer answers one question for an IPv4 address after the other, each with the next of its answers, which nobody may
-// keep.
+// nameServer answers each question for an IPv4 address with the next of its answers. Clients may not cache an answer.
 type nameServer struct {
 	mu      sync.Mutex
 	answers []string
 }
 
-// dial is a connection to the name server, over a stream (RFC 1035, section 4.2.2).
+// dial connects to the name server over a stream (RFC 1035, section 4.2.2).
 func (n *nameServer) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	go func() {
-		_ = n.serve(server) // ends when the client has its answer
+		_ = n.serve(server) // returns when the client closes the connection
 		_ = server.Close()
 	}()
 	return client, nil
@@ -43,19 +42,19 @@ func (n *nameServer) serve(c net.Conn) error {
 	}
 }
 
-// answer repeats the one question behind the header of 12 bytes, and adds the address if one is asked for.
+// answer repeats the question, which follows the header of 12 bytes, and adds an address if the question asks for one.
 func (n *nameServer) answer(query []byte) []byte {
 	end := 12
 	for query[end] != 0 {
 		end += 1 + int(query[end])
 	}
-	end += 5 // the root, type and class
+	end += 5 // the root label, the type and the class
 	const typeA = 1
-	wantsAddress := binary.BigEndian.Uint16(query[end-4:]) == typeA
+	asksForAddress := binary.BigEndian.Uint16(query[end-4:]) == typeA
 	answer := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
-	if wantsAddress {
+	if asksForAddress {
 		answer[7] = 1
-		answer = append(answer, 0xC0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4) // of the name at byte 12, for no time
+		answer = append(answer, 0xC0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4) // for the name at byte 12, with a lifetime of 0
 		answer = append(answer, n.next().AsSlice()...)
 	}
 	return answer

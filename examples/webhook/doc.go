@@ -1,5 +1,5 @@
-// Package webhook posts a metalkeep host's events to other programs, signed as the Standard Webhooks specification has it
-// (https://www.standardwebhooks.com, version 1): an Endpoint is the sender's side, a Receiver the other.
+// Package webhook posts the events of a metalkeep host to other programs. Posts are signed by version 1 of the Standard
+// Webhooks specification (https://www.standardwebhooks.com). An Endpoint sends posts, a Receiver receives them.
 //
 //	endpoint, err := webhook.New(webhook.Config{
 //		Name: "webhook 4711", URL: "https://panel.example/hooks", Secrets: []string{"whsec_…"}, ResellerID: reseller,
@@ -8,15 +8,15 @@
 //	})
 //	dispatcher, err := notify.New(config, endpoint.Subscriber())
 //
-// Each endpoint is a subscriber of its own: the outbox repeats what was not answered with a 2xx, in each subject's order, and
-// keeps what failed too often as a dead letter. A post that is repeated has the same webhook-id, and a timestamp and
-// signature of its own.
+// Each endpoint is a subscriber of its own. The outbox repeats a post until the answer is a 2xx, in the order of each
+// subject's events. A post that fails too often becomes a dead letter. A repeated post has the same webhook-id, but a new
+// timestamp and signature.
 //
-// What it takes care of:
+// The package keeps these rules:
 //
-//   - It posts to public addresses alone, unless Config.Allow says otherwise. The address is checked when the connection is
-//     made, after the name was looked up, so that a name that points elsewhere by then (DNS rebinding) is refused too.
-//   - It follows no redirect, uses no proxy, and reads little of an answer.
-//   - 410 Gone disables the endpoint: nothing more is posted to it, and Config.Gone is told.
-//   - Secrets can be changed without a gap: each post is signed with all of them.
+//   - An Endpoint posts only to public addresses, unless Config.Allow has others. It checks the address when it connects, after
+//     the name was looked up. So a name whose address has changed meanwhile (DNS rebinding) is refused too.
+//   - It follows no redirect, uses no proxy, and reads at most 64 KiB of an answer.
+//   - The answer 410 Gone disables the endpoint: it calls Config.Gone, and posts nothing more.
+//   - Secrets can be changed without an interruption: each post is signed with all secrets.
 package webhook

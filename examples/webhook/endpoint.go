@@ -23,31 +23,31 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// ErrGone says that the endpoint has answered 410 Gone, and nothing more is posted to it.
+// ErrGone means that the endpoint has answered 410 Gone. Nothing more is posted to it.
 var ErrGone = errors.New("the endpoint is gone")
 
-// mostAnswer is how much of an answer is read, so that its connection can be used again.
-const mostAnswer = 64 << 10
+// maxAnswer is how much of an answer is read. The connection can be used again if the answer is shorter.
+const maxAnswer = 64 << 10
 
-// Config is what an Endpoint needs. Name, URL and Secrets are required.
+// Config configures an Endpoint. Name, URL and Secrets are required.
 type Config struct {
-	Name       string         // of the subscriber: tells its deliveries in the outbox
-	URL        string         // https
-	Secrets    []string       // "whsec_" and base64 of 24 to 64 bytes; more than one while they are being changed
-	ResellerID uuid.UUID      // whose events; nil: everybody's, for the host's own programs
-	Kinds      []notify.Kind  // nil: all, those for plug-ins too
-	Timeout    time.Duration  // of one post; 0: 15 seconds. Keep it below notify.Config.Timeout
-	Allow      []netip.Prefix // addresses that are not public, and may be posted to all the same
-	AllowHTTP  bool           // without encryption
+	Name       string         // name of the subscriber; it identifies the endpoint's deliveries in the outbox
+	URL        string         // an https URL
+	Secrets    []string       // "whsec_" and base64 of 24 to 64 bytes; several while a secret is being changed
+	ResellerID uuid.UUID      // only this reseller's events are posted; nil: all events, for the host's own programs
+	Kinds      []notify.Kind  // only these kinds are posted; nil: all kinds, also those for plug-ins
+	Timeout    time.Duration  // for one post; 0: 15 seconds. It should be shorter than notify.Config.Timeout
+	Allow      []netip.Prefix // private addresses to which posts are allowed
+	AllowHTTP  bool           // allows http URLs, without encryption
 	TLS        *tls.Config    // nil: the system's certificates
-	Resolver   *net.Resolver  // nil: the system's
+	Resolver   *net.Resolver  // nil: the system's resolver
 	Clock      clock.Clock    // nil: real time
-	// Gone is told when the endpoint answers 410, so that the host remembers to leave it out from its next start on. Its error
-	// has the post tried, and Gone told, again. nil: nobody is told.
+	// Gone is called when the endpoint answers 410, so that the host can leave the endpoint out after its next start. If it
+	// returns an error, the post is repeated, and Gone is called again. Several goroutines may call it at once. It may be nil.
 	Gone func(ctx context.Context) error
 }
 
-// Endpoint posts events to one URL. New makes one; many goroutines may use it at once.
+// Endpoint posts events to one URL. Use New to make one. Many goroutines may use it at once.
 type Endpoint struct {
 	Config
 	keys   [][]byte
@@ -55,7 +55,7 @@ type Endpoint struct {
 	gone   atomic.Bool
 }
 
-// New checks the configuration. It posts nothing.
+// New makes an Endpoint. It returns an error if the configuration is wrong. It does not connect.
 func New(c Config) (*Endpoint, error) {
 	if c.Name == "" {
 		return nil, errors.New("webhook: Config.Name is required")
@@ -65,11 +65,11 @@ func New(c Config) (*Endpoint, error) {
 	case err != nil:
 		return nil, fmt.Errorf("webhook: Config.URL: %w", err)
 	case to.Host == "" || to.User != nil || to.Scheme != "https" && (to.Scheme != "http" || !c.AllowHTTP):
-		return nil, fmt.Errorf("webhook: Config.URL is %q: https://host/path is wanted, without a password", to.Redacted())
+		return nil, fmt.Errorf("webhook: Config.URL is %q, expected https://host/path without a password", to.Redacted())
 	case c.Timeout < 0:
 		return nil, errors.New("webhook: Config.Timeout is negative")
 	}
-	found, err := keys(c.Secrets)
+	found, err := parseSecrets(c.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +81,10 @@ func New(c Config) (*Endpoint, error) {
 }
 
 func (c Config) httpClient() *http.Client {
-	dialer := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver, Control: guard(c.Allow)}
+	dialer := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver, Control: checkAddress(c.Allow)}
 	return &http.Client{
 		Timeout: c.Timeout,
-		Transport: &http.Transport{ // without Proxy: one would connect to what guard never sees
+		Transport: &http.Transport{ // without a Proxy, which would connect to addresses that checkAddress cannot see
 			DialContext: dialer.DialContext, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: c.Timeout, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 16 << 10,
 		},
@@ -92,12 +92,13 @@ func (c Config) httpClient() *http.Client {
 	}
 }
 
-// Subscriber is the endpoint as a Dispatcher takes it.
+// Subscriber returns the subscriber for a Dispatcher.
 func (e *Endpoint) Subscriber() notify.Subscriber {
 	return notify.Subscriber{Name: e.Name, Kinds: e.Kinds, Handle: e.handle}
 }
 
-// Enable has events posted again, after 410 Gone. What became a dead letter meanwhile is to be sent again.
+// Enable makes the endpoint post again after 410 Gone. Events that have become dead letters meanwhile are not posted by
+// themselves: use notify.Dispatcher.Resend.
 func (e *Endpoint) Enable() { e.gone.Store(false) }
 
 func (e *Endpoint) handle(ctx context.Context, event notify.Event) error {
@@ -110,13 +111,13 @@ func (e *Endpoint) handle(ctx context.Context, event notify.Event) error {
 	status, err := e.post(ctx, event)
 	switch {
 	case errors.Is(err, ErrPrivate):
-		return notify.Permanent(err) // and no way to look around in a network
+		return notify.Permanent(err) // no retries, so that nobody can use them to scan a network
 	case err != nil:
 		return err
 	case status == http.StatusGone:
 		return e.disable(ctx)
 	case status < 200 || status > 299:
-		return fmt.Errorf("the endpoint answered %d %s: a 2xx is wanted", status, http.StatusText(status))
+		return fmt.Errorf("the endpoint answered %d %s, expected a 2xx", status, http.StatusText(status))
 	}
 	return nil
 }
@@ -124,25 +125,25 @@ func (e *Endpoint) handle(ctx context.Context, event notify.Event) error {
 func (e *Endpoint) disable(ctx context.Context) error {
 	if e.Gone != nil {
 		if err := e.Gone(ctx); err != nil {
-			return fmt.Errorf("%w, which could not be written down: %w", ErrGone, err)
+			return fmt.Errorf("%w, and Config.Gone failed: %w", ErrGone, err)
 		}
 	}
 	e.gone.Store(true)
 	return notify.Permanent(ErrGone)
 }
 
-// Post is what is posted.
+// Post is the body of a post, in JSON.
 type Post struct {
-	Type       notify.Kind     `json:"type"`
-	Timestamp  time.Time       `json:"timestamp"` // when it became true
+	Type       notify.Kind     `json:"type"`      // the kind of the event
+	Timestamp  time.Time       `json:"timestamp"` // the time of the event
 	ResellerID uuid.UUID       `json:"reseller_id"`
-	ClientID   uuid.UUID       `json:"client_id,omitzero"`
-	ServerID   uuid.UUID       `json:"server_id,omitzero"`
-	SubjectID  uuid.UUID       `json:"subject_id,omitzero"`
-	Data       json.RawMessage `json:"data"` // the kind's payload
+	ClientID   uuid.UUID       `json:"client_id,omitzero"`  // nil if the event has no client
+	ServerID   uuid.UUID       `json:"server_id,omitzero"`  // nil if the event has no server
+	SubjectID  uuid.UUID       `json:"subject_id,omitzero"` // the record that the event is about
+	Data       json.RawMessage `json:"data"`                // the payload of the kind
 }
 
-// post returns the status of the answer.
+// post posts an event and returns the status of the answer.
 func (e *Endpoint) post(ctx context.Context, event notify.Event) (status int, err error) {
 	body, err := json.Marshal(Post{
 		Type: event.Kind, Timestamp: event.At, ResellerID: event.ResellerID, ClientID: event.ClientID, ServerID: event.ServerID,
@@ -165,6 +166,6 @@ func (e *Endpoint) post(ctx context.Context, event notify.Event) (status int, er
 	if err != nil {
 		return 0, err
 	}
-	_, _ = io.CopyN(io.Discard, answer.Body, mostAnswer) // what it says beside its status does not matter
+	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // only the status matters
 	return answer.StatusCode, answer.Body.Close()
 }

@@ -40,7 +40,7 @@ func event() notify.Event {
 	}
 }
 
-// serve runs a receiving program on loopback.
+// serve runs a server on the loopback address.
 func serve(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -48,7 +48,7 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// endpoint may post to loopback, in the clear.
+// endpoint makes an Endpoint that may post to the loopback address, without encryption.
 func endpoint(t *testing.T, url string, change func(*webhook.Config)) *webhook.Endpoint {
 	t.Helper()
 	c := webhook.Config{Name: "hook", URL: url, Secrets: []string{secret("a")}, Allow: loopback, AllowHTTP: true, Timeout: 5 * time.Second}
@@ -60,7 +60,7 @@ func endpoint(t *testing.T, url string, change func(*webhook.Config)) *webhook.E
 	return e
 }
 
-// dispatch hands events to an endpoint as a Dispatcher does, once, and returns what became of them.
+// dispatch delivers events to an endpoint with one Tick of a Dispatcher, and returns the deliveries.
 func dispatch(t *testing.T, e *webhook.Endpoint, events ...notify.Event) []notify.Delivery {
 	t.Helper()
 	box := &notify.MemoryOutbox{}
@@ -74,8 +74,8 @@ func dispatch(t *testing.T, e *webhook.Endpoint, events ...notify.Event) []notif
 	return list
 }
 
-// TestPostIsStandard: the specification's own library believes our posts.
-func TestPostIsStandard(t *testing.T) {
+// TestPostFollowsTheSpecification verifies posts with the library of the specification.
+func TestPostFollowsTheSpecification(t *testing.T) {
 	t.Parallel()
 	for name, secrets := range map[string][]string{"one": {secret("a")}, "being changed": {secret("b"), secret("a")}} {
 		t.Run(name, func(t *testing.T) {
@@ -85,11 +85,11 @@ func TestPostIsStandard(t *testing.T) {
 			var header http.Header
 			var failed error
 			url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-				var theirs *standardwebhooks.Webhook
+				var standard *standardwebhooks.Webhook
 				body, failed = io.ReadAll(r.Body)
 				header = r.Header
-				if theirs, failed = standardwebhooks.NewWebhook(secret("a")); failed == nil {
-					failed = theirs.Verify(body, header)
+				if standard, failed = standardwebhooks.NewWebhook(secret("a")); failed == nil {
+					failed = standard.Verify(body, header)
 				}
 			})
 			got := dispatch(t, endpoint(t, url, func(c *webhook.Config) { c.Secrets = secrets }), e)
@@ -108,7 +108,7 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		status int
-		says   string
+		err    string
 		dead   bool
 	}{
 		"ok":           {200, "", false},
@@ -116,7 +116,7 @@ func TestAnswers(t *testing.T) {
 		"redirect":     {307, "answered 307", false},
 		"unauthorized": {401, "answered 401", false},
 		"too many":     {429, "answered 429", false},
-		"broken":       {500, "answered 500", false},
+		"server error": {500, "answered 500", false},
 		"gone":         {410, "the endpoint is gone", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,17 +129,17 @@ func TestAnswers(t *testing.T) {
 				w.WriteHeader(tt.status)
 			})
 			got := dispatch(t, endpoint(t, url, nil), event())
-			assert.Equal(t, tt.says == "", got[0].Delivered)
-			assert.Contains(t, got[0].LastError, tt.says)
+			assert.Equal(t, tt.err == "", got[0].Delivered)
+			assert.Contains(t, got[0].LastError, tt.err)
 			assert.Equal(t, tt.dead, got[0].Dead)
-			assert.EqualValues(t, 1, calls.Load(), "no redirect is followed")
+			assert.EqualValues(t, 1, calls.Load(), "the endpoint follows no redirect")
 		})
 	}
 }
 
 func TestGoneDisables(t *testing.T) {
 	t.Parallel()
-	var calls, told atomic.Int64
+	var calls, goneCalls atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		calls.Add(1)
 		w.WriteHeader(http.StatusGone)
@@ -147,7 +147,7 @@ func TestGoneDisables(t *testing.T) {
 	down := true
 	e := endpoint(t, url, func(c *webhook.Config) {
 		c.Gone = func(context.Context) error {
-			told.Add(1)
+			goneCalls.Add(1)
 			if down {
 				return errors.New("disk full")
 			}
@@ -155,15 +155,15 @@ func TestGoneDisables(t *testing.T) {
 		}
 	})
 	got := dispatch(t, e, event())
-	assert.False(t, got[0].Dead, "it is not known to the host yet")
+	assert.False(t, got[0].Dead, "Gone failed, so the post is repeated")
 	assert.Contains(t, got[0].LastError, "disk full")
 	down = false
 	for _, d := range dispatch(t, e, event(), event(), event()) {
 		assert.True(t, d.Dead)
 		assert.Equal(t, webhook.ErrGone.Error(), d.LastError)
 	}
-	assert.EqualValues(t, 2, calls.Load(), "nothing more is posted")
-	assert.EqualValues(t, 2, told.Load())
+	assert.EqualValues(t, 2, calls.Load(), "the endpoint posts nothing more")
+	assert.EqualValues(t, 2, goneCalls.Load())
 	e.Enable()
 	dispatch(t, e, event())
 	assert.EqualValues(t, 3, calls.Load())
@@ -184,7 +184,7 @@ func TestSlowEndpoint(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // so that the server sees the client go
+		_, _ = io.Copy(io.Discard, r.Body) // so that the server notices when the client disconnects
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -203,7 +203,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	var calls atomic.Int64
 	url := serve(t, func(http.ResponseWriter, *http.Request) { calls.Add(1) })
 	port := url[strings.LastIndexByte(url, ':'):]
-	nothing := func(c *webhook.Config) { c.Allow = nil }
+	allowNothing := func(c *webhook.Config) { c.Allow = nil }
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "198.18.0.1",
 		"192.0.2.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fc00::1]", "[fec0::1]",
@@ -211,7 +211,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
-			got := dispatch(t, endpoint(t, "http://"+host+port, nothing), event())
+			got := dispatch(t, endpoint(t, "http://"+host+port, allowNothing), event())
 			assert.True(t, got[0].Dead, got[0].LastError)
 			assert.Contains(t, got[0].LastError, webhook.ErrPrivate.Error())
 		})
@@ -219,11 +219,11 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	t.Cleanup(func() { assert.Zero(t, calls.Load()) })
 }
 
-// TestNameThatLeadsElsewhere: a name that led to an allowed address when it was first looked up, and to another one when the
-// connection is made, is refused then.
-func TestNameThatLeadsElsewhere(t *testing.T) {
+// TestChangedAddress shows that an endpoint is refused when its name resolves to an allowed address first, and to another address
+// later.
+func TestChangedAddress(t *testing.T) {
 	t.Parallel()
-	var calls, inside atomic.Int64
+	var calls, privateCalls atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		calls.Add(1)
 		w.Header().Set("Connection", "close")
@@ -231,9 +231,9 @@ func TestNameThatLeadsElsewhere(t *testing.T) {
 	port := url[strings.LastIndexByte(url, ':'):]
 	l, err := net.Listen("tcp", "127.0.0.2"+port)
 	require.NoError(t, err)
-	secretServer := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside.Add(1) })}
-	go func() { _ = secretServer.Serve(l) }() // ends when it is closed
-	t.Cleanup(func() { _ = secretServer.Close() })
+	privateServer := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { privateCalls.Add(1) })}
+	go func() { _ = privateServer.Serve(l) }() // returns when the server is closed
+	t.Cleanup(func() { _ = privateServer.Close() })
 
 	names := &nameServer{answers: []string{"127.0.0.1", "127.0.0.2"}}
 	e := endpoint(t, "http://hooks.example"+port, func(c *webhook.Config) {
@@ -245,7 +245,7 @@ func TestNameThatLeadsElsewhere(t *testing.T) {
 	assert.True(t, second[0].Dead)
 	assert.Contains(t, second[0].LastError, "127.0.0.2")
 	assert.EqualValues(t, 1, calls.Load())
-	assert.Zero(t, inside.Load())
+	assert.Zero(t, privateCalls.Load())
 }
 
 func TestEncryption(t *testing.T) {
@@ -271,7 +271,7 @@ func TestNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(*webhook.Config){
 		"no name":       func(c *webhook.Config) { c.Name = "" },
 		"no URL":        func(c *webhook.Config) { c.URL = "" },
-		"in the clear":  func(c *webhook.Config) { c.URL = "http://panel.example" },
+		"http":          func(c *webhook.Config) { c.URL = "http://panel.example" },
 		"file":          func(c *webhook.Config) { c.URL = "file:///etc/passwd" },
 		"password":      func(c *webhook.Config) { c.URL = "https://a:b@panel.example" },
 		"no host":       func(c *webhook.Config) { c.URL = "https:///hooks" },
@@ -288,7 +288,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestRetriesAreHandledOnce: from outbox to receiver, with answers that are lost.
+// TestRetriesAreHandledOnce delivers from an outbox to a Receiver, and loses answers.
 func TestRetriesAreHandledOnce(t *testing.T) {
 	t.Parallel()
 	mock := clock.NewMock()
@@ -303,7 +303,7 @@ func TestRetriesAreHandledOnce(t *testing.T) {
 	}}
 	var posts atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if posts.Add(1)%2 == 1 { // it is handled, and its answer is lost
+		if posts.Add(1)%2 == 1 { // the post is handled, and the answer is lost
 			receiver.ServeHTTP(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusBadGateway)
 			return

@@ -16,48 +16,51 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// What a Receiver refuses.
+// The errors of Verify.
 var (
-	// ErrUnsigned: no signature of a known secret, or none at all.
+	// ErrUnsigned means that the post has no signature of a known secret.
 	ErrUnsigned = errors.New("the signature is wrong")
-	// ErrTooOld: it was signed too long ago, or in the future.
-	ErrTooOld = errors.New("the timestamp is not of now")
-	// ErrReplay: this very post has been here before.
-	ErrReplay = errors.New("it was posted before")
+	// ErrTooOld means that the post was signed too long ago, or in the future.
+	ErrTooOld = errors.New("the timestamp is too old or in the future")
+	// ErrReplay means that the same post, with the same timestamp, was received before.
+	ErrReplay = errors.New("the post was received before")
 )
 
-// mostBody is how large a post may be.
-const mostBody = 1 << 20
+// maxBody is the maximum size of a post.
+const maxBody = 1 << 20
 
-// Receiver is the side that posts come to. Secrets and Handle are required. Its fields are set before it is used; then many
-// goroutines may use it at once. It must not be copied once used.
+// Receiver is an http.Handler that receives posts. Secrets and Handle are required. Set the fields before the first use. After
+// that many goroutines may use the Receiver at once, and it must not be copied.
 //
-// A post that was handled and comes again, signed anew because the first answer was lost, is answered with 204 and not
-// handled again; 503 says that the first is still being handled. One that comes again as it was is a replay, and refused. What was handled is remembered in memory: a host
-// with several processes keeps the IDs beside what it does with the posts.
+// If the answer to a post is lost, the sender repeats the post with a new timestamp and signature. The Receiver answers 204 if
+// the post was handled before, and 503 while it is still being handled. An exact copy of a post is a replay, and is refused. The
+// Receiver remembers the handled IDs in memory. A host with several processes should store the IDs together with the results of
+// its Handle.
 type Receiver struct {
-	Secrets   []string
-	Tolerance time.Duration // between the sender's clock and ours; 0: 5 minutes
-	Remember  time.Duration // IDs that were handled; 0: 3 days, which is longer than the outbox tries
+	Secrets   []string      // a post needs a signature of one of them
+	Tolerance time.Duration // maximum difference between the sender's clock and ours; 0: 5 minutes
+	Remember  time.Duration // how long handled IDs are remembered; 0: 3 days, which is longer than the outbox repeats a post
 	Clock     clock.Clock   // nil: real time
-	// Handle is given each post once. Its error has the post answered with 500, and so sent again.
+	// Handle handles a post. It is called once for each ID, or again after an error: the answer is then 500, and the sender
+	// repeats the post. Several goroutines may call it at once, with different IDs.
 	Handle func(ctx context.Context, id string, p Post) error
 
-	mu     sync.Mutex
-	passed map[string]time.Time // posts that were here, by ID and timestamp, with when they are forgotten
-	known  map[string]work      // by ID
-	swept  time.Time
+	mu       sync.Mutex
+	received map[string]time.Time // by ID and timestamp of the post; the value is when the entry expires
+	handled  map[string]handling  // by ID
+	cleaned  time.Time
 }
 
-// work is what became of an ID.
-type work struct {
-	done  bool      // else it is being handled
-	until time.Time // it is remembered
+// handling is the state of an ID.
+type handling struct {
+	done  bool      // false while Handle runs
+	until time.Time // when the entry expires
 }
 
-// ServeHTTP answers a post.
+// ServeHTTP verifies a post and calls Handle. It answers 204 for success, 400 for a body that is no Post, 401 for a wrong signature or
+// timestamp, 409 for a replay, 413 for a body above 1 MiB, 500 if Handle fails, and 503 while the same ID is being handled.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, mostBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		return
@@ -70,22 +73,22 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 	case json.Unmarshal(body, &p) != nil:
-		http.Error(w, "it is no post", http.StatusBadRequest)
+		http.Error(w, "the body is not a valid post", http.StatusBadRequest)
 	default:
 		w.WriteHeader(r.handle(request.Context(), id, p))
 	}
 }
 
-// handle returns the status to answer with.
+// handle calls Handle and returns the status of the answer.
 func (r *Receiver) handle(ctx context.Context, id string, p Post) int {
-	if known, mine := r.begin(id); !mine {
-		if known.done {
+	if other, started := r.begin(id); !started {
+		if other.done {
 			return http.StatusNoContent
 		}
-		return http.StatusServiceUnavailable // it may fail yet, and then has to come again
+		return http.StatusServiceUnavailable // the other call may still fail, so the sender must repeat the post
 	}
 	handled := false
-	defer func() { r.end(id, handled) }() // a panic too
+	defer func() { r.end(id, handled) }() // also after a panic
 	if err := r.Handle(ctx, id, p); err != nil {
 		return http.StatusInternalServerError
 	}
@@ -93,9 +96,10 @@ func (r *Receiver) handle(ctx context.Context, id string, p Post) int {
 	return http.StatusNoContent
 }
 
-// Verify says whether a post may be believed, and its ID. ErrUnsigned, ErrTooOld and ErrReplay say what is wrong.
+// Verify checks the signature and the timestamp of a post, and returns its ID. The error is ErrUnsigned, ErrTooOld or ErrReplay.
+// A second call for the same post is ErrReplay. If the secrets are wrong, the error says so.
 func (r *Receiver) Verify(header http.Header, body []byte) (id string, err error) {
-	found, err := keys(r.Secrets)
+	found, err := parseSecrets(r.Secrets)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +109,7 @@ func (r *Receiver) Verify(header http.Header, body []byte) (id string, err error
 		return "", fmt.Errorf("%w: %s or %s is missing", ErrUnsigned, headerID, headerTimestamp)
 	}
 	at, now, tolerance := time.Unix(seconds, 0), r.now(), cmp.Or(r.Tolerance, 5*time.Minute)
-	if !signed(header.Get(headerSignature), found, id, at, body) {
+	if !isSigned(header.Get(headerSignature), found, id, at, body) {
 		return "", ErrUnsigned
 	}
 	if at.Before(now.Add(-tolerance)) || at.After(now.Add(tolerance)) {
@@ -113,50 +117,50 @@ func (r *Receiver) Verify(header http.Header, body []byte) (id string, err error
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sweep(now, tolerance)
+	r.removeExpired(now, tolerance)
 	post := strconv.FormatInt(seconds, 10) + "." + id
-	if r.passed[post].After(now) {
+	if r.received[post].After(now) {
 		return "", ErrReplay
 	}
-	r.passed[post] = at.Add(tolerance + time.Second) // by then it is too old
+	r.received[post] = at.Add(tolerance + time.Second) // from then on the post is ErrTooOld
 	return id, nil
 }
 
-// begin says what is known of an ID, or that the caller is to handle it.
-func (r *Receiver) begin(id string) (known work, mine bool) {
+// begin marks an ID as being handled, and returns true. If the ID is marked already, it returns the mark and false.
+func (r *Receiver) begin(id string) (mark handling, started bool) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known = r.known[id]; known.until.After(now) {
-		return known, false
+	if mark = r.handled[id]; mark.until.After(now) {
+		return mark, false
 	}
-	known = work{until: now.Add(cmp.Or(r.Remember, 72*time.Hour))}
-	r.known[id] = known
-	return known, true
+	mark = handling{until: now.Add(cmp.Or(r.Remember, 72*time.Hour))}
+	r.handled[id] = mark
+	return mark, true
 }
 
-// end remembers what was handled, and forgets what was not, so that it is handled when it comes again.
+// end marks an ID as handled. If Handle failed, it removes the mark, so that a repeated post is handled.
 func (r *Receiver) end(id string, handled bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if handled {
-		r.known[id] = work{done: true, until: r.known[id].until}
+		r.handled[id] = handling{done: true, until: r.handled[id].until}
 	} else {
-		delete(r.known, id)
+		delete(r.handled, id)
 	}
 }
 
-// sweep forgets, now and then, what may be forgotten.
-func (r *Receiver) sweep(now time.Time, every time.Duration) {
-	if r.passed == nil {
-		r.passed, r.known = map[string]time.Time{}, map[string]work{}
+// removeExpired removes expired entries, at most once per interval.
+func (r *Receiver) removeExpired(now time.Time, interval time.Duration) {
+	if r.received == nil {
+		r.received, r.handled = map[string]time.Time{}, map[string]handling{}
 	}
-	if now.Sub(r.swept) < every {
+	if now.Sub(r.cleaned) < interval {
 		return
 	}
-	r.swept = now
-	maps.DeleteFunc(r.passed, func(_ string, until time.Time) bool { return !until.After(now) })
-	maps.DeleteFunc(r.known, func(_ string, w work) bool { return !w.until.After(now) })
+	r.cleaned = now
+	maps.DeleteFunc(r.received, func(_ string, until time.Time) bool { return !until.After(now) })
+	maps.DeleteFunc(r.handled, func(_ string, h handling) bool { return !h.until.After(now) })
 }
 
 func (r *Receiver) now() time.Time {

@@ -20,28 +20,28 @@ const (
 
 const (
 	secretPrefix = "whsec_"
-	leastSecret  = 24 // bytes, as the specification has it
-	mostSecret   = 64
+	minSecret    = 24 // bytes, by the specification
+	maxSecret    = 64
 	version      = "v1,"
 )
 
-// keys reads secrets, "whsec_" and base64. All of them sign, any of them is enough to be believed.
-func keys(secrets []string) ([][]byte, error) {
+// parseSecrets decodes secrets, which are "whsec_" and base64.
+func parseSecrets(secrets []string) ([][]byte, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("webhook: a secret is required")
 	}
 	var found [][]byte
 	for i, secret := range secrets {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
-		if err != nil || len(key) < leastSecret || len(key) > mostSecret {
-			return nil, fmt.Errorf("webhook: secret %d is not %s and %d to %d bytes in base64", i+1, secretPrefix, leastSecret, mostSecret)
+		if err != nil || len(key) < minSecret || len(key) > maxSecret {
+			return nil, fmt.Errorf("webhook: secret %d is not %s and %d to %d bytes in base64", i+1, secretPrefix, minSecret, maxSecret)
 		}
 		found = append(found, key)
 	}
 	return found, nil
 }
 
-// sign is one signature of a post.
+// sign returns the signature of a post with one key.
 func sign(key []byte, id string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
@@ -49,7 +49,7 @@ func sign(key []byte, id string, at time.Time, body []byte) string {
 	return version + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// signatures of all keys, as the header has them.
+// signatures returns the header with the signatures of all keys.
 func signatures(keys [][]byte, id string, at time.Time, body []byte) string {
 	var list []string
 	for _, key := range keys {
@@ -58,8 +58,8 @@ func signatures(keys [][]byte, id string, at time.Time, body []byte) string {
 	return strings.Join(list, " ")
 }
 
-// signed says whether one of the signatures in a header is of one of the keys. Signatures of other versions are passed over.
-func signed(header string, keys [][]byte, id string, at time.Time, body []byte) bool {
+// isSigned reports whether a header has a signature of one of the keys. It ignores signatures of other versions.
+func isSigned(header string, keys [][]byte, id string, at time.Time, body []byte) bool {
 	found := false
 	for _, key := range keys {
 		want := []byte(sign(key, id, at, body))

@@ -1,5 +1,5 @@
-// Package postgrestest gives tests a PostgreSQL: the one that $METALKEEP_POSTGRES names by its URL, or else one that is
-// started for them from the installed programs, under a folder and a port of its own.
+// Package postgrestest provides a PostgreSQL server for tests. $METALKEEP_POSTGRES is the URL of a server. If it is not set, the
+// package starts the installed PostgreSQL with a temporary folder and a free port.
 package postgrestest
 
 import (
@@ -23,19 +23,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Server is a PostgreSQL for tests, safe for concurrent use. The zero value starts when it is first asked for a schema; run
-// the tests by Main, which stops it.
+// Server is a PostgreSQL server for tests. The zero value starts it at the first call of Schema, and Main stops it. Many
+// goroutines may use it at once.
 type Server struct {
 	start   sync.Once
-	failed  error  // to start
-	dsn     string // "": there is none
-	missing string // why there is none
+	failed  error  // the error of the start
+	dsn     string // "" if there is no server
+	missing string // why there is no server
 	folder  string
-	process *exec.Cmd // nil: it does not run, or not by us
+	process *exec.Cmd // nil if we started no server
 	schemas atomic.Int64
 }
 
-// Main runs a package's tests and then stops the server. It returns the exit code for TestMain.
+// Main runs the tests of a package and stops the server. It returns the exit code for TestMain.
 func (s *Server) Main(m *testing.M) int {
 	code := m.Run()
 	if err := s.stop(); err != nil {
@@ -45,8 +45,8 @@ func (s *Server) Main(m *testing.M) int {
 	return code
 }
 
-// Schema makes a new, empty schema, which goes when the test ends, and returns the URL under which its tables are. Without
-// a server it skips the test.
+// Schema creates an empty schema and returns a URL for it. The schema is dropped when the test ends. Schema skips the test if
+// PostgreSQL is not installed.
 func (s *Server) Schema(t testing.TB) string {
 	t.Helper()
 	s.start.Do(func() { s.failed = s.run() })
@@ -75,7 +75,7 @@ func (s *Server) Schema(t testing.TB) string {
 	return u.String()
 }
 
-// run starts the server, unless the environment names one. That there is nothing to start is no error.
+// run starts the server, unless the environment names one. It is no error if PostgreSQL is not installed.
 func (s *Server) run() error {
 	if s.dsn = os.Getenv("METALKEEP_POSTGRES"); s.dsn != "" {
 		return nil
@@ -89,7 +89,7 @@ func (s *Server) run() error {
 	if s.folder, err = os.MkdirTemp("", "metalkeep-postgres-"); err != nil {
 		return err
 	}
-	owner, err := s.give()
+	owner, err := s.changeOwner()
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func (s *Server) run() error {
 	return s.await()
 }
 
-// give hands the folder to somebody else where the tests run as root, whom PostgreSQL refuses.
-func (s *Server) give() (*syscall.SysProcAttr, error) {
+// changeOwner gives the folder to another user if the tests run as root, because PostgreSQL refuses to run as root.
+func (s *Server) changeOwner() (*syscall.SysProcAttr, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
 	}
@@ -140,8 +140,8 @@ func (s *Server) give() (*syscall.SysProcAttr, error) {
 	return &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGTERM}, os.Chown(s.folder, int(uid), int(gid))
 }
 
-// collation has texts sorted as people do, where the server can (from version 15 on), so that whoever counts on the order of
-// bytes must say so.
+// collation returns the options for a linguistic collation, if the server supports it (from version 15 on). So a test fails if code
+// relies on the order of bytes without asking for it.
 func collation(bin string) []string {
 	version, err := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
 	if err != nil || version < 15 {
@@ -160,7 +160,7 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// await returns when the server answers.
+// await waits until the server answers.
 func (s *Server) await() error {
 	db, err := sql.Open("pgx", s.dsn)
 	if err != nil {
@@ -176,12 +176,12 @@ func (s *Server) await() error {
 	return err
 }
 
-// stop ends the server as quickly as it can be (SIGQUIT): nothing of it is kept, nor of one that failed to start.
+// stop ends the server immediately (SIGQUIT) and removes its folder.
 func (s *Server) stop() error {
 	var err error
 	if s.process != nil {
 		err = s.process.Process.Signal(syscall.SIGQUIT)
-		_ = s.process.Wait() // says only that it was told to
+		_ = s.process.Wait() // returns an error, because the process was stopped
 	}
 	if s.folder == "" {
 		return err

@@ -1,6 +1,6 @@
--- Times are microseconds since 1970, the zero time of Go -62135596800000000. What is nested and never searched is JSON.
--- What is searched by text is kept in lower case beside it. What is sorted by text is sorted by its bytes. The conditions of
--- partial indexes are repeated word by word in the statements that use them.
+-- Times are microseconds since 1970; the zero time of Go is -62135596800000000. Nested values that no query searches are JSON.
+-- Text for searches is in a separate column, in lower case. Text is sorted by its bytes. The statements repeat the conditions of
+-- partial indexes exactly.
 
 -- +goose Up
 
@@ -170,7 +170,7 @@ CREATE INDEX cancellations_of_client ON cancellations (reseller_id, client_id, a
 CREATE INDEX cancellations_of_server ON cancellations (reseller_id, server_id, at, id);
 CREATE INDEX cancellations_due ON cancellations (due, id) WHERE due > -62135596800000000;
 
--- The id is the reseller's.
+-- The id is that of the reseller.
 CREATE TABLE cancellation_settings (
 	id                  UUID PRIMARY KEY,
 	version             BIGINT NOT NULL,
@@ -199,7 +199,7 @@ CREATE TABLE texts (
 	PRIMARY KEY (reseller_id, kind, locale)
 );
 
--- What one call of Commit brings has the same brought_by.
+-- All events of one call of Commit have the same brought_by.
 CREATE TABLE events (
 	seq         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	id          UUID NOT NULL UNIQUE,
@@ -217,7 +217,7 @@ CREATE TABLE subscribers (
 	name TEXT PRIMARY KEY
 );
 
--- What subscribers want; the kind '' is every kind.
+-- The kinds that subscribers receive. The kind '' means all kinds.
 CREATE TABLE subscriptions (
 	kind       TEXT NOT NULL,
 	subscriber TEXT NOT NULL REFERENCES subscribers (name),
@@ -234,7 +234,7 @@ CREATE TABLE deliveries (
 	subject_id  UUID,
 	attempts    BIGINT NOT NULL,
 	due         BIGINT NOT NULL,
-	ready       BIGINT NOT NULL, -- not before due; a claim need not look at it before
+	ready       BIGINT NOT NULL, -- at or after due; claims skip the delivery until then
 	lease_until BIGINT NOT NULL,
 	delivered   BOOLEAN NOT NULL,
 	dead        BOOLEAN NOT NULL,

@@ -1,6 +1,6 @@
--- Times are microseconds since 1970, the zero time of Go -62135596800000000. IDs are written with small letters; truth is
--- 1, falsehood 0. What is nested and never searched is JSON. What is searched by text is kept in lower case beside it. The
--- conditions of partial indexes are repeated word by word in the statements that use them.
+-- Times are microseconds since 1970; the zero time of Go is -62135596800000000. IDs are in lower case. True is 1, false is 0.
+-- Nested values that no query searches are JSON. Text for searches is in a separate column, in lower case. The statements repeat the
+-- conditions of partial indexes exactly.
 
 -- +goose Up
 
@@ -170,7 +170,7 @@ CREATE INDEX cancellations_of_client ON cancellations (reseller_id, client_id, a
 CREATE INDEX cancellations_of_server ON cancellations (reseller_id, server_id, at, id);
 CREATE INDEX cancellations_due ON cancellations (due, id) WHERE due > -62135596800000000;
 
--- The id is the reseller's.
+-- The id is that of the reseller.
 CREATE TABLE cancellation_settings (
 	id                  TEXT NOT NULL PRIMARY KEY,
 	version             INTEGER NOT NULL,
@@ -199,7 +199,7 @@ CREATE TABLE texts (
 	PRIMARY KEY (reseller_id, kind, locale)
 ) STRICT;
 
--- What one call of Commit brings has the same brought_by.
+-- All events of one call of Commit have the same brought_by.
 CREATE TABLE events (
 	seq         INTEGER PRIMARY KEY AUTOINCREMENT,
 	id          TEXT NOT NULL UNIQUE,
@@ -217,7 +217,7 @@ CREATE TABLE subscribers (
 	name TEXT NOT NULL PRIMARY KEY
 ) STRICT;
 
--- What subscribers want; the kind '' is every kind.
+-- The kinds that subscribers receive. The kind '' means all kinds.
 CREATE TABLE subscriptions (
 	kind       TEXT NOT NULL,
 	subscriber TEXT NOT NULL REFERENCES subscribers (name),
@@ -234,7 +234,7 @@ CREATE TABLE deliveries (
 	subject_id  TEXT,
 	attempts    INTEGER NOT NULL,
 	due         INTEGER NOT NULL,
-	ready       INTEGER NOT NULL, -- not before due; a claim need not look at it before
+	ready       INTEGER NOT NULL, -- at or after due; claims skip the delivery until then
 	lease_until INTEGER NOT NULL,
 	delivered   INTEGER NOT NULL,
 	dead        INTEGER NOT NULL,
@@ -247,9 +247,9 @@ CREATE INDEX deliveries_by_time ON deliveries (at, event_id, subscriber);
 CREATE INDEX deliveries_of_reseller ON deliveries (reseller_id, at, event_id, subscriber);
 CREATE INDEX deliveries_dead ON deliveries (at, event_id, subscriber) WHERE dead;
 
--- What SQLite takes for the sizes of things until somebody runs ANALYZE: without, it prefers the index with the most columns
--- over the one that finds the least. The first number is the rows of an index, the n-th after it how many of them have the
--- same first n columns. https://www.sqlite.org/fileformat2.html#stat1tab
+-- The statistics that SQLite uses until an operator runs ANALYZE. Without them it prefers the index with the most columns to the
+-- most selective one. The first number is the number of rows of an index. The next numbers are the average number of rows with the
+-- same first column, first two columns, and so on. https://www.sqlite.org/fileformat2.html#stat1tab
 ANALYZE;
 DELETE FROM sqlite_stat1;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES

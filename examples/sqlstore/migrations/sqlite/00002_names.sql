@@ -5,7 +5,8 @@
 ALTER TABLE servers RENAME COLUMN busy TO locked_by;
 UPDATE servers SET state = 'suspended' WHERE state = 'on_hold';
 
--- Clients do not read what a Performer said. Of older tasks it is not stored whether a person gave the reason.
+-- Clients may not read the error of a Performer. Older tasks do not store whether the reason is from a person, so all reasons of
+-- tasks that a Performer has tried count as errors of the Performer.
 ALTER TABLE backup_tasks ADD COLUMN performer_failed INTEGER NOT NULL DEFAULT 0;
 UPDATE backup_tasks SET performer_failed = 1 WHERE tries > 0 AND state IN ('pending', 'failed');
 

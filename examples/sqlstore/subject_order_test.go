@@ -15,18 +15,18 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// TestFollowersAgree works through random events of few subjects on two outboxes, ours and the one in memory: delivered, in
-// vain, dead, sent again. What is claimed, and when the next claim is due, is the same each time.
-func TestFollowersAgree(t *testing.T) {
+// TestSubjectOrderAgrees delivers random events of a few subjects from two outboxes, ours and a MemoryOutbox. Deliveries succeed,
+// fail, die and are sent again. Every claim returns the same deliveries and the same time of the next one.
+func TestSubjectOrderAgrees(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 				t.Parallel()
 				db := open(t, fresh(t))
-				f := followers{
+				f := twoOutboxes{
 					T: t, rnd: rand.New(rand.NewPCG(seed, 7)), now: day(0), memory: &notify.MemoryOutbox{}, ours: db.Outbox(),
-					tell: func(events ...notify.Event) error {
+					add: func(events ...notify.Event) error {
 						return db.Servers().Commit(t.Context(), dedicated.Change{Events: events})
 					},
 				}
@@ -41,18 +41,19 @@ func TestFollowersAgree(t *testing.T) {
 	})
 }
 
-type followers struct {
+// twoOutboxes applies the same operations to two outboxes.
+type twoOutboxes struct {
 	*testing.T
 	rnd     *rand.Rand
 	now     time.Time
 	memory  *notify.MemoryOutbox
 	ours    notify.Outbox
-	tell    func(...notify.Event) error
+	add     func(...notify.Event) error
 	dead    []notify.Delivery
 	claimed int
 }
 
-func (f *followers) step() {
+func (f *twoOutboxes) step() {
 	f.Helper()
 	f.now = f.now.Add(time.Duration(f.rnd.IntN(90)) * time.Second)
 	for range f.rnd.IntN(4) {
@@ -61,9 +62,9 @@ func (f *followers) step() {
 			SubjectID: named(fmt.Sprint("subject ", f.rnd.IntN(6))), Data: []byte(`{}`),
 		}
 		f.memory.Append(e)
-		require.NoError(f, f.tell(e))
+		require.NoError(f, f.add(e))
 	}
-	if len(f.dead) > 0 && f.rnd.IntN(5) == 0 { // a person sends one again
+	if len(f.dead) > 0 && f.rnd.IntN(5) == 0 { // a person sends a dead delivery again
 		d := f.dead[0]
 		f.dead = f.dead[1:]
 		d.Dead, d.Due, d.Attempts = false, f.now, 0
@@ -79,7 +80,7 @@ func (f *followers) step() {
 	for _, d := range want.Deliveries {
 		f.claimed++
 		switch f.rnd.IntN(6) {
-		case 0: // the worker dies
+		case 0: // the process crashes
 			continue
 		case 1:
 			d.Dead = true
@@ -93,8 +94,8 @@ func (f *followers) step() {
 	}
 }
 
-// settle settles on both, and keeps what is dead.
-func (f *followers) settle(d notify.Delivery) {
+// settle settles a delivery in both outboxes, and remembers it if it is dead.
+func (f *twoOutboxes) settle(d notify.Delivery) {
 	f.Helper()
 	d.LeaseUntil = time.Time{}
 	require.NoError(f, f.memory.Settle(f.Context(), d))
@@ -105,8 +106,8 @@ func (f *followers) settle(d notify.Delivery) {
 	}
 }
 
-// TestClaimsPassOverFollowers: what waits behind a delivery that is tried again later is not looked at until then.
-func TestClaimsPassOverFollowers(t *testing.T) {
+// TestClaimsSkipWaitingSubjects shows that a claim does not read deliveries that wait behind one whose next attempt is later.
+func TestClaimsSkipWaitingSubjects(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
 		dsn := fresh(t)
@@ -117,24 +118,24 @@ func TestClaimsPassOverFollowers(t *testing.T) {
 			events = append(events, notify.Event{ID: uuid.New(), Kind: "a.b", At: day(0), SubjectID: named(fmt.Sprint(n % 5)), Data: []byte(`{}`)})
 		}
 		require.NoError(t, db.Servers().Commit(t.Context(), dedicated.Change{Events: events}))
-		looked := func(now time.Time) (n int) { // at how many does a claim look?
+		countReady := func(now time.Time) (n int) { // the number of deliveries that a claim reads
 			t.Helper()
 			const text = "SELECT count(*) FROM deliveries WHERE NOT delivered AND NOT dead AND ready <= $1"
 			require.NoError(t, raw(t, dsn).QueryRow(text, now.UnixMicro()).Scan(&n))
 			return n
 		}
-		assert.Equal(t, 50, looked(day(1)))
+		assert.Equal(t, 50, countReady(day(1)))
 
 		due, err := db.Outbox().ClaimDue(t.Context(), "mail", day(1), day(2), 100)
 		require.NoError(t, err)
-		require.Len(t, due.Deliveries, 5, "one of each subject")
+		require.Len(t, due.Deliveries, 5, "one delivery of each subject")
 		for i := range due.Deliveries {
 			due.Deliveries[i].Due, due.Deliveries[i].LeaseUntil = day(3), time.Time{}
 		}
 		require.NoError(t, db.Outbox().Settle(t.Context(), due.Deliveries...))
-		assert.Zero(t, looked(day(2)), "all wait for day 3")
+		assert.Zero(t, countReady(day(2)), "all deliveries wait for day 3")
 
-		for range 10 { // and then all of them go, each after the one before
+		for range 10 { // all are delivered, in the order of each subject
 			due, err = db.Outbox().ClaimDue(t.Context(), "mail", day(3), day(4), 100)
 			require.NoError(t, err)
 			require.Len(t, due.Deliveries, 5)

@@ -22,8 +22,8 @@ import (
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
-// TestStoresAgree plays the same random story over the stores in memory, SQLite and PostgreSQL, by way of the Managers.
-// Every step has the same outcome, and at the end everything that is stored is the same.
+// TestStoresAgree calls the same random operations of the Managers on the stores in memory, on SQLite and on PostgreSQL. Every
+// operation has the same result, and at the end all stores have the same records.
 func TestStoresAgree(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -36,10 +36,10 @@ func TestStoresAgree(t *testing.T) {
 			for i, s := range []stores{storesInMemory(), storesOf(open(t, freshSQLite(t))), storesOf(open(t, server.Schema(t)))} {
 				var err error
 				panels[i], err = newPanel(s, host{
-					clock: now, biller: monthsPaid{func(context.Context, cancellation.Refund) error { return nil }}, parallel: 1,
+					clock: now, biller: monthlyBiller{func(context.Context, cancellation.Refund) error { return nil }}, parallel: 1,
 					mail: func(_ context.Context, e notify.Event) error {
 						if e.ID[0] < 16 {
-							return notify.Permanent(errors.New("the mail server knows nobody of that name"))
+							return notify.Permanent(errors.New("the mail server does not know the recipient"))
 						}
 						return nil
 					},
@@ -54,7 +54,7 @@ func TestStoresAgree(t *testing.T) {
 				choice := rnd.Uint64()
 				var first string
 				for i, p := range panels {
-					got := anonymous(p.play(t.Context(), rand.New(rand.NewPCG(choice, seed)), step))
+					got := anonymous(p.randomOperation(t.Context(), rand.New(rand.NewPCG(choice, seed)), step))
 					if i == 0 {
 						first = got
 					}
@@ -69,57 +69,57 @@ func TestStoresAgree(t *testing.T) {
 					require.Equal(t, want[n], line, names[i])
 				}
 			}
-			for _, interesting := range []string{`"executed"`, `"completed"`, `"closed"`, `"Dead":true`} {
-				require.True(t, strings.Contains(strings.Join(want, ""), interesting), "the story is too dull: nothing is %s", interesting)
+			for _, value := range []string{`"executed"`, `"completed"`, `"closed"`, `"Dead":true`} {
+				require.True(t, strings.Contains(strings.Join(want, ""), value), "no record has %s", value)
 			}
 		})
 	}
 }
 
-// play does one thing and says what came of it.
-func (p *panel) play(ctx context.Context, rnd *rand.Rand, step int) string {
-	id, of := named(fmt.Sprint("step ", step)), named(fmt.Sprint("server ", rnd.IntN(12)))
+// randomOperation calls one operation and returns its result as text.
+func (p *panel) randomOperation(ctx context.Context, rnd *rand.Rand, step int) string {
+	id, server := named(fmt.Sprint("step ", step)), named(fmt.Sprint("server ", rnd.IntN(12)))
 	a := p.reseller
 	if rnd.IntN(2) == 0 {
 		a = p.client(fmt.Sprint("client ", rnd.IntN(3)))
 	}
-	said := ticket.Note{ID: id, Text: fmt.Sprint("words of step ", step, " ä%_'\"")}
-	moves := []func() (any, error){
+	note := ticket.Note{ID: id, Text: fmt.Sprint("text of step ", step, " ä%_'\"")}
+	operations := []func() (any, error){
 		func() (any, error) {
 			owner := dedicated.Owner{}
 			if rnd.IntN(4) == 0 {
 				owner = dedicated.Owner{Provider: "Upstairs", Reference: "rack/7"}
 			}
-			return p.servers.Add(ctx, p.reseller, dedicated.NewServer{ID: of, Name: fmt.Sprint("web-", of[0]%4), Owner: owner})
+			return p.servers.Add(ctx, p.reseller, dedicated.NewServer{ID: server, Name: fmt.Sprint("web-", server[0]%4), Owner: owner})
 		},
 		func() (any, error) {
-			return p.servers.Assign(ctx, p.reseller, of, dedicated.NewAssignment{ClientID: named(fmt.Sprint("client ", rnd.IntN(3))), Billing: monthly()})
+			return p.servers.Assign(ctx, p.reseller, server, dedicated.NewAssignment{ClientID: named(fmt.Sprint("client ", rnd.IntN(3))), Billing: monthly()})
 		},
-		func() (any, error) { return p.servers.Rename(ctx, p.reseller, of, fmt.Sprint("db-", step%5)) },
-		func() (any, error) { return p.servers.Restock(ctx, p.reseller, of) },
+		func() (any, error) { return p.servers.Rename(ctx, p.reseller, server, fmt.Sprint("db-", step%5)) },
+		func() (any, error) { return p.servers.Restock(ctx, p.reseller, server) },
 		func() (any, error) {
-			s, err := p.servers.Server(ctx, p.reseller, of)
+			s, err := p.servers.Server(ctx, p.reseller, server)
 			if err == nil && rnd.IntN(6) == 0 {
-				s, err = p.servers.Release(ctx, p.reseller, of, s.Assignment, uuid.Nil, "moved out")
+				s, err = p.servers.Release(ctx, p.reseller, server, s.Assignment, uuid.Nil, "moved out")
 			}
 			return s, err
 		},
 		func() (any, error) {
 			schedule := backup.Schedule{Frequency: backup.Daily, Interval: 1 + rnd.IntN(9), Hour: rnd.IntN(24), Zone: "Europe/Berlin"}
-			return p.backups.Submit(ctx, p.reseller, backup.Form{ID: id, ServerID: of, What: "/var", Schedule: schedule})
+			return p.backups.Submit(ctx, p.reseller, backup.Form{ID: id, ServerID: server, What: "/var", Schedule: schedule})
 		},
-		func() (any, error) { return p.settleTask(ctx, a, rnd) },
-		func() (any, error) { return p.settleTask(ctx, a, rnd) },
+		func() (any, error) { return p.changeTask(ctx, a, rnd) },
+		func() (any, error) { return p.changeTask(ctx, a, rnd) },
 		func() (any, error) {
-			return p.tickets.Open(ctx, a, ticket.Form{ID: id, ServerID: of, Kind: ticket.Reboot, Text: said.Text, Fields: fields(rnd)})
+			return p.tickets.Open(ctx, a, ticket.Form{ID: id, ServerID: server, Kind: ticket.Reboot, Text: note.Text, Fields: fields(rnd)})
 		},
-		func() (any, error) { return p.answerTicket(ctx, a, rnd, said) },
+		func() (any, error) { return p.answerTicket(ctx, a, rnd, note) },
 		func() (any, error) {
 			when := cancellation.When{EndOfPeriod: true}
 			if rnd.IntN(2) == 0 {
 				when = cancellation.When{At: p.clock.Now().Add(time.Duration(rnd.IntN(400)) * time.Hour)}
 			}
-			return p.cancellations.Schedule(ctx, a, cancellation.Order{ID: id, ServerID: of, When: when, Reason: "too loud"})
+			return p.cancellations.Schedule(ctx, a, cancellation.Order{ID: id, ServerID: server, When: when, Reason: "too loud"})
 		},
 		func() (any, error) { return p.changeCancellation(ctx, a, rnd) },
 		func() (any, error) {
@@ -128,7 +128,7 @@ func (p *panel) play(ctx context.Context, rnd *rand.Rand, step int) string {
 		func() (any, error) { return nil, p.tick(ctx) },
 		func() (any, error) { return nil, p.tick(ctx) },
 	}
-	result, err := moves[rnd.IntN(len(moves))]()
+	result, err := operations[rnd.IntN(len(operations))]()
 	text, _ := json.Marshal(result)
 	return fmt.Sprintf("%s %v", text, err)
 }
@@ -149,7 +149,7 @@ func (p *panel) tick(ctx context.Context) error {
 	return nil
 }
 
-func (p *panel) settleTask(ctx context.Context, a dedicated.Actor, rnd *rand.Rand) (any, error) {
+func (p *panel) changeTask(ctx context.Context, a dedicated.Actor, rnd *rand.Rand) (any, error) {
 	q := backup.TaskQuery{Text: []string{"", "WEB"}[rnd.IntN(2)]}
 	if rnd.IntN(2) == 0 {
 		a, q = p.reseller, backup.TaskQuery{States: []backup.State{backup.Pending}}
@@ -170,8 +170,8 @@ func (p *panel) settleTask(ctx context.Context, a dedicated.Actor, rnd *rand.Ran
 	return p.backups.Cancel(ctx, a, id, "no need")
 }
 
-func (p *panel) answerTicket(ctx context.Context, a dedicated.Actor, rnd *rand.Rand, said ticket.Note) (any, error) {
-	tickets, _, err := p.tickets.Views(ctx, a, ticket.Query{Text: []string{"", "words ä%_"}[rnd.IntN(2)]})
+func (p *panel) answerTicket(ctx context.Context, a dedicated.Actor, rnd *rand.Rand, note ticket.Note) (any, error) {
+	tickets, _, err := p.tickets.Views(ctx, a, ticket.Query{Text: []string{"", "text ä%_"}[rnd.IntN(2)]})
 	if err != nil || len(tickets) == 0 {
 		return len(tickets), err
 	}
@@ -183,9 +183,9 @@ func (p *panel) answerTicket(ctx context.Context, a dedicated.Actor, rnd *rand.R
 		p.tickets.Confirm, p.tickets.Reject, p.tickets.AskDetails, p.tickets.Complete,
 	}
 	if n := rnd.IntN(len(views) + len(moves)); n < len(views) {
-		_, err = views[n](ctx, a, id, said)
+		_, err = views[n](ctx, a, id, note)
 	} else {
-		_, err = moves[n-len(views)](ctx, a, id, said)
+		_, err = moves[n-len(views)](ctx, a, id, note)
 	}
 	return nil, err
 }
@@ -202,7 +202,7 @@ func (p *panel) changeCancellation(ctx context.Context, a dedicated.Actor, rnd *
 	return p.cancellations.Reschedule(ctx, a, id, cancellation.When{At: p.clock.Now().Add(time.Duration(rnd.IntN(300)) * time.Hour)})
 }
 
-// dump is everything that is stored, read page by page.
+// dump returns all records of a panel, one per line. It reads them page by page.
 func dump(t *testing.T, p *panel) []string {
 	t.Helper()
 	var b strings.Builder
@@ -255,7 +255,7 @@ func list[E any](t *testing.T, b *strings.Builder, page func(after string) ([]E,
 	}
 }
 
-// anonymous takes out what is made at random in every run: the IDs of assignments, which alone are of version 4.
+// anonymous replaces the IDs of assignments. They are random, and the only IDs of version 4.
 func anonymous(s string) string {
 	return regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`).ReplaceAllString(s, "random")
 }

@@ -16,22 +16,21 @@ import (
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// benchNow is when everything is due that the benchmarks prepare.
+// benchNow is the time at which everything is due that the benchmarks prepare.
 func benchNow() time.Time { return day(40) }
 
-// benchWork is a kind of work that becomes due.
-type benchWork struct {
+// benchCase is a type of due records.
+type benchCase struct {
 	name    string
-	n       int // that a round has to do
+	n       int // the number of due records in a round
 	prepare func(b *testing.B, into stores, n int)
 	ticker  func(p *panel) dedicated.Ticker
 	floor   func(ctx context.Context, h *byHand) error
-	each    effect // of one
-	done    string // the query that counts them
+	each    effect // of one record
+	done    string // the query that counts the processed records
 }
 
-// effect is what work leaves in a database, whoever does it. records and deliveries count how often one was written,
-// which their versions tell.
+// effect counts the changes in a database. records and deliveries are sums of versions: they count how often a row was written.
 type effect struct{ done, records, events, deliveries int }
 
 func (e effect) times(n int) effect {
@@ -42,14 +41,14 @@ func (e effect) minus(o effect) effect {
 	return effect{e.done - o.done, e.records - o.records, e.events - o.events, e.deliveries - o.deliveries}
 }
 
-func benchWorks() []benchWork {
+func benchCases() []benchCase {
 	cancellations := func(p *panel) dedicated.Ticker { return p.cancellations }
-	return []benchWork{
+	return []benchCase{
 		{
 			"warnings", 4000, prepareWarnings, cancellations, floorWarnings, effect{done: 1, records: 2, events: 1, deliveries: 1},
 			"SELECT count(DISTINCT subject_id) FROM events WHERE kind = 'cancellation.warning'",
 		},
-		{ // eight commits: the beginning, four steps done, the end; and of the server, its release and that it is free again
+		{ // eight commits: the start, four completed steps and the end of the cancellation; the release and the unlock of the server
 			"executions", 1000, prepareExecutions, cancellations, floorExecutions, effect{done: 1, records: 9, events: 4, deliveries: 7},
 			"SELECT count(*) FROM cancellations WHERE state = 'executed'",
 		},
@@ -66,19 +65,19 @@ func benchWorks() []benchWork {
 	}
 }
 
-// benchPanel is a panel at an instant, with a host that does nothing.
+// benchPanel makes a panel at an instant. Its host does nothing.
 func benchPanel(s stores, now time.Time) (*panel, error) {
 	c := clock.NewMock()
 	c.Set(now)
 	return newPanel(s, host{
-		clock: c, biller: monthsPaid{func(context.Context, cancellation.Refund) error { return nil }},
+		clock: c, biller: monthlyBiller{func(context.Context, cancellation.Refund) error { return nil }},
 		mail: func(context.Context, notify.Event) error { return nil },
 	})
 }
 
-// rented makes servers in memory, as long before benchNow as the days say, and stores them elsewhere when do has done
-// something with each.
-func rented(b *testing.B, into stores, n, days int, do func(p *panel, s dedicated.Server)) {
+// assignServers makes assigned servers in memory, some days before benchNow. It calls do for each server, and copies the servers to the
+// stores.
+func assignServers(b *testing.B, into stores, n, days int, do func(p *panel, s dedicated.Server)) {
 	b.Helper()
 	p, err := benchPanel(storesInMemory(), benchNow().AddDate(0, 0, -days))
 	require.NoError(b, err)
@@ -97,7 +96,7 @@ func rented(b *testing.B, into stores, n, days int, do func(p *panel, s dedicate
 	require.NoError(b, into.servers.Commit(b.Context(), changes...))
 }
 
-// warnAWeekAhead saves settings, when nothing is scheduled yet.
+// warnAWeekAhead saves settings with a warning 7 days ahead. Nothing may be scheduled yet.
 func warnAWeekAhead(b *testing.B, p *panel) {
 	b.Helper()
 	_, err := p.cancellations.SaveSettings(b.Context(), p.reseller, cancellation.Settings{Warn: true, DaysAhead: []int{7}})
@@ -119,7 +118,7 @@ func prepareExecutions(b *testing.B, into stores, n int) {
 func prepareCancellations(b *testing.B, into stores, n int, at time.Time) {
 	b.Helper()
 	var changes []cancellation.Change
-	rented(b, into, n, 10, func(p *panel, s dedicated.Server) {
+	assignServers(b, into, n, 10, func(p *panel, s dedicated.Server) {
 		order := cancellation.Order{ServerID: s.ID, When: cancellation.When{At: at}}
 		c, err := p.cancellations.Schedule(b.Context(), p.reseller, order)
 		require.NoError(b, err)
@@ -129,13 +128,12 @@ func prepareCancellations(b *testing.B, into stores, n int, at time.Time) {
 	require.NoError(b, into.cancellations.Commit(b.Context(), changes...))
 }
 
-// preparePlans leaves tasks pending and overdue, until the next two occurrences have passed, which are to be recorded as
-// skipped.
+// preparePlans makes pending tasks that are overdue. Two more occurrences have passed, which must become a skipped task.
 func preparePlans(b *testing.B, into stores, n int) {
 	b.Helper()
 	var changes []backup.Change
 	weekly := backup.Schedule{Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Monday}}
-	rented(b, into, n, 16, func(p *panel, s dedicated.Server) {
+	assignServers(b, into, n, 16, func(p *panel, s dedicated.Server) {
 		r, err := p.backups.Submit(b.Context(), p.reseller, backup.Form{ServerID: s.ID, Schedule: weekly})
 		require.NoError(b, err)
 		tasks, _, err := p.stores.backups.Tasks(b.Context(), r.ResellerID, backup.TaskQuery{RequestID: r.ID})
