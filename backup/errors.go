@@ -11,7 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The five answers of every package of the library. They are the same values in each.
+// The five sentinel errors of the library. They are the same values in every package.
 var (
 	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
@@ -38,10 +38,10 @@ type Error struct {
 	Field          string    // the parameter that is wrong: "Schedule.Hour"; "" if none is
 	State          State     // the state of the task, if that is the reason
 	Want           []State   // with State: the states that Op takes
-	Existing       *Request  // the record that is in the way, as the actor may see it; nil if none is
-	OutcomeUnknown bool      // with ErrHost or an ended context: the change may have been stored
+	Existing       *Request  // the stored record that prevents the operation, as the actor may see it; nil if none does
+	OutcomeUnknown bool      // with ErrHost or an ended context: the change may have been stored, read the record before you repeat
 	Msg            string    // what was wrong, and what would have been right
-	Err            error     // a sentinel; with ErrHost also what the host's part said, for the log
+	Err            error     // a sentinel; of a gate its refusal; with ErrHost also the error of the host's part, for the log
 }
 
 // Error says what was wrong, and what would have been right.

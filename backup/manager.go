@@ -20,7 +20,8 @@ import (
 // ResellerID, ClientID, Assignment, State and Owner. Many goroutines call it at once. A Servers that is also a
 // dedicated.BulkInventory is asked for many servers at once.
 type Servers interface {
-	// Server returns one server, or an error that is ErrNotFound.
+	// Server returns one server, or an error that is ErrNotFound. The Manager reads ID, ResellerID, ClientID, Name, Owner, State and
+	// Assignment. A server that is not in_use or suspended, or that has another reseller or client, has left the client.
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The five answers of every package of the library. They are the same values in each.
+// The five sentinel errors of the library. They are the same values in every package.
 var (
 	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
@@ -37,14 +37,14 @@ type Error struct {
 	Field          string        // the parameter or the setting that is the reason: "When.At", "Settings.NoticeDays"; "" if none is
 	State          State         // the state of the cancellation, if that is the reason
 	Want           []State       // with State: the states that Op takes
-	Existing       *Cancellation // the record that is in the way, as the actor may see it; nil if none is
+	Existing       *Cancellation // the stored record that prevents the operation, as the actor may see it; nil if none does
 	Earliest       time.Time     // the earliest end of a billing period that the notice leaves, if the notice is the reason
 	PeriodEnd      time.Time     // the end of the billing period, if that is all that a client may choose
 	Provider       string        // the owner of the machine, if that is the reason; "" for a client
 	Reference      string        // the provider's name for the server; "" for a client
-	OutcomeUnknown bool          // with ErrHost or an ended context: the change may have been stored
+	OutcomeUnknown bool          // with ErrHost or an ended context: the change may have been stored, read the record before you repeat
 	Msg            string        // what was wrong, and what would have been right
-	Err            error         // a sentinel; with ErrHost also what the host's part said, for the log
+	Err            error         // a sentinel; of a gate its refusal; with ErrHost also the error of the host's part, for the log
 }
 
 // Error says what was wrong, and what would have been right.

@@ -16,9 +16,9 @@ const (
 	KindScheduled notify.Kind = "cancellation.scheduled"
 	// KindWarning tells the client that its server will be cancelled soon. Payload: Notice.
 	KindWarning notify.Kind = "cancellation.warning"
-	// KindRescheduled tells a client that ordered it or was warned that the date has moved. Payload: Notice.
+	// KindRescheduled tells the client that the date has moved, if the client ordered the cancellation or was warned of it. Payload: Notice.
 	KindRescheduled notify.Kind = "cancellation.rescheduled"
-	// KindDiscarded tells a client that ordered it or was warned that it was called off. Payload: Notice.
+	// KindDiscarded tells the client that the cancellation was called off, if the client ordered it or was warned of it. Payload: Notice.
 	KindDiscarded notify.Kind = "cancellation.discarded"
 	// KindExecuted tells the client that the server was cancelled, and the refund. Payload: Statement.
 	KindExecuted notify.Kind = "cancellation.executed"
@@ -31,11 +31,11 @@ const (
 	KindDiscardedByClient notify.Kind = "cancellation.discarded_by_client"
 	// KindPostponed tells the reseller that an execution was postponed because the client was warned too late. Payload: Notice.
 	KindPostponed notify.Kind = "cancellation.postponed"
-	// KindStuck tells the reseller that it has failed five times in a row. Payload: FailureNotice.
+	// KindStuck tells the reseller that a cancellation has failed five times in a row. Payload: FailureNotice.
 	KindStuck notify.Kind = "cancellation.stuck"
 	// KindServerLeft tells the reseller that the server left its client before the date. Payload: Notice.
 	KindServerLeft notify.Kind = "cancellation.server_left"
-	// KindFailed tells the reseller that it was given up. Payload: FailureNotice.
+	// KindFailed tells the reseller that a cancellation was given up. Payload: FailureNotice.
 	KindFailed notify.Kind = "cancellation.failed"
 	// KindCompleted tells the reseller that the server waits in clean-up, and the refund. Payload: Statement.
 	KindCompleted notify.Kind = "cancellation.completed"

@@ -9,7 +9,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// Hooks are the host's say and the host's part in a cancellation. The zero value has no hooks. The functions of one field
+// Hooks are functions of the host that the Manager calls. The zero value has no hooks. The functions of one field
 // run in order, in the caller's goroutine and never inside a store call. To join several plug-ins, append their
 // functions. Many goroutines may call them at once.
 type Hooks struct {

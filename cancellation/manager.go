@@ -21,7 +21,8 @@ import (
 // Owner, which does not mean "own". Many goroutines call it at once. A Servers that is also a dedicated.BulkInventory is
 // asked for many servers at once before warnings.
 type Servers interface {
-	// Server returns one server, or ErrNotFound.
+	// Server returns one server, or ErrNotFound. The Manager reads ID, ResellerID, ClientID, Name, Owner, State, Billing, BilledAt,
+	// Assignment, AssignedAt and LockedBy.
 	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
 	// Release ends the assignment and locks the server with lockedBy. Repeating it succeeds.
 	Release(ctx context.Context, a dedicated.Actor, id, assignment, lockedBy uuid.UUID, reason string) (dedicated.Server, error)
@@ -111,7 +112,7 @@ type reading struct {
 // A reseller may choose any date from now on; a past date is ErrInvalid. A provider's server is ErrForbidden, and nothing is
 // stored: the reseller gets Error.Provider and Error.Reference, the client the advice to open a ticket. A second cancellation
 // for the same assignment is ErrConflict, with Error.Existing. A server that is not in use is ErrConflict, and ErrNotFound for
-// a client. A server whose billing has no period to end is ErrHost; the date is never now.
+// a client. If the inventory answers with a Billing that has no period to end, it is ErrHost.
 func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Cancellation, error) {
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return Cancellation{}, actorError(OpSchedule, a)

@@ -154,7 +154,7 @@ func chooseWhen(op Op, a dedicated.Actor, s dedicated.Server, w When, now time.T
 
 // billingError says that the inventory's billing has no period to end. The planned date never falls back to now.
 func billingError(err error) error {
-	return fault.Nonsense("inventory", fmt.Errorf("the server has no billing period to end: %w", err))
+	return fault.Nonsense("Servers.Server", fmt.Errorf("the server has no billing period to end: %w", err))
 }
 
 // checkOrder refuses a client's order for at: within the notice, and within the days that are locked.

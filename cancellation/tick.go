@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,12 +91,12 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 			continue
 		}
 		if err != nil {
-			errs = append(errs, report(opTick, c.ID, c.ServerID, err))
+			errs = append(errs, c.tickError(err))
 			due.decision = c.givenBack(c, err, now)
 		}
 		item, err := batchItem(c, due.decision, now)
 		if err != nil {
-			errs = append(errs, report(opTick, c.ID, c.ServerID, err))
+			errs = append(errs, c.tickError(err))
 			continue
 		}
 		items = append(items, item)
@@ -103,7 +104,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 	_, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, err))
 	for _, c := range executions {
-		errs = append(errs, report(opTick, c.ID, c.ServerID, m.processExecution(ctx, c)))
+		errs = append(errs, c.tickError(m.processExecution(ctx, c)))
 	}
 	return errors.Join(errs...)
 }
@@ -115,9 +116,17 @@ func batchItem(c Cancellation, d decision, now time.Time) (manage.Item[Change], 
 		Change: change,
 		Refused: func(failure error) (Change, error) {
 			giveBack, err := c.givenBack(c, failure, now).toChange(now)
-			return giveBack, errors.Join(report(opTick, c.ID, c.ServerID, failure), err)
+			return giveBack, errors.Join(c.tickError(failure), err)
 		},
 	}, err
+}
+
+// tickError is a failure of a claimed cancellation, for the log. nil stays nil.
+func (c Cancellation) tickError(failure error) error {
+	if failure != nil && !manage.Explained[*Error](failure) {
+		failure = fmt.Errorf("cancellation %s of server %s: %w", c.ID, c.ServerName, failure)
+	}
+	return report(opTick, c.ID, c.ServerID, failure)
 }
 
 // executable reports whether the execution has begun or may begin.

@@ -65,7 +65,7 @@ func (b Billing) Validate() error {
 		return invalid(opBilling, "Places", "%d decimal places: want 0 to %d", b.Places, MaxPlaces)
 	}
 	if b.Places == 0 && !withoutDecimals(b.Currency) {
-		return invalid(opBilling, "Places", "0 decimal places, but %s has some (2 for most currencies)", b.Currency)
+		return invalid(opBilling, "Places", "0 decimal places, but %s has decimals: want 2 for most currencies", b.Currency)
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func (b Billing) grid() (grid, error) {
 	}
 	loc, err := zone.Load(b.Zone)
 	if err != nil {
-		return grid{}, &Error{Op: "Billing", Field: "Zone", Msg: err.Error(), Err: ErrInvalid}
+		return grid{}, &Error{Op: "Billing", Field: "Zone", Msg: "Zone: " + err.Error(), Err: ErrInvalid}
 	}
 	span := zone.SpanAt(b.Anchor, loc)
 	wall := span.Wall(b.Anchor)

@@ -7,7 +7,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// Hooks are the host's say in what happens. The zero value has no hooks.
+// Hooks are functions of the host that the Manager calls. The zero value has no hooks.
 type Hooks struct {
 	// Gate functions may refuse a change before it is written, by returning Refuse. They run in order; the first refusal wins
 	// and is ErrForbidden, with the message for the actor. Any other error and a panic are ErrHost. s is the server as it would

@@ -53,7 +53,7 @@ type NewServer struct {
 	Owner Owner     // zero: the reseller's own
 }
 
-// Add puts a server in stock. An ID that another server has, or this one with another content, is ErrConflict.
+// Add puts a server in stock. An ID that is stored with other content is ErrConflict.
 func (m *Manager) Add(ctx context.Context, a Actor, p NewServer) (Server, error) {
 	if !a.Manages(a.ResellerID) {
 		return Server{}, actorError(OpAdd, a)
@@ -150,11 +150,11 @@ func (m *Manager) Resume(ctx context.Context, a Actor, id uuid.UUID) (Server, er
 }
 
 // Release ends an assignment: the server goes from in_use or suspended to clean_up. lockedBy is the cancellation that will
-// wipe the server; while it is set, Restock and Retire are refused, until Unlock with the same key. If lockedBy is nil,
+// wipe the server. While it is set, Restock and Retire are refused. Unlock with the same key clears it. If lockedBy is nil,
 // the server is released by hand, and the client is told.
 //
-// In clean_up, still under this assignment, Release succeeds again and tells nobody; a lockedBy that is not nil is set if
-// none is set. ErrConflict is a server that was restocked, retired, assigned again or locked by another key. The reason is
+// If the server is already in clean_up under this assignment, Release succeeds and records no event. It sets LockedBy if none is
+// set. ErrConflict is a server that was restocked, retired, assigned again or locked by another key. The reason is
 // one line of at most MaxReason bytes, or "".
 func (m *Manager) Release(ctx context.Context, a Actor, id, assignment, lockedBy uuid.UUID, reason string) (Server, error) {
 	return m.change(ctx, a, OpRelease, id, func(s Server, now time.Time) (Server, []manage.Fact, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// The five answers of every package of the library. They are the same values in each.
+// The five sentinel errors of the library. They are the same values in every package.
 var (
 	// ErrNotFound: there is no such record, or the actor may not know of it.
 	ErrNotFound = fault.ErrNotFound
@@ -40,12 +40,12 @@ type Error struct {
 	Wrong          []FieldError // everything that is wrong with a form, a note, a spec or a query
 	Status         Status       // the status of the ticket as the actor sees it, if that is the reason
 	Want           []Status     // with Status: the statuses that Op takes, as the actor sees them
-	Existing       *View        // the ticket that is in the way, if the actor may see it; nil if none is
+	Existing       *View        // the stored ticket that prevents the operation, if the actor may see it; nil if none does
 	Note           Note         // the note that was refused, as it was given, so that no draft is lost
 	Form           Form         // the form that was refused, as it was given, so that no draft is lost
-	OutcomeUnknown bool         // with ErrHost or an ended context: the change may have been stored
+	OutcomeUnknown bool         // with ErrHost or an ended context: the change may have been stored, read the record before you repeat
 	Msg            string       // what was wrong, and what would have been right
-	Err            error        // a sentinel; with ErrHost also what the host's part said, for the log
+	Err            error        // a sentinel; of a gate its refusal; with ErrHost also the error of the host's part, for the log
 }
 
 // FieldError says what is wrong with one field of a form, a note, a spec or a query.

@@ -256,7 +256,7 @@ func TestNonsenseOfTheHost(t *testing.T) {
 	d.servers[d.rented] = d.servers[d.own]
 	_, err := d.Confirm(t.Context(), d.reseller, id, say("yes"))
 	require.ErrorIs(t, err, ticket.ErrHost)
-	assert.EqualError(t, err, "ticket: Confirm: inventory failed; nothing was changed")
+	assert.EqualError(t, err, "ticket: Confirm: Servers.Server failed; nothing was changed")
 	assert.Equal(t, say("yes"), refusal(t, err).Note, "the draft is not lost")
 }
 

@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,11 +62,11 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Ticket, now time.T
 	for i, t := range claimed {
 		change, err := m.changeDue(ctx, servers, t, now)
 		if err != nil {
-			errs = append(errs, report(OpTick, t.ID, t.ServerID, err))
+			errs = append(errs, t.tickError(err))
 			change = t.givenBack(now)
 		}
 		items[i] = manage.Item[Change]{Change: change, Refused: func(failure error) (Change, error) {
-			return t.givenBack(now), report(OpTick, t.ID, t.ServerID, failure)
+			return t.givenBack(now), t.tickError(failure)
 		}}
 	}
 	_, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
@@ -89,4 +90,9 @@ func (m *Manager) changeDue(ctx context.Context, servers Servers, t Ticket, now 
 func (t Ticket) givenBack(now time.Time) Change {
 	t.LeaseUntil, t.Due = time.Time{}, zone.Instant(now.Add(retryBackoff().Delay(1)))
 	return Change{Tickets: []Ticket{t}}
+}
+
+// tickError is a failure of a claimed ticket, for the log.
+func (t Ticket) tickError(failure error) error {
+	return report(OpTick, t.ID, t.ServerID, fmt.Errorf("ticket %s (%s): %w", t.Ref, t.ID, failure))
 }

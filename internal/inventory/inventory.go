@@ -13,7 +13,7 @@ import (
 )
 
 // part is the name of the inventory in errors.
-const part = "inventory"
+const part = "Servers.Server"
 
 // System is the actor as which the library asks for a reseller's servers.
 func System(reseller uuid.UUID) dedicated.Actor {
