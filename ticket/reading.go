@@ -40,7 +40,7 @@ func (m *Manager) readForOpen(ctx context.Context, a dedicated.Actor, f Form) (r
 		return r, nil
 	}
 	r.existing, err = m.findActive(ctx, Ticket{
-		ResellerID: r.server.ResellerID, ServerID: r.server.ID, Assignment: r.server.Assignment, Kind: f.Kind,
+		ID: f.ID, ResellerID: r.server.ResellerID, ServerID: r.server.ID, Assignment: r.server.Assignment, Kind: f.Kind,
 	})
 	return r, err
 }

@@ -32,7 +32,7 @@ func Server(ctx context.Context, from dedicated.Inventory, reseller, id uuid.UUI
 	})
 	var host *fault.HostError
 	switch {
-	case errors.As(err, &host) && host.Ended == nil && errors.Is(host.Cause, fault.ErrNotFound):
+	case errors.As(err, &host) && host.Ended == nil && host.Caused(fault.ErrNotFound):
 		return dedicated.Server{}, false, nil
 	case err != nil:
 		return dedicated.Server{}, false, err

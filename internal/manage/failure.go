@@ -37,7 +37,9 @@ func Explain(op string, err error) Failure {
 	var cursor *CursorError
 	var host *fault.HostError
 	switch {
-	case errors.As(err, &host):
+	case errors.As(err, &cursor):
+		f.Msg, f.Field = cursor.Error(), "After"
+	case errors.As(err, &host) && host.Answer == nil:
 		f.OutcomeUnknown = host.OutcomeUnknown
 		f.Msg = op + ": " + host.Part + " failed"
 		if host.Ended != nil {
@@ -48,8 +50,6 @@ func Explain(op string, err error) Failure {
 		} else {
 			f.Msg += "; nothing was changed"
 		}
-	case errors.As(err, &cursor):
-		f.Msg, f.Field = cursor.Error(), "After"
 	case errors.Is(err, fault.ErrConflict):
 		f.Msg = op + ": the record kept changing while this was decided; nothing was changed: try again"
 	case errors.Is(err, fault.ErrNotFound):

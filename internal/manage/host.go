@@ -29,6 +29,9 @@ func Get[T any](ctx context.Context, read func() (T, error)) (T, error) {
 // too: it is a *CursorError.
 func List[E any](ctx context.Context, after string, read func() ([]E, string, error)) (items []E, next string, err error) {
 	err = fault.Host(ctx, store, func() (err error) {
+		if err := ctx.Err(); err != nil {
+			return err // a loop over pages ends with its context
+		}
 		items, next, err = read()
 		return err
 	})
@@ -36,8 +39,9 @@ func List[E any](ctx context.Context, after string, read func() ([]E, string, er
 	switch {
 	case err == nil:
 		return items, next, nil
-	case errors.As(err, &host) && host.Ended == nil && after != "" && errors.Is(host.Cause, fault.ErrInvalid):
-		return nil, "", &CursorError{Cause: host.Cause}
+	case errors.As(err, &host) && host.Ended == nil && after != "" && host.Caused(fault.ErrInvalid):
+		host.Answer = fault.ErrInvalid
+		return nil, "", &CursorError{Cause: host}
 	}
 	return nil, "", stored(ctx, err)
 }
@@ -60,30 +64,32 @@ func stored(ctx context.Context, err error) error {
 		return err
 	}
 	for _, answer := range []error{fault.ErrNotFound, fault.ErrConflict} {
-		if errors.Is(host.Cause, answer) {
-			return host.Cause
+		if host.Caused(answer) {
+			host.Answer, host.OutcomeUnknown = answer, false
+			break
 		}
 	}
 	return err
 }
 
-// CursorError says that a cursor is not one of its list. It is ErrInvalid.
+// CursorError says that a cursor is not one of its list. Cause is a *fault.HostError with the answer ErrInvalid.
 type CursorError struct{ Cause error }
 
 // Error says what was wrong.
 func (e *CursorError) Error() string { return "After: this is not a cursor of this list" }
 
-// Unwrap returns the sentinel and what the Store said.
-func (e *CursorError) Unwrap() []error { return []error{fault.ErrInvalid, e.Cause} }
+// Unwrap returns the Store's answer.
+func (e *CursorError) Unwrap() error { return e.Cause }
 
-// Ask calls gates in order; the first that refuses wins. A refusal is what the gate returned, a *fault.Refusal among it. Every
-// other error and a panic is a *fault.HostError.
+// Ask calls gates in order; the first that refuses wins. Its error is a *fault.HostError, which has the answer ErrForbidden if the
+// gate refused.
 func Ask[G any](ctx context.Context, gates []G, call func(G) error) error {
 	for i, gate := range gates {
 		err := fault.Host(ctx, fmt.Sprintf("gate %d", i+1), func() error { return call(gate) })
 		var host *fault.HostError
-		if errors.As(err, &host) && Refusal(host.Cause) != nil {
-			return host.Cause
+		var refusal *fault.Refusal
+		if errors.As(err, &host) && host.Ended == nil && host.As(&refusal) {
+			host.Answer = fault.ErrForbidden
 		}
 		if err != nil {
 			return err
@@ -96,7 +102,7 @@ func Ask[G any](ctx context.Context, gates []G, call func(G) error) error {
 func Refusal(err error) *fault.Refusal {
 	var host *fault.HostError
 	var refusal *fault.Refusal
-	if errors.As(err, &host) || !errors.As(err, &refusal) {
+	if !errors.As(err, &host) || host.Answer != fault.ErrForbidden || !host.As(&refusal) {
 		return nil
 	}
 	return refusal

@@ -8,12 +8,15 @@ import (
 )
 
 // All returns every item of a list, page by page. page returns the page after a cursor, and the cursor of the next one, ""
-// at the end. The sequence ends with the first error. A page that returns the cursor it was given is ErrHost.
+// at the end. The sequence ends with the first error. A cursor that comes again is ErrHost, at the latest after twice as many pages.
 func All[E any](page func(after string) (items []E, next string, err error)) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		var none E
-		after := ""
-		for {
+		after, remembered := "", "" // Brent's algorithm finds a cycle of cursors
+		for pages, until := 0, 1; ; pages++ {
+			if pages == until {
+				remembered, until = after, 2*until
+			}
 			items, next, err := page(after)
 			if err != nil {
 				yield(none, err)
@@ -27,8 +30,8 @@ func All[E any](page func(after string) (items []E, next string, err error)) ite
 			if next == "" {
 				return
 			}
-			if next == after {
-				yield(none, fault.Nonsense("store", errors.New("a page has the cursor of the page before")))
+			if next == after || next == remembered {
+				yield(none, fault.Nonsense("store", errors.New("a cursor of the list came again")))
 				return
 			}
 			after = next

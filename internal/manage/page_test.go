@@ -73,6 +73,23 @@ func TestAllEndsWithAnError(t *testing.T) {
 	assert.Equal(t, down, last)
 }
 
+// TestAllOfCursorsThatComeAgain: a cycle of cursors ends, however long it is and wherever it begins.
+func TestAllOfCursorsThatComeAgain(t *testing.T) {
+	t.Parallel()
+	for _, cycle := range []int{1, 2, 3, 10} {
+		pages := 0
+		var last error
+		for _, err := range manage.All(func(string) ([]int, string, error) {
+			pages++
+			return nil, "cursor " + strconv.Itoa(min(pages, 7)+pages%cycle), nil
+		}) {
+			last = err
+		}
+		require.ErrorIs(t, last, fault.ErrHost)
+		assert.Less(t, pages, 60)
+	}
+}
+
 // TestAllOfAPageThatDoesNotEnd: a store that returns the same cursor again would hold up everybody.
 func TestAllOfAPageThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
