@@ -248,8 +248,9 @@ func checkHostError(t *testing.T, part, op, fault string, err error) (meant bool
 	require.ErrorAs(t, err, &e, what)
 	caller := []error{backup.ErrNotFound, backup.ErrConflict, backup.ErrForbidden, backup.ErrInvalid}
 	is := func(target error) bool { return errors.Is(err, target) }
-	switch own := map[string]error{"not found": backup.ErrNotFound, "conflict": backup.ErrConflict}[fault]; {
-	case store && own != nil && is(own): // a Store's own meaning
+	record := part == "Store.Request" || part == "Store.Task"
+	switch {
+	case record && fault == "not found" && is(backup.ErrNotFound), store && fault == "conflict" && is(backup.ErrConflict):
 		require.False(t, is(backup.ErrHost), what)
 	default:
 		require.True(t, is(backup.ErrHost), what)

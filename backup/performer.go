@@ -22,7 +22,7 @@ type Performer interface {
 	//
 	// Without an error, the task is completed with the result. After an error, Perform is tried again. After Config.Tries
 	// errors the task fails. Task.Reason then holds the text of the error, for the reseller; clients read PerformerReason. A
-	// panic counts as an error. Tick returns it, and no record has its text.
+	// panic or a runtime.Goexit counts as an error. Tick returns it, and no record has its text.
 	//
 	// Perform may be called again for a task that it has performed, if the process or the store failed before the result was
 	// recorded: Task.ID and Attempt together identify the work. Each result is recorded and mailed once.
@@ -120,7 +120,11 @@ func (rs *runs) start(ctx context.Context, claimed Request, now time.Time) {
 	}
 	rs.running++
 	r := &run{m: rs.m, task: *t, lease: claimed.LeaseUntil, unconfirmed: claimed.LeaseUntil}
-	go func() { rs.done <- r.perform(ctx) }()
+	go func() {
+		err := r.report(errExited("the Store"))
+		defer func() { rs.done <- err }()
+		err = r.perform(ctx)
+	}()
 }
 
 // run is one task that is being performed.
@@ -163,12 +167,21 @@ func (p performed) reason() string {
 	return cmp.Or(strings.TrimSpace(text.Clean(said, MaxReason)), "no reason given")
 }
 
+// errExited is for a part of the host that ends its goroutine by runtime.Goexit: a bug, like a panic.
+func errExited(part string) error {
+	return fault.Nonsense(part, &fault.PanicError{Part: part, Value: "it ended its goroutine instead of returning"})
+}
+
 // perform calls the Performer, renews the lease meanwhile, and records the result.
 func (r *run) perform(ctx context.Context) error {
 	limited, cancel := r.m.config.Clock.WithTimeout(ctx, r.m.config.Deadline)
 	defer cancel()
 	done := make(chan performed, 1)
-	go func() { done <- r.call(limited) }()
+	go func() {
+		p := performed{err: errExited("Performer")}
+		defer func() { done <- p }()
+		p = r.call(limited)
+	}()
 	renew := r.m.config.Clock.Ticker(lease / 3)
 	defer renew.Stop()
 	uncancelled := context.WithoutCancel(ctx) // a result is recorded even if Tick is to end

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,12 +73,16 @@ func TestTriesAgain(t *testing.T) {
 		"error":            func() (backup.Result, error) { return backup.Result{}, failure },
 		"silent error":     func() (backup.Result, error) { return backup.Result{}, errors.New("") },
 		"panic":            func() (backup.Result, error) { panic(failure) },
+		"goroutine ended":  func() (backup.Result, error) { runtime.Goexit(); return backup.Result{}, nil },
+		"typed nil":        func() (backup.Result, error) { return backup.Result{}, (*backup.Error)(nil) },
 		"impossible bytes": func() (backup.Result, error) { return backup.Result{Bytes: -1}, nil },
 	}
 	reasons := map[string]string{
 		"error":            "no space  left on the disk",
 		"silent error":     "no reason given",
 		"panic":            "internal error",
+		"goroutine ended":  "internal error",
+		"typed nil":        "internal error",
 		"impossible bytes": "backup: Result.Bytes: -1 is negative: want the size, or 0 if it is unknown",
 	}
 	for name, fault := range faults {
@@ -97,7 +102,7 @@ func TestTriesAgain(t *testing.T) {
 				r := f.submit(t, at2())
 				task := f.planned(t, r)
 				bugs := 0
-				if name == "panic" {
+				if name == "panic" || name == "goroutine ended" {
 					bugs = 2
 				}
 				require.Len(t, runFor(t, 4*time.Hour, f.Manager), bugs, "Tick returns panics of the Performer, but not its errors")

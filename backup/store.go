@@ -107,11 +107,11 @@ func (g guardedStore) Tasks(ctx context.Context, reseller uuid.UUID, q TaskQuery
 }
 
 func (g guardedStore) Counts(ctx context.Context, reseller uuid.UUID, q TaskQuery) (map[State]int, error) {
-	return manage.Get(ctx, func() (map[State]int, error) { return g.store.Counts(ctx, reseller, q) })
+	return manage.GetMany(ctx, func() (map[State]int, error) { return g.store.Counts(ctx, reseller, q) })
 }
 
 func (g guardedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	return manage.Get(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
+	return manage.GetMany(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
 }
 
 func (g guardedStore) Commit(ctx context.Context, changes ...Change) error {
@@ -124,5 +124,5 @@ type guardedBulkStore struct {
 }
 
 func (g guardedBulkStore) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]Task, error) {
-	return manage.Get(ctx, func() ([]Task, error) { return g.bulk.OpenTasks(ctx, requests, ids) })
+	return manage.GetMany(ctx, func() ([]Task, error) { return g.bulk.OpenTasks(ctx, requests, ids) })
 }

@@ -162,7 +162,7 @@ func (r hostRun) want() error {
 		return context.Canceled
 	case r.part == "Servers.ServersByID":
 		return nil // the servers are read one by one
-	case store && r.fault == "not found":
+	case r.part == "Store.Cancellation" && r.fault == "not found":
 		return cancellation.ErrNotFound
 	case store && r.fault == "conflict":
 		return cancellation.ErrConflict

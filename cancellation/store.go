@@ -79,7 +79,7 @@ func (g guardedStore) Cancellations(ctx context.Context, reseller uuid.UUID, q Q
 }
 
 func (g guardedStore) Active(ctx context.Context, servers []uuid.UUID) ([]Cancellation, error) {
-	return manage.Get(ctx, func() ([]Cancellation, error) { return g.store.Active(ctx, servers) })
+	return manage.GetMany(ctx, func() ([]Cancellation, error) { return g.store.Active(ctx, servers) })
 }
 
 func (g guardedStore) Settings(ctx context.Context, reseller uuid.UUID) (Settings, error) {
@@ -87,7 +87,7 @@ func (g guardedStore) Settings(ctx context.Context, reseller uuid.UUID) (Setting
 }
 
 func (g guardedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	return manage.Get(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
+	return manage.GetMany(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
 }
 
 func (g guardedStore) Commit(ctx context.Context, changes ...Change) error {

@@ -280,6 +280,10 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 	scheduled, next, err := m.store.Cancellations(ctx, claimed.ResellerID, Query{
 		States: []State{Scheduled}, Limit: batchSize, After: claimed.Rearm,
 	})
+	if err, refused := manage.OwnCursor(err); refused {
+		claimed.followed("", true, now) // begin again: the Store may have made the cursor before its host updated it
+		return errors.Join(err, ignoreConflict(m.store.Commit(ctx, Change{Settings: []Settings{claimed}})))
+	}
 	if err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ func (r hostRun) want() error {
 	switch {
 	case r.fault == "ended context":
 		return context.Canceled
-	case store && r.fault == "not found":
+	case r.part == "Store.Server" && r.fault == "not found":
 		return dedicated.ErrNotFound
 	case store && r.fault == "conflict":
 		return dedicated.ErrConflict

@@ -83,5 +83,5 @@ type guardedBulkStore struct {
 }
 
 func (g guardedBulkStore) ServersByID(ctx context.Context, ids []uuid.UUID) ([]Server, error) {
-	return manage.Get(ctx, func() ([]Server, error) { return g.bulk.ServersByID(ctx, ids) })
+	return manage.GetMany(ctx, func() ([]Server, error) { return g.bulk.ServersByID(ctx, ids) })
 }

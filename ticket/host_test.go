@@ -221,7 +221,6 @@ func checkHostError(t *testing.T, part, op, fault string, err error) (meant bool
 	t.Helper()
 	what := fmt.Sprintf("%s: %v", fault, err)
 	is := func(target error) bool { return errors.Is(err, target) }
-	own := map[string]error{"not found": ticket.ErrNotFound, "conflict": ticket.ErrConflict}[fault]
 	switch {
 	case fault == "not found" && (part == "Servers.Server" || part == "Store.Ticket" && op == "Open"):
 		require.False(t, is(ticket.ErrHost), what)
@@ -232,7 +231,8 @@ func checkHostError(t *testing.T, part, op, fault string, err error) (meant bool
 	case part == "Store.Commit" && fault == "conflict" && op == "Tick": // the ticket was changed by somebody else
 		require.NoError(t, err)
 		return true
-	case strings.HasPrefix(part, "Store.") && own != nil && is(own): // a Store's own meaning
+	case part == "Store.Ticket" && fault == "not found" && is(ticket.ErrNotFound),
+		strings.HasPrefix(part, "Store.") && fault == "conflict" && is(ticket.ErrConflict):
 		require.False(t, is(ticket.ErrHost), what)
 	default:
 		require.True(t, is(ticket.ErrHost), what)

@@ -76,11 +76,11 @@ func (g guardedStore) Tickets(ctx context.Context, reseller uuid.UUID, q Query) 
 }
 
 func (g guardedStore) Counts(ctx context.Context, reseller uuid.UUID, q Query) (map[Status]int, error) {
-	return manage.Get(ctx, func() (map[Status]int, error) { return g.store.Counts(ctx, reseller, q) })
+	return manage.GetMany(ctx, func() (map[Status]int, error) { return g.store.Counts(ctx, reseller, q) })
 }
 
 func (g guardedStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (Due, error) {
-	return manage.Get(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
+	return manage.GetMany(ctx, func() (Due, error) { return g.store.ClaimDue(ctx, now, until, limit) })
 }
 
 func (g guardedStore) Commit(ctx context.Context, changes ...Change) error {

@@ -9,7 +9,7 @@ import (
 // other sentinels, whatever the part returned. errors.Is and errors.As find everything else in Cause.
 //
 // If the caller's context has ended, the error is that of the context instead, and not ErrHost. If the part gave one of the answers
-// of its contract, the error is that Answer alone.
+// of its contract, the error is that Answer, and no other sentinel and not the error of a context.
 type HostError struct {
 	Part           string // "store", "gate 2", "Biller.Paid"
 	Cause          error  // what the part returned, or a *PanicError
@@ -41,6 +41,10 @@ func (e *HostError) Is(target error) bool {
 		return e.Ended == nil && e.Answer == nil
 	case ErrNotFound, ErrConflict, ErrForbidden, ErrInvalid:
 		return e.Ended == nil && target == e.Answer
+	case context.Canceled, context.DeadlineExceeded:
+		if e.Answer != nil {
+			return false // the part answered, and no context of the caller has ended
+		}
 	}
 	return e.Ended != nil && errors.Is(e.Ended, target) || e.Caused(target)
 }

@@ -25,7 +25,8 @@ func Explained[E error](err error) bool {
 	case interface{ Unwrap() error }:
 		return Explained[E](e.Unwrap())
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !Explained[E](err) })
+		joined := e.Unwrap()
+		return len(joined) > 0 && !slices.ContainsFunc(joined, func(err error) bool { return !Explained[E](err) })
 	}
 	return false
 }

@@ -11,8 +11,19 @@ import (
 // store is the name of a Store in errors.
 const store = "store"
 
-// Get reads from a Store. Its ErrNotFound and ErrConflict keep their meaning; everything else is a *fault.HostError.
+// Get reads one record from a Store. The Store's ErrNotFound and ErrConflict keep their meaning; everything else is a
+// *fault.HostError that is ErrHost.
 func Get[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	return ask(ctx, read, fault.ErrNotFound, fault.ErrConflict)
+}
+
+// GetMany reads from a Store what is never missing, such as a count or the records of some IDs. It differs from Get in that ErrNotFound
+// makes no sense.
+func GetMany[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	return ask(ctx, read, fault.ErrConflict)
+}
+
+func ask[T any](ctx context.Context, read func() (T, error), answers ...error) (T, error) {
 	var value T
 	err := fault.Host(ctx, store, func() (err error) {
 		value, err = read()
@@ -20,12 +31,12 @@ func Get[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	})
 	if err != nil {
 		var none T
-		return none, stored(ctx, err)
+		return none, answered(err, answers...)
 	}
 	return value, nil
 }
 
-// List reads a page from a Store, as Get does. If the page after a cursor is asked for, its ErrInvalid keeps its meaning,
+// List reads a page from a Store, as GetMany does. If the page after a cursor is asked for, its ErrInvalid keeps its meaning,
 // too: it is a *CursorError.
 func List[E any](ctx context.Context, after string, read func() ([]E, string, error)) (items []E, next string, err error) {
 	err = fault.Host(ctx, store, func() (err error) {
@@ -35,35 +46,37 @@ func List[E any](ctx context.Context, after string, read func() ([]E, string, er
 		items, next, err = read()
 		return err
 	})
-	var host *fault.HostError
-	switch {
-	case err == nil:
+	if err == nil {
 		return items, next, nil
-	case errors.As(err, &host) && host.Ended == nil && after != "" && host.Caused(fault.ErrInvalid):
-		host.Answer = fault.ErrInvalid
-		return nil, "", &CursorError{Cause: host}
 	}
-	return nil, "", stored(ctx, err)
+	answers := []error{fault.ErrConflict}
+	if after != "" {
+		answers = append(answers, fault.ErrInvalid)
+	}
+	if err = answered(err, answers...); errors.Is(err, fault.ErrInvalid) {
+		err = &CursorError{Cause: err}
+	}
+	return nil, "", err
 }
 
-// Commit writes to a Store, as Get reads. An error other than ErrConflict says that the outcome is unknown.
+// Commit writes to a Store. Its ErrConflict keeps its meaning: nothing was written. Every other error says that the outcome is unknown.
 func Commit(ctx context.Context, write func() error) error {
 	err := fault.Host(ctx, store, write)
 	var host *fault.HostError
 	if errors.As(err, &host) {
 		host.OutcomeUnknown = true
-		return stored(ctx, err)
+		return answered(err, fault.ErrConflict)
 	}
 	return err
 }
 
-// stored gives a Store's answers their meaning back.
-func stored(ctx context.Context, err error) error {
+// answered gives an error of a Store its meaning back, if it is one of the answers that the Store may give.
+func answered(err error, answers ...error) error {
 	var host *fault.HostError
-	if ctx.Err() != nil || !errors.As(err, &host) {
+	if !errors.As(err, &host) || host.Ended != nil {
 		return err
 	}
-	for _, answer := range []error{fault.ErrNotFound, fault.ErrConflict} {
+	for _, answer := range answers {
 		if host.Caused(answer) {
 			host.Answer, host.OutcomeUnknown = answer, false
 			break
@@ -80,6 +93,16 @@ func (e *CursorError) Error() string { return "After: this is not a cursor of th
 
 // Unwrap returns the Store's answer.
 func (e *CursorError) Unwrap() error { return e.Cause }
+
+// OwnCursor is for a list that was read with a cursor of the Store itself: that the Store refuses it is ErrHost, and not the fault of
+// a caller. refused reports whether it did.
+func OwnCursor(err error) (_ error, refused bool) {
+	var cursor *CursorError
+	if !errors.As(err, &cursor) {
+		return err, false
+	}
+	return fault.Nonsense(store, fmt.Errorf("it refused its own cursor: %w", cursor.Cause)), true
+}
 
 // Ask calls gates in order; the first that refuses wins. Its error is a *fault.HostError, which has the answer ErrForbidden if the
 // gate refused.

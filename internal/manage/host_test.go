@@ -32,13 +32,25 @@ func answers() map[string]struct {
 		"an error":           {func() error { return errors.New(secret) }, host, host, host},
 		"a panic":            {func() error { panic(secret) }, host, host, host},
 		"a panic with error": {func() error { panic(fmt.Errorf("%s: %w", secret, fault.ErrForbidden)) }, host, host, host},
-		"not found":          {wrapping(fault.ErrNotFound), fault.ErrNotFound, fault.ErrNotFound, fault.ErrNotFound},
+		"not found":          {wrapping(fault.ErrNotFound), fault.ErrNotFound, host, host},
 		"conflict":           {wrapping(fault.ErrConflict), fault.ErrConflict, fault.ErrConflict, fault.ErrConflict},
-		"forbidden":          {wrapping(fault.ErrForbidden), host, host, host},
-		"invalid":            {wrapping(fault.ErrInvalid), host, fault.ErrInvalid, host},
-		"their own context":  {func() error { return context.DeadlineExceeded }, host, host, host},
+		"conflict, ended": {
+			func() error { return errors.Join(fault.ErrConflict, context.Canceled) }, fault.ErrConflict, fault.ErrConflict, fault.ErrConflict,
+		},
+		"an error that panics": {func() error { return hostile{} }, host, host, host},
+		"forbidden":            {wrapping(fault.ErrForbidden), host, host, host},
+		"invalid":              {wrapping(fault.ErrInvalid), host, fault.ErrInvalid, host},
+		"their own context":    {func() error { return context.DeadlineExceeded }, host, host, host},
 	}
 }
+
+// hostile is an error of a host's part whose methods panic, as those of a typed nil do.
+type hostile struct{}
+
+func (hostile) Error() string   { panic(secret) }
+func (hostile) Unwrap() []error { panic(secret) }
+func (hostile) Is(error) bool   { panic(secret) }
+func (hostile) As(any) bool     { panic(secret) }
 
 // assertSentinel checks that exactly one of the five sentinels is in err.
 func assertSentinel(t *testing.T, want, err error) {
@@ -55,8 +67,12 @@ func TestStoreAnswers(t *testing.T) {
 			t.Parallel()
 			_, err := manage.Get(t.Context(), func() (int, error) { return 1, tt.answer() })
 			assertSentinel(t, tt.read, err)
+			assert.NotErrorIs(t, err, context.Canceled, "the caller's context has not ended")
 			assert.NotContains(t, manage.Explain("Read", err).Msg, "secret")
 			assert.False(t, manage.Explain("Read", err).OutcomeUnknown)
+
+			_, err = manage.GetMany(t.Context(), func() (int, error) { return 1, tt.answer() })
+			assertSentinel(t, tt.commit, err)
 
 			items, next, err := manage.List(t.Context(), "cursor", func() ([]int, string, error) { return []int{1}, "x", tt.answer() })
 			assertSentinel(t, tt.list, err)

@@ -8,7 +8,8 @@ import (
 )
 
 // All returns every item of a list, page by page. page returns the page after a cursor, and the cursor of the next one, ""
-// at the end. The sequence ends with the first error. A cursor that comes again is ErrHost, at the latest after twice as many pages.
+// at the end. The sequence ends with the first error. A cursor that the Store refuses is ErrHost, and so is
+// one that comes again, at the latest after twice as many pages.
 func All[E any](page func(after string) (items []E, next string, err error)) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		var none E
@@ -19,6 +20,7 @@ func All[E any](page func(after string) (items []E, next string, err error)) ite
 			}
 			items, next, err := page(after)
 			if err != nil {
+				err, _ = OwnCursor(err)
 				yield(none, err)
 				return
 			}
@@ -31,7 +33,7 @@ func All[E any](page func(after string) (items []E, next string, err error)) ite
 				return
 			}
 			if next == after || next == remembered {
-				yield(none, fault.Nonsense("store", errors.New("a cursor of the list came again")))
+				yield(none, fault.Nonsense(store, errors.New("a cursor of the list came again")))
 				return
 			}
 			after = next

@@ -73,6 +73,24 @@ func TestAllEndsWithAnError(t *testing.T) {
 	assert.Equal(t, down, last)
 }
 
+// TestAllOfRefusedCursors: nobody but the Store made these cursors, so its refusal is no fault of a caller.
+func TestAllOfRefusedCursors(t *testing.T) {
+	t.Parallel()
+	var last error
+	for _, err := range manage.All(func(after string) ([]int, string, error) {
+		return manage.List(t.Context(), after, func() ([]int, string, error) {
+			if after != "" {
+				return nil, "", fault.ErrInvalid
+			}
+			return nil, "mine", nil
+		})
+	}) {
+		last = err
+	}
+	assertSentinel(t, fault.ErrHost, last)
+	assert.Equal(t, manage.Failure{Msg: "Withdraw: store failed; nothing was changed"}, manage.Explain("Withdraw", last))
+}
+
 // TestAllOfCursorsThatComeAgain: a cycle of cursors ends, however long it is and wherever it begins.
 func TestAllOfCursorsThatComeAgain(t *testing.T) {
 	t.Parallel()
