@@ -87,3 +87,29 @@ func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	_, err = f.Withdraw(t.Context(), f.client, r.ID, "")
 	require.NoError(t, err)
 }
+
+// TestSubmitForAnotherClientThanTheGateSaw: the server changes hands while a gate is asked. Nothing is stored for a client whom no
+// gate has seen.
+func TestSubmitForAnotherClientThanTheGateSaw(t *testing.T) {
+	t.Parallel()
+	store := &conflictingStore{}
+	store.left.Store(1)
+	var seen []uuid.UUID
+	var f *fixture
+	f = setup(t, func(c *backup.Config) {
+		store.Store, c.Store = c.Store, store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, r backup.Request) error {
+			seen = append(seen, r.ClientID)
+			f.release(t, f.server)
+			_, err := f.servers.Restock(t.Context(), f.reseller, r.ServerID)
+			require.NoError(t, err)
+			_, err = f.servers.Assign(t.Context(), f.reseller, r.ServerID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: billing()})
+			require.NoError(t, err)
+			return nil
+		})
+	})
+	_, err := f.Submit(t.Context(), f.reseller, backup.Form{ServerID: f.server.ID, Schedule: daily(2)})
+	require.ErrorIs(t, err, backup.ErrConflict)
+	assert.Equal(t, []uuid.UUID{f.client.ID}, seen)
+	assert.Empty(t, f.list(t, backup.TaskQuery{}))
+}

@@ -116,7 +116,10 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 			s, err := r.draft(m.config, a, f, now)
 			return s, true, err
 		},
-		Gate:   func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpSubmit, a, s.request) },
+		Gate: func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpSubmit, a, s.request) },
+		Covers: func(asked, later *series) bool {
+			return later.request.ClientID == asked.request.ClientID && later.request.Assignment == asked.request.Assignment
+		},
 		Commit: func(ctx context.Context, s *series) error { return m.commit(ctx, s, now) },
 	}.Run(ctx)
 	if err != nil {

@@ -241,6 +241,9 @@ func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 	if err == nil {
 		c, err = m.readVisible(ctx, a, OpAbandon, id)
 	}
+	if ended := ctx.Err(); err != nil && ended != nil {
+		err = ended // whatever failed besides
+	}
 	if err != nil {
 		return Cancellation{}, &Error{Op: OpAbandon, CancellationID: id, ServerID: c.ServerID, OutcomeUnknown: true, Err: err,
 			Msg: "Abandon: the cancellation is given up; if it has not ended yet, a later tick unlocks its server and ends it"}
@@ -289,6 +292,10 @@ func (m *Manager) run(
 	}
 	if o.gated {
 		run.Gate = func(ctx context.Context, d decision) error { return m.config.Hooks.ask(ctx, op, d.cancellation) }
+		run.Covers = func(asked, later decision) bool {
+			was, is := asked.cancellation, later.cancellation
+			return is.ClientID == was.ClientID && is.Assignment == was.Assignment && is.At.Equal(was.At)
+		}
 	}
 	d, err := run.Run(ctx)
 	if err != nil {

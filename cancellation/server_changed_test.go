@@ -189,3 +189,32 @@ func TestServerAlreadyUnlocked(t *testing.T) {
 		assert.NotEqual(t, uuid.Nil, f.readServer(t, s.ID).LockedBy, "the other lock stays")
 	}
 }
+
+// TestScheduleForAnotherClientThanTheGateSaw: the server changes hands while a gate is asked. Nothing is stored for a client whom no
+// gate has seen.
+func TestScheduleForAnotherClientThanTheGateSaw(t *testing.T) {
+	t.Parallel()
+	store := &refusingStore{err: cancellation.ErrConflict}
+	var seen []uuid.UUID
+	var f *fixture
+	var s dedicated.Server
+	f = newFixture(t, func(c *cancellation.Config) {
+		store.Store, c.Store = c.Store, store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
+			seen = append(seen, c.ClientID)
+			f.reassign(t, s, uuid.New())
+			return nil
+		})
+	})
+	s = f.server(t)
+	store.refuses = func(cancellation.Cancellation) bool {
+		store.refuses = nil
+		return true
+	}
+	_, err := f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: cancellation.When{At: at("2026-11-20 12:00")}})
+	require.ErrorIs(t, err, cancellation.ErrConflict)
+	assert.Equal(t, []uuid.UUID{f.client.ID}, seen)
+	all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{})
+	require.NoError(t, err)
+	assert.Empty(t, all)
+}

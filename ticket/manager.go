@@ -159,7 +159,7 @@ func (m *Manager) Forms(ctx context.Context, a dedicated.Actor, server uuid.UUID
 }
 
 // Open opens a ticket on a server that a client uses. The client is told, and so is the reseller if the client opened it. A repeat
-// with the same ID and content returns the stored ticket.
+// with the same ID and content returns the stored ticket, also after the server has left the client.
 //
 // ErrInvalid names everything that is wrong with the form, an unknown kind among it. ErrForbidden is a kind that Forms does not
 // return. ErrConflict is a server that no client uses, a second open ticket of a Unique kind, and an ID that another ticket has;
@@ -186,7 +186,10 @@ func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 			write, err := v.open(f)
 			return v, write, err
 		},
-		Gate:   func(ctx context.Context, v *move) error { return m.hooks.ask(ctx, OpOpen, a, f.Kind, v.server) },
+		Gate: func(ctx context.Context, v *move) error { return m.hooks.ask(ctx, OpOpen, a, f.Kind, v.server) },
+		Covers: func(asked, later *move) bool {
+			return later.server.ClientID == asked.server.ClientID && later.server.Assignment == asked.server.Assignment
+		},
 		Commit: m.commit,
 	}.Run(ctx)
 	if err != nil {

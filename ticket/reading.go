@@ -26,16 +26,20 @@ type newIDs struct {
 	upstream         string
 }
 
-// readForOpen reads the server of a form, the ticket that has the form's ID, and the ticket that has its unique key.
+// readForOpen reads the ticket that has the form's ID. If there is none that the actor may know of, it reads the server of the form
+// and the ticket that has its unique key.
 func (m *Manager) readForOpen(ctx context.Context, a dedicated.Actor, f Form) (r reading, err error) {
+	r.before, err = m.store.Ticket(ctx, f.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) || err == nil && r.before.visibleTo(a) {
+		return r, err
+	}
 	if r.server, err = m.readServer(ctx, a, OpOpen, f.ServerID); err != nil {
 		return r, err
 	}
 	r.found = true
-	if r.before, err = m.store.Ticket(ctx, f.ID); !errors.Is(err, ErrNotFound) {
-		return r, err
+	if r.before.Version > 0 {
+		return r, nil
 	}
-	r.before = Ticket{}
 	if !m.rules.kinds.specs[f.Kind].Unique {
 		return r, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
@@ -67,4 +68,56 @@ func TestConflictInTheWordsOfAStore(t *testing.T) {
 		require.NotErrorIs(t, err, ticket.ErrHost)
 		assert.NotContains(t, err.Error(), "secret")
 	}
+}
+
+// TestRepeatedOpenAfterTheServerLeft: a caller that did not get the answer repeats Open later. It opens nothing anew, and gets the
+// ticket.
+func TestRepeatedOpenAfterTheServerLeft(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	f := ticket.Form{ID: uuid.New(), ServerID: d.own, Kind: ticket.Reboot, Text: "please"}
+	first, err := d.Open(t.Context(), d.client, f)
+	require.NoError(t, err)
+	s := d.servers[d.own]
+	s.ClientID, s.Assignment, s.State = uuid.Nil, uuid.Nil, dedicated.InStock
+	d.servers[d.own] = s
+	for name, a := range map[string]dedicated.Actor{"client": d.client, "reseller": d.reseller} {
+		second, err := d.Open(t.Context(), a, f)
+		require.NoError(t, err, name)
+		assert.Equal(t, first, second, name)
+	}
+	other := f
+	other.ServerID = d.rented
+	_, err = d.Open(t.Context(), d.client, other)
+	require.ErrorIs(t, err, ticket.ErrConflict, "another server")
+	f.ID = uuid.New()
+	_, err = d.Open(t.Context(), d.client, f)
+	require.ErrorIs(t, err, ticket.ErrNotFound, "a new ticket")
+	_, err = d.Open(t.Context(), dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: d.reseller.ResellerID}, other)
+	require.ErrorIs(t, err, ticket.ErrNotFound, "another client")
+}
+
+// TestOpenForAnotherClientThanTheGateSaw: the server changes hands while a gate is asked. Nothing is stored for a client whom no gate
+// has seen.
+func TestOpenForAnotherClientThanTheGateSaw(t *testing.T) {
+	t.Parallel()
+	store := &listingStore{}
+	var seen []uuid.UUID
+	var d *fixture
+	d = newFixture(t, func(c *ticket.Config) {
+		store.Store, c.Store = c.Store, store
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, _ ticket.Kind, s dedicated.Server) error {
+			seen = append(seen, s.ClientID)
+			s.ClientID, s.Assignment = uuid.New(), uuid.New()
+			d.servers[d.own] = s
+			store.err, store.before = ticket.ErrConflict, func() { store.err = nil } // the next read is followed by a commit without one
+			return nil
+		})
+	})
+	_, err := d.Open(t.Context(), d.reseller, ticket.Form{ServerID: d.own, Kind: ticket.Reboot, Text: "please"})
+	require.ErrorIs(t, err, ticket.ErrConflict)
+	assert.Equal(t, []uuid.UUID{d.client.ID}, seen)
+	all, _, err := d.Tickets(t.Context(), d.reseller, ticket.Query{})
+	require.NoError(t, err)
+	assert.Empty(t, all)
 }

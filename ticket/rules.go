@@ -164,7 +164,7 @@ func (v *move) open(f Form) (write bool, err error) {
 	}
 	if v.before.Version > 0 {
 		v.after = v.before
-		return false, v.checkRepeat(t)
+		return false, v.checkRepeat(f.ServerID, t)
 	}
 	if !v.server.Used() {
 		return false, &Error{Op: v.op, ServerID: t.ServerID, Err: ErrConflict,
@@ -191,12 +191,12 @@ func (v *move) open(f Form) (write bool, err error) {
 	return true, nil
 }
 
-// checkRepeat refuses a form whose ID is stored, unless the same form opened the stored ticket.
-func (v *move) checkRepeat(t Ticket) error {
+// checkRepeat refuses a form whose ID is stored, unless the same form opened the stored ticket. Its server may have left the client since.
+// t is the ticket that the form opens.
+func (v *move) checkRepeat(server uuid.UUID, t Ticket) error {
 	stored := v.before
 	sameFields := maps.EqualFunc(stored.Fields, t.Fields, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
-	if stored.ResellerID == t.ResellerID && stored.ClientID == t.ClientID && stored.ServerID == t.ServerID &&
-		stored.Assignment == t.Assignment && stored.Kind == t.Kind && stored.Subject == t.Subject && sameFields &&
+	if stored.visibleTo(v.by) && stored.ServerID == server && stored.Kind == t.Kind && stored.Subject == t.Subject && sameFields &&
 		stored.firstText() == t.firstText() {
 		return nil
 	}

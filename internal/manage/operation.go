@@ -19,6 +19,9 @@ type Operation[S, D any] struct {
 	Decide func(S) (decision D, write bool, err error)
 	// Gate asks the host's gates whether the decision may be written. It is called once. nil: there are none to ask.
 	Gate func(context.Context, D) error
+	// Covers reports whether what the gates said of the decision that they were asked about holds for a later one. If not, the
+	// operation ends with ErrConflict. nil: it always does.
+	Covers func(asked, later D) bool
 	// Commit writes the decision.
 	Commit func(context.Context, D) error
 }
@@ -27,9 +30,9 @@ type Operation[S, D any] struct {
 // does not ask the gates again. It decides Attempts times at most and then returns the conflict. It returns the decision
 // that was written, or the one that needed no writing.
 func (o Operation[S, D]) Run(ctx context.Context) (D, error) {
-	var decision D
+	var decision, asked D
 	var err error
-	asked := o.Gate == nil
+	askedGates := false
 	for range Attempts {
 		var write bool
 		var state S
@@ -45,11 +48,15 @@ func (o Operation[S, D]) Run(ctx context.Context) (D, error) {
 		if decision, write, err = o.Decide(state); err != nil || !write {
 			return decision, err
 		}
-		if !asked {
+		switch {
+		case o.Gate == nil:
+		case !askedGates:
 			if err = o.Gate(ctx, decision); err != nil {
 				return decision, err
 			}
-			asked = true
+			asked, askedGates = decision, true
+		case o.Covers != nil && !o.Covers(asked, decision):
+			return decision, fault.ErrConflict
 		}
 		if err = o.Commit(ctx, decision); !errors.Is(err, fault.ErrConflict) {
 			return decision, err

@@ -101,6 +101,39 @@ func TestOperationWithoutGates(t *testing.T) {
 	assert.Equal(t, 1, written)
 }
 
+// TestGatesSawAnother: after a conflict the decision is another one than the gates were asked about.
+func TestGatesSawAnother(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		covers  func(asked, later int) bool
+		commits int
+		want    error
+	}{
+		"covered":     {func(asked, later int) bool { return asked == 1 && later == 2 }, 2, nil},
+		"not covered": {func(asked, later int) bool { return asked == later }, 1, fault.ErrConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads, gates, commits := 0, 0, 0
+			_, err := manage.Operation[int, int]{
+				Read:   func(context.Context) (int, error) { reads++; return reads, nil },
+				Decide: func(read int) (int, bool, error) { return read, true, nil },
+				Gate:   func(context.Context, int) error { gates++; return nil },
+				Covers: tt.covers,
+				Commit: func(context.Context, int) error {
+					if commits++; commits == 1 {
+						return fault.ErrConflict
+					}
+					return nil
+				},
+			}.Run(t.Context())
+			require.ErrorIs(t, err, tt.want)
+			assert.Equal(t, 1, gates)
+			assert.Equal(t, tt.commits, commits)
+		})
+	}
+}
+
 // TestOperationEndsWithItsContext: after a conflict it does not read for a caller that is gone.
 func TestOperationEndsWithItsContext(t *testing.T) {
 	t.Parallel()
