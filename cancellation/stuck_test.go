@@ -113,6 +113,30 @@ func TestTicksFinishAbandon(t *testing.T) {
 	assert.Equal(t, uuid.Nil, f.readServer(t, c.ServerID).LockedBy)
 }
 
+// TestAbandonWhoseCallerLeaves: the server cannot be unlocked, and the caller leaves while that is recorded. The error is that of the
+// caller's context alone.
+func TestAbandonWhoseCallerLeaves(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	servers, store := &failingUnlock{}, &refusingStore{err: context.Canceled}
+	f, _, c := newStuckFixture(t, func(config *cancellation.Config) {
+		servers.Servers, config.Servers = config.Servers, servers
+		store.Store, config.Store = config.Store, store
+	})
+	servers.err = errors.New("the inventory is down")
+	store.refuses = func(next cancellation.Cancellation) bool {
+		if next.Attempts > c.Attempts {
+			leave()
+		}
+		return ctx.Err() != nil
+	}
+	_, err := f.Abandon(ctx, f.reseller, c.ID, "")
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, cancellation.ErrHost)
+	assert.True(t, f.get(t, c.ID).Abandoned)
+}
+
 // failingUnlock fails to unlock a server while err is set.
 type failingUnlock struct {
 	cancellation.Servers
