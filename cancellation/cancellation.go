@@ -14,8 +14,8 @@ import (
 // Cancellation is the planned end of a client's use of a server. It belongs to one assignment of the server, so that it never
 // reaches the next client. An assignment has at most one active cancellation (scheduled or executing).
 //
-// All times are in UTC, to the microsecond. Steps, Attempts, LastError, RetryAt, Abandoned, SettingsVersion, Due and LeaseUntil
-// are for the reseller: a client gets them blank.
+// All times are in UTC, to the microsecond. A client gets the fields from Steps to Abandoned, Held, Confirmed, Epoch, SettingsVersion, Due
+// and LeaseUntil blank: they are for the reseller.
 type Cancellation struct {
 	ID         uuid.UUID
 	ResellerID uuid.UUID
@@ -31,14 +31,26 @@ type Cancellation struct {
 	Zone  string          // the server's zone at the last planning, for dates and days in warnings and mails
 	By    dedicated.Actor // the actor that ordered it
 	// Reason is one line of at most dedicated.MaxReason bytes, or "". The client sees it.
-	Reason string
+	Reason     string
+	TellClient bool            // Order.TellClient: the client was told of the order at once
+	MovedBy    dedicated.Role  // the role that moved it by Reschedule; a reseller's or System's stays; 0: nobody has
+	Cycle      dedicated.Cycle // the billing cycle under which the end of a period became At; zero: unknown, or When is no end of a period
+	NoticeDays int             // Settings.NoticeDays when a client ordered or moved it, frozen; 0 for everyone else
+	LockDays   int             // Settings.LockDays when a client ordered or moved it, frozen; 0 for everyone else
 
-	Steps     []Step    // of the execution, in order; empty before it
-	Attempts  int       // consecutive failures of the current step; a crashed worker counts as one; above 0 it is stuck
-	LastError string    // of the last failure; in the state failed, the reason
-	RetryAt   time.Time // the next attempt; zero: nothing has failed
+	Steps        []Step    // of the execution, in order; empty before it
+	Attempts     int       // consecutive failures of the current step; a crashed worker counts as one; above 0 it is stuck
+	LastError    string    // of the last failure; in the state failed, the reason
+	RetryAt      time.Time // the next attempt; zero: nothing has failed
+	BegunAt      time.Time // a call of a host's part was begun then and has not returned; zero: no such call is running
+	PendingUntil time.Time // a step has begun something that lasts and is asked again then; zero: nothing is pending
+	Abandoned    bool      // the reseller has given the execution up
+
+	Held      bool   // above Config.MaxExecutions: it waits for Confirm
+	Confirmed bool   // the reseller has let it go on although Config.MaxExecutions was reached
+	Epoch     string // Config.Epoch at the last decision of a person
+
 	Postponed time.Time // the execution was postponed to then by Settings.MinWarningDays, once; zero: it was not
-	Abandoned bool      // the reseller has given the execution up
 
 	Refund   refund.Result // fixed when the execution begins
 	Currency string        // of Refund: ISO 4217

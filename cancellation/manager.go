@@ -35,8 +35,13 @@ var _ Servers = (*dedicated.Manager)(nil)
 // RefundFormula computes a refund. See package refund.
 type RefundFormula = refund.Formula
 
-// DefaultLease is the default of Config.Lease.
-const DefaultLease = 15 * time.Minute
+// The defaults of Config.
+const (
+	DefaultLease         = 15 * time.Minute // of Config.Lease
+	DefaultStepTimeout   = 5 * time.Minute  // of Config.StepTimeout
+	DefaultParallel      = 4                // of Config.Parallel
+	DefaultMaxExecutions = 100              // of Config.MaxExecutions
+)
 
 // Config is what a Manager works with.
 type Config struct {
@@ -49,6 +54,15 @@ type Config struct {
 	// Lease is how long a step of an execution may take, with hooks and the biller, before another process may run the step
 	// as well. After the death of a process its execution waits for as long. 0: DefaultLease; negative is ErrInvalid.
 	Lease time.Duration
+	// StepTimeout is the deadline of each call of a host's part: a step, the biller, the inventory, a gate, the formula. 0: a third of
+	// Lease, at the most DefaultStepTimeout; negative, and more than half of Lease, is ErrInvalid.
+	StepTimeout time.Duration
+	Parallel    int // how many executions run at once in this process; 0: DefaultParallel; negative is ErrInvalid
+	// MaxExecutions is how many executions of a reseller may begin on one day (UTC). What exceeds it waits for Confirm, and the
+	// reseller is told. 0: DefaultMaxExecutions; negative: any number.
+	MaxExecutions int
+	// Epoch is the epoch that the database of this process holds: see the comment of the package. "": the first one.
+	Epoch string
 }
 
 // Manager cancels servers. It enforces all rules, permissions and changes of state. It holds no state of its own and is safe

@@ -19,8 +19,12 @@ type Query struct {
 	ServerID uuid.UUID      // nil: any
 	By       dedicated.Role // the role that ordered it; 0: any
 	Stuck    bool           // only active ones with Attempts above 0
-	Limit    int            // the most cancellations on a page; 0: the Store's default; above the Store's maximum: that maximum
-	After    string         // the cursor that the page before returned; "": the first page
+	// Unconfirmed selects only active ones that wait for Confirm: those that are Held, and those whose Epoch is not the Epoch of
+	// the query.
+	Unconfirmed bool
+	Epoch       string // for Unconfirmed: the present epoch; the Manager sets it
+	Limit       int    // the most cancellations on a page; 0: the Store's default; above the Store's maximum: that maximum
+	After       string // the cursor that the page before returned; "": the first page
 }
 
 // check refuses a query that no list takes. Only Managers check queries; a Store checks the cursor.
@@ -68,5 +72,6 @@ func (q Query) matches(c *Cancellation) bool {
 		(q.ClientID == uuid.Nil || q.ClientID == c.ClientID) &&
 		(q.ServerID == uuid.Nil || q.ServerID == c.ServerID) &&
 		(q.By == 0 || q.By == c.By.Role) &&
-		(!q.Stuck || c.State.Active() && c.Attempts > 0)
+		(!q.Stuck || c.State.Active() && c.Attempts > 0) &&
+		(!q.Unconfirmed || c.State.Active() && (c.Held || c.Epoch != q.Epoch))
 }

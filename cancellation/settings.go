@@ -25,17 +25,23 @@ const (
 // Days are calendar days in the server's zone: n days before an instant is the same local time n dates earlier.
 type Settings struct {
 	ResellerID       uuid.UUID
-	Warn             bool   // clients are warned
-	DaysAhead        []int  // the days ahead, 1 to MaxDays each, in any order, MaxLeads at the most; required if Warn is on
-	ClientMayDiscard bool   // a client may move and discard its own orders
-	NoticeDays       int    // a client must order at least so many days before the end of the period; 0: no notice
-	LockDays         int    // within so many days before the date a client may change nothing; 0: no lock
-	MinWarningDays   int    // an execution is postponed, once, until so many days after its first warning; 0: never
-	Formula          string // for refund.Parse; "": Config.RefundFormula
+	Warn             bool  // clients are warned
+	DaysAhead        []int // the days ahead, 1 to MaxDays each, in any order, MaxLeads at the most; required if Warn is on
+	ClientMayDiscard bool  // a client may move and discard its own orders
+	// ClientMayChooseDate lets a client order any date from now + NoticeDays, at least one day ahead. Off: ends of periods only.
+	ClientMayChooseDate bool
+	Paused              bool   // no execution begins or continues until it is lifted; warnings go on
+	NoticeDays          int    // a client must order at least so many days before the end of the period; 0: no notice
+	LockDays            int    // within so many days before the date a client may change nothing; 0: no lock
+	MinWarningDays      int    // an execution is postponed, once, until so many days after its first warning; 0: never
+	Formula             string // for refund.Parse; "": Config.RefundFormula
 
 	Saved           int64     // the Version that the last save made, 0 before the first; a claim does not change it
 	Rearm           string    // the Store's cursor behind the last scheduled cancellation that follows these settings already
 	RearmAgain      bool      // a cancellation could not follow in this pass: another pass begins after it
+	Day             time.Time // the UTC day that Begun counts; zero: none yet
+	Begun           int       // the executions that began on Day, for Config.MaxExecutions
+	HeldOn          time.Time // the UTC day on which the reseller was last told of Config.MaxExecutions; zero: never
 	Due, LeaseUntil time.Time // when the scheduled cancellations are to follow; zero: they are up to date
 	Version         int64
 }

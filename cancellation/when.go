@@ -7,12 +7,14 @@ import (
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// When says when a server is cancelled: at a fixed instant, or at the end of the current billing period. Exactly one of the two
-// is set. The end of the period is kept as an intent: it follows the period when the server's billing changes. A fixed
-// instant does not move.
+// When says when a server is cancelled: at a fixed instant, now, at the end of the current billing period, or at the first end of
+// a billing period that notice and lock leave. Exactly one of the four is set. Ends of periods are kept as an intent: they follow
+// the period when the server's billing changes. A fixed instant does not move.
 type When struct {
-	At          time.Time // to the microsecond
-	EndOfPeriod bool
+	At           time.Time // to the microsecond
+	EndOfPeriod  bool
+	FirstAllowed bool
+	Now          bool
 }
 
 // same reports whether both mean the same, whatever the zones of their times are.

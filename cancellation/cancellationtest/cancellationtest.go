@@ -109,10 +109,12 @@ func makeCancellation(reseller uuid.UUID, n int) cancellation.Cancellation {
 	return cancellation.Cancellation{
 		ID: uuid.New(), ResellerID: reseller, ClientID: uuid.New(), ServerID: uuid.New(), Assignment: uuid.New(),
 		ServerName: "wéb'01\"", State: cancellation.Executing,
-		When: cancellation.When{At: instant(n % 5), EndOfPeriod: true}, Asked: instant(-1), At: instant(n % 5), Zone: "Europe/Berlin",
-		By: by, Reason: "größer;--",
+		When: cancellation.When{At: instant(n % 5), EndOfPeriod: true, FirstAllowed: true, Now: true}, Asked: instant(-1), At: instant(n % 5), Zone: "Europe/Berlin",
+		By: by, Reason: "größer;--", TellClient: true, MovedBy: dedicated.System, Cycle: dedicated.Cycle{Unit: dedicated.Week, Count: 13},
+		NoticeDays: 31, LockDays: 7,
 		Steps:    []cancellation.Step{{Name: cancellation.StepRelease, Done: instant(7)}, {Name: cancellation.StepDeprovision}},
-		Attempts: 3, LastError: "the switch does not answer", RetryAt: instant(8), Postponed: instant(9), Abandoned: true,
+		Attempts: 3, LastError: "the switch does not answer", RetryAt: instant(8), BegunAt: instant(5),
+		PendingUntil: instant(6), Abandoned: true, Held: true, Confirmed: true, Epoch: "zweite", Postponed: instant(9),
 		Refund: refund.Result{Total: decimal.RequireFromString("12345678901234567890.10"), Lines: []refund.Line{{
 			Charge: refund.Charge{
 				Label: "März", Kind: refund.Flat, Paid: decimal.RequireFromString("0.100"), Refunded: decimal.New(5, 1),
@@ -136,8 +138,10 @@ func settings(open Open) storetest.Kind[cancellation.Settings] {
 		Open:     func(t *testing.T) storetest.Store[cancellation.Settings] { return adaptSettings(open(t)) },
 		Make: func(uuid.UUID, int) cancellation.Settings {
 			return cancellation.Settings{
-				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayDiscard: true, NoticeDays: 3, LockDays: 2,
+				ResellerID: uuid.New(), Warn: true, DaysAhead: []int{14, 7, 1}, ClientMayDiscard: true,
+				ClientMayChooseDate: true, Paused: true, NoticeDays: 3, LockDays: 2,
 				MinWarningDays: 5, Formula: "paid * unused_days / period_days - 5", Saved: 9, Rearm: "a cursor", RearmAgain: true,
+				Day: instant(1), Begun: 99, HeldOn: instant(2),
 			}
 		},
 		Edit: func(s cancellation.Settings) cancellation.Settings {

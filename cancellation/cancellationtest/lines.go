@@ -156,7 +156,8 @@ func testCriteria(t *testing.T, open Open) {
 	c := newCancellation(3, cancellation.Executed, dedicated.Reseller)
 	c.ServerID, c.Attempts = server, 7
 	d := newCancellation(4, cancellation.Scheduled, dedicated.System)
-	d.Attempts = 2
+	d.Attempts, d.Epoch = 2, "old"
+	c.Epoch, c.Held, b.Held = "old", true, true
 	other := a
 	other.ID, other.Assignment, other.ResellerID = uuid.New(), uuid.New(), uuid.New()
 	commit(t, store, change(d, other, a, c, b))
@@ -179,6 +180,8 @@ func testCriteria(t *testing.T, open Open) {
 			{Name: "by the client", Query: query{By: dedicated.Client}, Want: list{a}},
 			{Name: "by the reseller", Query: query{By: dedicated.Reseller}, Want: list{b, c}},
 			{Name: "stuck", Query: query{Stuck: true}, Want: list{b, d}},
+			{Name: "unconfirmed", Query: query{Unconfirmed: true}, Want: list{b, d}},
+			{Name: "unconfirmed in an epoch", Query: query{Unconfirmed: true, Epoch: "old"}, Want: list{a, b}},
 			{Name: "all criteria", Query: query{Stuck: true, ClientID: client, By: dedicated.Reseller, From: instant(1)}, Want: list{b}},
 			{Name: "no match", Query: query{ClientID: client, By: dedicated.System}},
 		}...)

@@ -44,6 +44,8 @@ func cancellationFields(c *cancellation.Cancellation) fields {
 		{"state", &c.State},
 		{"when_at", &c.When.At},
 		{"end_of_period", &c.When.EndOfPeriod},
+		{"first_allowed", &c.When.FirstAllowed},
+		{"when_now", &c.When.Now},
 		{"asked", &c.Asked},
 		{"at", &c.At},
 		{"zone", &c.Zone},
@@ -51,12 +53,23 @@ func cancellationFields(c *cancellation.Cancellation) fields {
 		{"by_id", &c.By.ID},
 		{"by_reseller_id", &c.By.ResellerID},
 		{"reason", &c.Reason},
+		{"tell_client", &c.TellClient},
+		{"moved_by", &c.MovedBy},
+		{"cycle_unit", &c.Cycle.Unit},
+		{"cycle_count", &c.Cycle.Count},
+		{"notice_days", &c.NoticeDays},
+		{"lock_days", &c.LockDays},
 		{"steps", document{&c.Steps}},
 		{"attempts", &c.Attempts},
 		{"last_error", &c.LastError},
 		{"retry_at", &c.RetryAt},
-		{"postponed", &c.Postponed},
+		{"begun_at", &c.BegunAt},
+		{"pending_until", &c.PendingUntil},
 		{"abandoned", &c.Abandoned},
+		{"held", &c.Held},
+		{"confirmed", &c.Confirmed},
+		{"epoch", &c.Epoch},
+		{"postponed", &c.Postponed},
 		{"refund", document{(*refundResult)(&c.Refund)}},
 		{"currency", &c.Currency},
 		{"places", &c.Places},
@@ -75,6 +88,8 @@ func settingsFields(s *cancellation.Settings) fields {
 		{"warn", &s.Warn},
 		{"days_ahead", document{&s.DaysAhead}},
 		{"client_may_discard", &s.ClientMayDiscard},
+		{"client_may_choose_date", &s.ClientMayChooseDate},
+		{"paused", &s.Paused},
 		{"notice_days", &s.NoticeDays},
 		{"lock_days", &s.LockDays},
 		{"min_warning_days", &s.MinWarningDays},
@@ -82,6 +97,9 @@ func settingsFields(s *cancellation.Settings) fields {
 		{"saved", &s.Saved},
 		{"rearm", &s.Rearm},
 		{"rearm_again", &s.RearmAgain},
+		{"day", &s.Day},
+		{"begun", &s.Begun},
+		{"held_on", &s.HeldOn},
 		{"due", &s.Due},
 		{"lease_until", &s.LeaseUntil},
 	}
@@ -106,6 +124,10 @@ func (s cancellations) Cancellations(
 	if q.Stuck {
 		found.where(active())
 		found.where("attempts > 0")
+	}
+	if q.Unconfirmed {
+		found.where(active())
+		found.where("(held OR epoch <> %s)", q.Epoch)
 	}
 	byDate := order[cancellation.Cancellation]{
 		"cancellations", "at", func(c *cancellation.Cancellation) (any, uuid.UUID) { return c.At, c.ID },

@@ -1,0 +1,23 @@
+-- Adds what cancellations and their settings store since the rules of deadlines, brakes, notice and epochs.
+
+-- +goose Up
+
+ALTER TABLE cancellations ADD COLUMN first_allowed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN when_now INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN tell_client INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN moved_by INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN cycle_unit INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN cycle_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN notice_days INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN lock_days INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN begun_at INTEGER NOT NULL DEFAULT -62135596800000000;
+ALTER TABLE cancellations ADD COLUMN pending_until INTEGER NOT NULL DEFAULT -62135596800000000;
+ALTER TABLE cancellations ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellations ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE cancellation_settings ADD COLUMN client_may_choose_date INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellation_settings ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellation_settings ADD COLUMN day INTEGER NOT NULL DEFAULT -62135596800000000;
+ALTER TABLE cancellation_settings ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cancellation_settings ADD COLUMN held_on INTEGER NOT NULL DEFAULT -62135596800000000;
