@@ -97,7 +97,7 @@ func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.
 // readPresentDate returns the planned instant under the server's present billing. It is zero if nothing will happen: the server
 // has left its client, or belongs to a provider.
 func (m *Manager) readPresentDate(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
-	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
+	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
 	switch {
 	case err != nil:
 		return time.Time{}, err

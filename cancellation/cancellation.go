@@ -80,7 +80,7 @@ type Warning struct {
 
 // Entry is one change in the history: its time, its actor, and what changed. If the date moved, From and To are the dates. What is
 // one of the words "scheduled", "rescheduled", "moved" (with the billing period), "discarded", "postponed", "executing",
-// "executed", "retried", "abandoned" and "failed". If there is a reason, ": " and the reason follow.
+// "executed", "retried", "held" (above Config.MaxExecutions), "confirmed", "abandoned" and "failed". If there is a reason, ": " and the reason follow.
 type Entry struct {
 	At       time.Time
 	By       dedicated.Actor
@@ -161,13 +161,14 @@ func (c Cancellation) viewOf(a dedicated.Actor) *Cancellation {
 // forClient returns what the client may see: no steps and failures, and no members of the reseller's staff.
 func (c Cancellation) forClient() Cancellation {
 	c.Steps, c.Attempts, c.LastError, c.RetryAt, c.Abandoned = nil, 0, "", time.Time{}, false
+	c.BegunAt, c.PendingUntil, c.Held, c.Confirmed, c.Epoch = time.Time{}, time.Time{}, false, false, ""
 	c.SettingsVersion, c.Due, c.LeaseUntil = 0, time.Time{}, time.Time{}
 	c.By = c.anonymous(c.By)
 	var visible []Entry
 	for _, e := range c.History {
 		e.By = c.anonymous(e.By)
 		switch what, _, _ := strings.Cut(e.What, ": "); what {
-		case entryRetried:
+		case entryRetried, entryHeld, entryConfirmed:
 			continue
 		case entryAbandoned, entryFailed:
 			e.What = what

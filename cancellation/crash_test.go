@@ -227,7 +227,7 @@ func TestCrashAnywhere(t *testing.T) {
 	f := newCrashFixture(t)
 	f.tickInterrupted(t, calls)
 	f.assertOnce(t, "without an interruption")
-	require.Equal(t, 38, calls.calls, "before and after each of 19 calls")
+	require.Equal(t, 46, calls.calls, "before and after each of 23 calls")
 	for _, mode := range crashModes {
 		for at := range calls.calls {
 			t.Run(fmt.Sprintf("%s %d", mode, at), func(t *testing.T) {

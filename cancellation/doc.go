@@ -27,6 +27,7 @@
 //	owner changed       scheduled            -> failed
 //	begin               scheduled            -> executing
 //	Retry               scheduled, executing -> the same
+//	Confirm             scheduled, executing -> the same
 //	finish              executing            -> executed
 //	Abandon             executing            -> failed
 //	assignment changed  executing            -> failed

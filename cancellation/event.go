@@ -22,6 +22,9 @@ const (
 	KindDiscarded notify.Kind = "cancellation.discarded"
 	// KindExecuted tells the client that the server was cancelled, and the refund. Payload: Statement.
 	KindExecuted notify.Kind = "cancellation.executed"
+	// KindServerTaken tells the client that its server was taken back, although the cancellation was given up after that, and the
+	// refund if it was paid. Payload: Statement.
+	KindServerTaken notify.Kind = "cancellation.server_taken"
 
 	// KindScheduledByClient tells the reseller that the client has ordered a cancellation. Payload: Notice.
 	KindScheduledByClient notify.Kind = "cancellation.scheduled_by_client"
@@ -33,6 +36,9 @@ const (
 	KindPostponed notify.Kind = "cancellation.postponed"
 	// KindStuck tells the reseller that a cancellation has failed five times in a row. Payload: FailureNotice.
 	KindStuck notify.Kind = "cancellation.stuck"
+	// KindHeld tells the reseller, once a day, that Config.MaxExecutions was reached and cancellations wait for Confirm. It is about the
+	// first of them. Payload: HeldNotice.
+	KindHeld notify.Kind = "cancellation.held"
 	// KindServerLeft tells the reseller that the server left its client before the date. Payload: Notice.
 	KindServerLeft notify.Kind = "cancellation.server_left"
 	// KindFailed tells the reseller that a cancellation was given up. Payload: FailureNotice.
@@ -70,6 +76,16 @@ type FailureNotice struct {
 	Attempts       int       `json:"attempts"` // consecutive failures
 	Error          string    `json:"error"`
 	RetryAt        string    `json:"retry_at"` // a local date; "" if the cancellation is over
+}
+
+// HeldNotice is the payload of "cancellation.held". Dates are as in Notice.
+type HeldNotice struct {
+	CancellationID uuid.UUID `json:"cancellation_id"`
+	ServerID       uuid.UUID `json:"server_id"`
+	ServerName     string    `json:"server_name"`
+	Date           string    `json:"date"` // the planned date
+	LocalDate      string    `json:"local_date"`
+	Limit          int       `json:"limit"` // Config.MaxExecutions
 }
 
 // Statement is the payload of the events about an executed cancellation. Amounts have the currency's decimal places. Dates are
@@ -152,27 +168,53 @@ func (c Cancellation) failureNotice(kind notify.Kind) manage.Fact {
 	return manage.Fact{Kind: kind, Subject: c.subject(), Payload: payload}
 }
 
+// heldNotice makes a fact about a cancellation that waits for Confirm.
+func (c Cancellation) heldNotice(limit int) manage.Fact {
+	return manage.Fact{Kind: KindHeld, Subject: c.subject(), Payload: HeldNotice{
+		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
+		Date: date(c.At, c.location()), LocalDate: localDate(c.At, c.location()), Limit: limit,
+	}}
+}
+
 // executedFacts are the facts about an executed cancellation: for the client, for the reseller and for plug-ins.
 func (c Cancellation) executedFacts(now time.Time) []manage.Fact {
-	statement := Statement{
-		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
-		Date: date(c.At, c.location()), LocalDate: localDate(c.At, c.location()), Reason: c.Reason,
-	}
-	if c.Refund.Total.IsPositive() {
-		statement.Currency, statement.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)
-	}
-	for _, l := range c.Refund.Lines {
-		statement.Lines = append(statement.Lines, StatementLine{
-			Label: l.Charge.Label, Paid: l.Charge.Paid.StringFixed(c.Places), Amount: l.Amount.StringFixed(c.Places), Note: l.Note,
-		})
-	}
 	closed := Closed{
 		CancellationID: c.ID, ResellerID: c.ResellerID, ClientID: c.ClientID, ServerID: c.ServerID, Assignment: c.Assignment,
 		At: c.At, Done: now, Total: c.Refund.Total, Currency: c.Currency,
 	}
 	return []manage.Fact{
-		{Kind: KindExecuted, Subject: c.subject(), Payload: statement},
-		{Kind: KindCompleted, Subject: c.subject(), Payload: statement},
+		{Kind: KindExecuted, Subject: c.subject(), Payload: c.statement()},
+		{Kind: KindCompleted, Subject: c.subject(), Payload: c.statement()},
 		{Kind: KindClosed, Subject: c.subject(), Payload: closed},
 	}
+}
+
+// statement is what a client and a reseller read about a cancellation that has taken the server.
+func (c Cancellation) statement() Statement {
+	s := Statement{
+		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
+		Date: date(c.At, c.location()), LocalDate: localDate(c.At, c.location()), Reason: c.Reason,
+	}
+	if c.Refund.Total.IsPositive() {
+		s.Currency, s.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)
+	}
+	for _, l := range c.Refund.Lines {
+		s.Lines = append(s.Lines, StatementLine{
+			Label: l.Charge.Label, Paid: l.Charge.Paid.StringFixed(c.Places), Amount: l.Amount.StringFixed(c.Places), Note: l.Note,
+		})
+	}
+	return s
+}
+
+// givenUpFacts are the facts about an execution that was given up. A client whose server was taken is told so.
+func (c Cancellation) givenUpFacts() []manage.Fact {
+	facts := []manage.Fact{c.failureNotice(KindFailed)}
+	if c.stepDone(StepRelease) {
+		s := c.statement()
+		if !c.stepDone(StepRefund) {
+			s.Currency, s.Total, s.Lines = "", "", nil
+		}
+		facts = append(facts, manage.Fact{Kind: KindServerTaken, Subject: c.subject(), Payload: s})
+	}
+	return facts
 }

@@ -307,6 +307,7 @@ func TestFailureDelaysNoOther(t *testing.T) {
 	failure := errors.New("no answer")
 	failing := map[uuid.UUID]bool{}
 	f := newFixture(t, func(c *cancellation.Config) {
+		c.MaxExecutions = -1
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, _ cancellation.Cancellation, s dedicated.Server) error {
 			if failing[s.ID] {
 				return failure

@@ -12,78 +12,125 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// step is a part of the execution. run must be safe to repeat, also by another process at the same time.
+// step is a part of the execution. run must be safe to repeat, also by another process. calls reports whether it calls a part of the
+// host; if not, it is done without running.
 type step struct {
-	name string
-	run  func(m *Manager, ctx context.Context, c Cancellation) error
+	name  string
+	run   func(m *Manager, ctx context.Context, c Cancellation) error
+	calls func(m *Manager, c Cancellation) bool
 }
 
 // steps returns the parts of the execution, in order.
 func steps() []step {
+	always := func(*Manager, Cancellation) bool { return true }
 	return []step{
-		{StepRelease, (*Manager).releaseServer},
-		{StepDeprovision, (*Manager).deprovisionServer},
-		{StepRefund, (*Manager).pay},
-		{StepCloseDown, (*Manager).closeDown},
-		{StepDone, (*Manager).unlockServer},
+		{StepRelease, (*Manager).releaseServer, always},
+		{StepDeprovision, (*Manager).deprovisionServer, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.Deprovision) > 0 }},
+		{StepRefund, (*Manager).pay, func(_ *Manager, c Cancellation) bool { return c.Refund.Total.IsPositive() }},
+		{StepCloseDown, (*Manager).closeDown, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.CloseDown) > 0 }},
+		{StepDone, (*Manager).unlockServer, always},
 	}
 }
 
-// continueExecution continues an execution that has begun, also after the death of its worker.
-func (m *Manager) continueExecution(ctx context.Context, c Cancellation, now time.Time) error {
-	// The record may have waited for others of its batch. The step must have enough of the lease left.
-	short := c.LeaseUntil.Before(now.Add(m.config.Lease / 2))
-	crashed := c.Attempts == 0 && !c.Abandoned // otherwise the lease would not have ended
-	if crashed {
-		c.Attempts, c.LastError, c.RetryAt = 1, "the process that executed the step died or hangs", now
+// An execution commits once before its first call of a host's part, once between two calls and once after the last. Each commit records
+// that the call before has returned, and that the next is begun (BegunAt). So a record that is claimed with BegunAt tells that its
+// worker died or hangs, and that is counted as a failure.
+
+// errDied is the failure of a call whose process never recorded that it returned.
+var errDied = errors.New("the process that executed the step died or hangs")
+
+// execute carries a claimed cancellation through its execution, as far as possible now.
+func (m *Manager) execute(ctx context.Context, c Cancellation) error {
+	now := m.now()
+	if m.left.adopt(c, now) {
+		return nil // keepLeft renews its lease
 	}
-	if short || crashed {
-		next := c
-		m.extendLease(&next, now)
-		if stored, err := m.commitOrGiveBack(ctx, c, decision{cancellation: next}, now); !stored {
-			return err
+	if c.State == Executing && !c.Abandoned {
+		settings, err := m.readSettings(ctx, c.ResellerID)
+		if err != nil {
+			return m.giveBack(ctx, c, err, now)
 		}
-		c = next
-		c.Version++
+		if settings.Paused {
+			return m.pauseExecution(ctx, c, now)
+		}
 	}
-	return m.runSteps(ctx, c)
+	c, begun, err := m.beginCall(ctx, c, now)
+	switch {
+	case !begun:
+		return err
+	case c.State == Executing:
+		return m.runSteps(ctx, c)
+	}
+	return m.begin(ctx, c)
+}
+
+// beginCall records that a call of a host's part begins. If the worker before died in one, that is a failure, and the call waits as after
+// every other failure.
+func (m *Manager) beginCall(ctx context.Context, claimed Cancellation, now time.Time) (c Cancellation, begun bool, err error) {
+	d := decision{cancellation: claimed}
+	if !claimed.BegunAt.IsZero() {
+		d = claimed.givenBack(claimed, errDied, claimed.BegunAt)
+		if d.cancellation.RetryAt.After(now) {
+			return claimed, false, ignoreConflict(m.commit(ctx, now, d))
+		}
+	}
+	d.cancellation.BegunAt = now
+	m.extendLease(&d.cancellation, now)
+	if stored, err := m.commitOrGiveBack(ctx, claimed, d, now); !stored {
+		return claimed, false, err
+	}
+	d.cancellation.Version++
+	return d.cancellation, true, nil
 }
 
 // commitOrGiveBack stores what becomes of c, and reports whether it did. If the Store refuses it, c is given back. If another process
 // has changed c, it continues there, and that is no error.
 func (m *Manager) commitOrGiveBack(ctx context.Context, c Cancellation, d decision, now time.Time) (stored bool, err error) {
-	err = m.commit(ctx, now, d)
+	err = m.recordDecision(ctx, now, d)
 	switch {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, ErrConflict):
 		return false, nil
-	case ctx.Err() != nil:
-		return false, err // the lease ends by itself
 	}
 	return false, m.giveBack(ctx, c, err, now)
 }
 
-// begin begins the execution of a claimed cancellation: it commits what will be done, and then runs the steps.
-func (m *Manager) begin(ctx context.Context, claimed Cancellation, due dueAction, now time.Time) error {
-	c, err := m.prepare(ctx, due, now)
-	if err == nil {
-		err = m.config.Hooks.ask(ctx, opExecution, c)
-	}
+// begin begins the execution of a cancellation that is scheduled: it commits what will be done, and then runs the steps.
+func (m *Manager) begin(ctx context.Context, c Cancellation) error {
+	now := m.now()
+	calm := c
+	calm.BegunAt = time.Time{}
+	due, err := m.readAndDecide(ctx, calm, map[uuid.UUID]Settings{}, m.servers, now)
 	if err != nil {
-		return m.giveBackRefused(ctx, claimed, due, err, now)
+		return m.callFailed(ctx, c, err, now)
 	}
-	if stored, err := m.commitOrGiveBack(ctx, claimed, decision{c, due.facts}, now); !stored {
+	if due.action != execute {
+		_, err = m.commitOrGiveBack(ctx, c, due.decision, now)
 		return err
 	}
-	c.Version++
-	return m.runSteps(ctx, c)
+	next, err := m.prepare(ctx, due)
+	if err == nil {
+		err = m.askGates(ctx, opExecution, inventory.System(c.ResellerID), next)
+	}
+	now = m.now()
+	if err != nil {
+		return m.giveBackRefused(ctx, c, due, err, now)
+	}
+	next.BegunAt = now
+	m.extendLease(&next, now)
+	if begun, err := m.commitBegin(ctx, c, due, next, now); !begun {
+		return err
+	}
+	next.Version++
+	return m.runSteps(ctx, next)
 }
 
 // prepare returns the cancellation as its execution begins, with the steps and the refund that are fixed now.
-func (m *Manager) prepare(ctx context.Context, due dueAction, now time.Time) (Cancellation, error) {
+func (m *Manager) prepare(ctx context.Context, due dueAction) (Cancellation, error) {
 	c, err := due.cancellation.move(OpBegin)
 	if err != nil {
 		return c, err
@@ -97,17 +144,23 @@ func (m *Manager) prepare(ctx context.Context, due dueAction, now time.Time) (Ca
 		c.Steps = append(c.Steps, Step{Name: s.name})
 	}
 	c.SettingsVersion = due.settings.Saved
-	c.record(now, inventory.System(c.ResellerID), entryExecuting, "", c.At, time.Time{})
-	m.extendLease(&c, now)
+	c.record(m.now(), inventory.System(c.ResellerID), entryExecuting, "", c.At, time.Time{})
 	return c, nil
 }
 
 // giveBackRefused gives back an execution that could not begin. The cancellation stays scheduled. The refusal of a gate is not an
 // error.
 func (m *Manager) giveBackRefused(ctx context.Context, claimed Cancellation, due dueAction, reason error, now time.Time) error {
+	var left *fault.LeftError
+	if errors.As(reason, &left) {
+		return m.callFailed(ctx, claimed, reason, now)
+	}
+	if ctx.Err() != nil {
+		return m.giveBack(ctx, claimed, reason, now)
+	}
 	d := claimed.givenBack(due.cancellation, reason, now)
 	d.facts = append(due.facts, d.facts...)
-	err := ignoreConflict(m.commit(ctx, now, d))
+	err := ignoreConflict(m.recordDecision(ctx, now, d))
 	if errors.Is(reason, ErrForbidden) {
 		return err
 	}
@@ -116,57 +169,106 @@ func (m *Manager) giveBackRefused(ctx context.Context, claimed Cancellation, due
 
 // extendLease keeps the record from other processes until the next step is done.
 func (m *Manager) extendLease(c *Cancellation, now time.Time) {
+	c.PendingUntil = time.Time{}
 	c.Due, c.LeaseUntil = c.due(Settings{}, now), now.Add(m.config.Lease)
 }
 
-// runSteps runs the steps that are not done, and commits each when it is done.
+// runSteps runs the steps that are not done, and commits between them. The call of the first one is recorded as begun.
 func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 	if c.Abandoned {
 		return m.finishAbandoned(ctx, c)
 	}
-	for _, step := range steps() {
-		if c.stepDone(step.name) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err // no step begins that could not be recorded; the lease ends by itself
+	for {
+		step, ok := m.nextStep(c)
+		if !ok {
+			return fault.Nonsense("store", errors.New("an execution has no step that is not done"))
 		}
 		err := step.run(m, ctx, c)
-		if errors.Is(err, errAssignmentChanged) {
-			return m.endAsChanged(ctx, c, err)
-		}
 		now := m.now()
-		if err != nil {
-			return m.giveBack(ctx, c, fmt.Errorf("step %s: %w", step.name, err), now)
+		next, facts, goesOn, err := m.afterCall(ctx, c, step.name, err, now)
+		switch {
+		case errors.Is(err, errAssignmentChanged):
+			return m.endAsChanged(ctx, c, err)
+		case err != nil:
+			return m.callFailed(ctx, c, fmt.Errorf("step %s: %w", step.name, err), now)
 		}
-		next, facts, err := m.afterStep(c, step.name, now)
-		if err != nil {
-			return err
-		}
-		if stored, err := m.commitOrGiveBack(ctx, c, decision{next, facts}, now); !stored {
+		if stored, err := m.commitOrGiveBack(ctx, c, decision{next, facts}, now); !stored || !goesOn {
 			return err
 		}
 		c = next
 		c.Version++
 	}
-	return nil
 }
 
-// afterStep returns the cancellation after a step that succeeded. After the last step it is executed.
-func (m *Manager) afterStep(c Cancellation, name string, now time.Time) (Cancellation, []manage.Fact, error) {
+// nextStep returns the first step that is not done.
+func (m *Manager) nextStep(c Cancellation) (step, bool) {
+	for _, s := range steps() {
+		if !c.stepDone(s.name) {
+			return s, true
+		}
+	}
+	return step{}, false
+}
+
+// afterCall returns the cancellation after the call of a step returned failure, and whether the next step is to run. After the last step it
+// is executed. A step that is pending is called again later; that is no failure.
+func (m *Manager) afterCall(
+	ctx context.Context, c Cancellation, name string, failure error, now time.Time,
+) (next Cancellation, facts []manage.Fact, goesOn bool, err error) {
+	var pending *pendingError
+	switch {
+	case errors.As(failure, &pending):
+		return c.pending(pending.at, now), nil, false, nil
+	case failure != nil:
+		return c, nil, false, failure
+	}
 	c.finish(name, now)
 	c.clearFailures()
-	if name != StepDone {
-		m.extendLease(&c, now)
-		return c, nil, nil
+	s, ok := m.nextStep(c)
+	for ok && !s.calls(m, c) {
+		c.finish(s.name, now)
+		s, ok = m.nextStep(c)
 	}
-	c, err := c.move(OpFinish)
-	if err != nil {
-		return c, nil, err
+	if !ok {
+		c, err = c.executed(now)
+		return c, c.executedFacts(now), false, err
 	}
-	c.record(now, inventory.System(c.ResellerID), entryExecuted, "", c.At, time.Time{})
-	c.Due, c.LeaseUntil = time.Time{}, time.Time{}
-	return c, c.executedFacts(now), nil
+	if ctx.Err() != nil {
+		return c.stopped(now), nil, false, nil
+	}
+	c.BegunAt = now
+	m.extendLease(&c, now)
+	return c, nil, true, nil
+}
+
+// pending returns the cancellation as its current step is called again later.
+func (c Cancellation) pending(at, now time.Time) Cancellation {
+	c.clearFailures()
+	earliest, latest := now.Add(minPending), now.Add(maxPending)
+	switch at = zone.Instant(at); {
+	case at.Before(earliest):
+		at = earliest
+	case at.After(latest):
+		at = latest
+	}
+	c.PendingUntil, c.BegunAt, c.LeaseUntil = at, time.Time{}, time.Time{}
+	c.Due = c.due(Settings{}, now)
+	return c
+}
+
+// stopped returns the cancellation as another process continues with it at once, because this one is to end. That is no failure.
+func (c Cancellation) stopped(now time.Time) Cancellation {
+	c.BegunAt, c.LeaseUntil = time.Time{}, time.Time{}
+	c.Due = c.due(Settings{}, now)
+	return c
+}
+
+// executed returns the cancellation after its last step.
+func (c Cancellation) executed(now time.Time) (Cancellation, error) {
+	next, err := c.move(OpFinish)
+	next.record(now, inventory.System(c.ResellerID), entryExecuted, "", c.At, time.Time{})
+	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
+	return next, err
 }
 
 // errAssignmentChanged: the server is not under the cancellation's assignment any more, or not the reseller's own.
@@ -174,7 +276,7 @@ var errAssignmentChanged = errors.New("the server has changed")
 
 // readForStep reads the server right before a step that cannot be undone.
 func (m *Manager) readForStep(ctx context.Context, c Cancellation) (dedicated.Server, error) {
-	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
+	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
 	switch {
 	case err != nil:
 		return s, err
@@ -195,7 +297,7 @@ func (m *Manager) releaseServer(ctx context.Context, c Cancellation) error {
 		return err
 	}
 	return fault.Host(ctx, "Servers.Release", func() error {
-		_, err := m.config.Servers.Release(ctx, inventory.System(c.ResellerID), c.ServerID, c.Assignment, c.ID, c.Reason)
+		_, err := m.servers.Release(ctx, inventory.System(c.ResellerID), c.ServerID, c.Assignment, c.ID, c.Reason)
 		return err
 	})
 }
@@ -205,7 +307,7 @@ func (m *Manager) deprovisionServer(ctx context.Context, c Cancellation) error {
 	if err != nil {
 		return err
 	}
-	return m.config.Hooks.deprovision(ctx, c, s)
+	return m.callDeprovision(ctx, c, s)
 }
 
 func (m *Manager) pay(ctx context.Context, c Cancellation) error {
@@ -216,7 +318,7 @@ func (m *Manager) pay(ctx context.Context, c Cancellation) error {
 		missing := fmt.Errorf("Config.Biller is missing, and the refund is %s %s", c.Refund.Total.StringFixed(c.Places), c.Currency)
 		return fault.Nonsense("Config", missing)
 	}
-	return fault.Host(ctx, "Biller.Refund", func() error { return m.config.Biller.Refund(ctx, c.refund()) })
+	return m.runPart(ctx, "Biller.Refund", func(ctx context.Context) error { return m.config.Biller.Refund(ctx, c.refund()) })
 }
 
 func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
@@ -229,20 +331,20 @@ func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
 			released.At = s.Done
 		}
 	}
-	return m.config.Hooks.closeDown(ctx, released)
+	return m.callCloseDown(ctx, released)
 }
 
 // unlockServer unlocks the server. It succeeds if the server is not locked by the cancellation any more: it may have another client by
 // now.
 func (m *Manager) unlockServer(ctx context.Context, c Cancellation) error {
 	err := fault.Host(ctx, "Servers.Unlock", func() error {
-		_, err := m.config.Servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
+		_, err := m.servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
 		return err
 	})
 	if cause := hostCause(err); !errors.Is(cause, ErrConflict) && !errors.Is(cause, ErrNotFound) {
 		return err
 	}
-	s, found, readErr := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
+	s, found, readErr := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
 	if readErr == nil && (!found || s.LockedBy != c.ID) {
 		return nil
 	}
@@ -252,19 +354,19 @@ func (m *Manager) unlockServer(ctx context.Context, c Cancellation) error {
 // endAsChanged ends an execution whose server has changed. It does nothing to the server, except that it removes the lock of this
 // cancellation, which nobody else would remove.
 func (m *Manager) endAsChanged(ctx context.Context, c Cancellation, reason error) error {
-	s, found, err := inventory.Server(ctx, m.config.Servers, c.ResellerID, c.ServerID)
+	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
 	if err == nil && found && s.LockedBy == c.ID {
 		err = m.unlockServer(ctx, c)
 	}
 	now := m.now()
 	if err != nil {
-		return m.giveBack(ctx, c, err, now)
+		return m.callFailed(ctx, c, err, now)
 	}
 	next, err := c.fail(OpAssignmentChanged, reason.Error(), now)
 	if err != nil {
 		return err
 	}
-	_, err = m.commitOrGiveBack(ctx, c, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}, now)
+	_, err = m.commitOrGiveBack(ctx, c, decision{next, next.givenUpFacts()}, now)
 	return err
 }
 
@@ -273,13 +375,13 @@ func (m *Manager) finishAbandoned(ctx context.Context, c Cancellation) error {
 	err := m.unlockServer(ctx, c)
 	now := m.now()
 	if err != nil {
-		return m.giveBack(ctx, c, fmt.Errorf("abandoning: %w", err), now)
+		return m.callFailed(ctx, c, fmt.Errorf("abandoning: %w", err), now)
 	}
 	next, err := c.move(OpAbandon)
 	if err != nil {
 		return err
 	}
-	next.RetryAt, next.Due, next.LeaseUntil = time.Time{}, time.Time{}, time.Time{}
-	_, err = m.commitOrGiveBack(ctx, c, decision{next, []manage.Fact{next.failureNotice(KindFailed)}}, now)
+	next.RetryAt, next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	_, err = m.commitOrGiveBack(ctx, c, decision{next, next.givenUpFacts()}, now)
 	return err
 }

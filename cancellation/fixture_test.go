@@ -161,6 +161,18 @@ func (f *fixture) readServer(t testing.TB, id uuid.UUID) dedicated.Server {
 	return s
 }
 
+// restore makes all cancellations those of an earlier epoch, as after the restore of a copy of the database.
+func (f *fixture) restore(t testing.TB) []cancellation.Cancellation {
+	t.Helper()
+	all, _, err := f.store.Cancellations(t.Context(), f.reseller.ResellerID, cancellation.Query{})
+	require.NoError(t, err)
+	for i := range all {
+		all[i].Epoch = "the one before"
+		require.NoError(t, f.store.Commit(t.Context(), cancellation.Change{Cancellations: all[i : i+1]}))
+	}
+	return all
+}
+
 // events returns the events so far, in the order in which they were recorded.
 func (f *fixture) events(t testing.TB) []notify.Event {
 	t.Helper()

@@ -32,9 +32,12 @@ type Hooks struct {
 	CloseDown []func(ctx context.Context, d dedicated.Released) error
 }
 
-// ask asks the gates. op names the operation in errors.
-func (h Hooks) ask(ctx context.Context, op Op, c Cancellation) error {
-	err := manage.Ask(ctx, h.Gate, func(gate func(context.Context, Cancellation) error) error { return gate(ctx, c.clone()) })
+// askGates asks the gates. op names the operation.
+func (m *Manager) askGates(ctx context.Context, op Op, _ dedicated.Actor, c Cancellation) error {
+	err := manage.Ask(ctx, m.config.Hooks.Gate, func(gate func(context.Context, Cancellation) error) error {
+		_, err := fault.Do(ctx, m.calls, "gate", func(ctx context.Context) (struct{}, error) { return struct{}{}, gate(ctx, c.clone()) })
+		return err
+	})
 	if refusal := manage.Refusal(err); refusal != nil {
 		return &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, Err: err,
 			Msg: fmt.Sprintf("%s of the cancellation of server %s was refused: %s", op, c.ServerName, refusal.Message)}
@@ -42,20 +45,20 @@ func (h Hooks) ask(ctx context.Context, op Op, c Cancellation) error {
 	return err
 }
 
-func (h Hooks) deprovision(ctx context.Context, c Cancellation, s dedicated.Server) error {
-	for i, hook := range h.Deprovision {
-		err := fault.Host(ctx, fmt.Sprintf("deprovision hook %d", i+1), func() error { return hook(ctx, c.clone(), s) })
-		if err != nil {
+func (m *Manager) callDeprovision(ctx context.Context, c Cancellation, s dedicated.Server) error {
+	for i, hook := range m.config.Hooks.Deprovision {
+		part := fmt.Sprintf("deprovision hook %d", i+1)
+		if err := m.runPart(ctx, part, func(ctx context.Context) error { return hook(ctx, c.clone(), s) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h Hooks) closeDown(ctx context.Context, d dedicated.Released) error {
-	for i, hook := range h.CloseDown {
-		err := fault.Host(ctx, fmt.Sprintf("close-down hook %d", i+1), func() error { return hook(ctx, d) })
-		if err != nil {
+func (m *Manager) callCloseDown(ctx context.Context, d dedicated.Released) error {
+	for i, hook := range m.config.Hooks.CloseDown {
+		part := fmt.Sprintf("close-down hook %d", i+1)
+		if err := m.runPart(ctx, part, func(ctx context.Context) error { return hook(ctx, d) }); err != nil {
 			return err
 		}
 	}

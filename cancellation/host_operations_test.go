@@ -80,6 +80,10 @@ func hostSaveSettings(ctx context.Context, f *hostFixture, a dedicated.Actor) er
 	return err
 }
 
+func hostConfirm(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
+	return f.Confirm(ctx, a, f.cancellation.ID)
+}
+
 func hostTick(ctx context.Context, f *hostFixture, _ dedicated.Actor) error {
 	_, err := f.Tick(ctx)
 	return err
@@ -118,6 +122,15 @@ func dueExecution(t *testing.T) *hostFixture {
 	t.Helper()
 	f := newHostFixture(t)
 	f.cancellation = f.scheduleAt(t, f.server.ID, at("2026-11-10 09:00"))
+	return f
+}
+
+// unconfirmed has an order that was made before the database was restored.
+func unconfirmed(t *testing.T) *hostFixture {
+	t.Helper()
+	f := newHostFixture(t)
+	f.scheduleAsClient(t, f.server.ID)
+	f.cancellation = f.restore(t)[0]
 	return f
 }
 

@@ -1,8 +1,10 @@
 package cancellation
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -12,69 +14,26 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/refund"
 )
 
-// Servers is the part of the host's inventory that this package needs. *dedicated.Manager fits. The Manager always asks as
-// dedicated.System of one reseller, and checks the client and the owner itself: a client's view of a server has a blank
-// Owner, which does not mean "own". Many goroutines call it at once. A Servers that is also a dedicated.BulkInventory is
-// asked for many servers at once before warnings.
-type Servers interface {
-	// Server returns one server, or ErrNotFound. The Manager reads ID, ResellerID, ClientID, Name, Owner, State, Billing, BilledAt,
-	// Assignment, AssignedAt and LockedBy.
-	Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error)
-	// Release ends the assignment and locks the server with lockedBy. Repeating it succeeds.
-	Release(ctx context.Context, a dedicated.Actor, id, assignment, lockedBy uuid.UUID, reason string) (dedicated.Server, error)
-	// Unlock removes the lock. It succeeds if the server is not locked.
-	Unlock(ctx context.Context, a dedicated.Actor, id, key uuid.UUID) (dedicated.Server, error)
-}
-
-var _ Servers = (*dedicated.Manager)(nil)
-
-// RefundFormula computes a refund. See package refund.
-type RefundFormula = refund.Formula
-
-// The defaults of Config.
-const (
-	DefaultLease         = 15 * time.Minute // of Config.Lease
-	DefaultStepTimeout   = 5 * time.Minute  // of Config.StepTimeout
-	DefaultParallel      = 4                // of Config.Parallel
-	DefaultMaxExecutions = 100              // of Config.MaxExecutions
-)
-
-// Config is what a Manager works with.
-type Config struct {
-	Store         Store         // required
-	Servers       Servers       // required
-	Biller        Biller        // nil: no refunds
-	RefundFormula RefundFormula // of resellers without a formula of their own; nil: refund.Prorated{}
-	Hooks         Hooks         // zero: no hooks
-	Clock         clock.Clock   // nil: real time
-	// Lease is how long a step of an execution may take, with hooks and the biller, before another process may run the step
-	// as well. After the death of a process its execution waits for as long. 0: DefaultLease; negative is ErrInvalid.
-	Lease time.Duration
-	// StepTimeout is the deadline of each call of a host's part: a step, the biller, the inventory, a gate, the formula. 0: a third of
-	// Lease, at the most DefaultStepTimeout; negative, and more than half of Lease, is ErrInvalid.
-	StepTimeout time.Duration
-	Parallel    int // how many executions run at once in this process; 0: DefaultParallel; negative is ErrInvalid
-	// MaxExecutions is how many executions of a reseller may begin on one day (UTC). What exceeds it waits for Confirm, and the
-	// reseller is told. 0: DefaultMaxExecutions; negative: any number.
-	MaxExecutions int
-	// Epoch is the epoch that the database of this process holds: see the comment of the package. "": the first one.
-	Epoch string
-}
-
-// Manager cancels servers. It enforces all rules, permissions and changes of state. It holds no state of its own and is safe
-// for concurrent use, in any number of processes over one Store.
+// Manager cancels servers. It enforces all rules, permissions and changes of state. It is safe for concurrent use, in any number
+// of processes over one Store. The only state of its own are the calls of a host's parts that ignored their deadline and have not
+// returned: use one Manager in a process.
 //
 // A record that the actor may not know of is ErrNotFound. Everything is ErrNotFound for Role 0 and for an actor without a
 // ResellerID. ErrForbidden is what the actor may see but not do, and what a gate refuses. ErrConflict is what the state does
 // not allow, and a record that changed five times while an operation decided. ErrHost is a failed part of the host. If
 // ctx ends, errors.Is finds its error. All errors are *Error, or are joined from such.
 type Manager struct {
-	config *Config
-	store  Store // config.Store, guarded
+	config   *Config
+	store    Store   // config.Store, guarded
+	servers  Servers // config.Servers, with deadlines
+	calls    *fault.Calls
+	left     leftCalls
+	counting sync.Mutex // held while an execution is counted
 }
 
 // New returns a Manager, or ErrInvalid if something required is missing.
@@ -86,8 +45,19 @@ func New(c Config) (*Manager, error) {
 		return nil, invalid(opNew, "Config.Servers", "missing: want a dedicated.Manager or the host's own inventory")
 	case c.Lease < 0:
 		return nil, invalid(opNew, "Config.Lease", "%s is negative", c.Lease)
-	case c.Lease == 0:
-		c.Lease = DefaultLease
+	case c.StepTimeout < 0:
+		return nil, invalid(opNew, "Config.StepTimeout", "%s is negative", c.StepTimeout)
+	case c.Parallel < 0:
+		return nil, invalid(opNew, "Config.Parallel", "%d is negative", c.Parallel)
+	}
+	if err := text.CheckLine("Config.Epoch", c.Epoch, maxEpoch); err != nil {
+		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
+	}
+	c.Lease = cmp.Or(c.Lease, DefaultLease)
+	c.StepTimeout = cmp.Or(c.StepTimeout, min(c.Lease/3, DefaultStepTimeout))
+	c.Parallel, c.MaxExecutions = cmp.Or(c.Parallel, DefaultParallel), cmp.Or(c.MaxExecutions, DefaultMaxExecutions)
+	if c.StepTimeout > c.Lease/2 {
+		return nil, invalid(opNew, "Config.StepTimeout", "%s: want at most half of Config.Lease, %s", c.StepTimeout, c.Lease/2)
 	}
 	if c.RefundFormula == nil {
 		c.RefundFormula = refund.Prorated{}
@@ -95,8 +65,12 @@ func New(c Config) (*Manager, error) {
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	return &Manager{&c, guardedStore{c.Store}}, nil
+	calls := fault.NewCalls(c.StepTimeout, c.Parallel)
+	return &Manager{config: &c, store: guardedStore{c.Store}, servers: bindServers(c.Servers, calls), calls: calls}, nil
 }
+
+// maxEpoch is the longest Config.Epoch, in bytes.
+const maxEpoch = 64
 
 // now reads the clock: once an operation, and once a step of an execution.
 func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
@@ -117,6 +91,7 @@ type reading struct {
 	server       dedicated.Server
 	found        bool           // the inventory has the server
 	active       []Cancellation // Schedule: of the server
+	epoch        string         // the present one
 }
 
 // Schedule plans the cancellation of a server that is in use.
@@ -158,7 +133,7 @@ func (m *Manager) readForOrder(ctx context.Context, a dedicated.Actor, o Order) 
 	if r.stored = err == nil; r.stored || !errors.Is(err, ErrNotFound) {
 		return r, err
 	}
-	if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, o.ServerID); err != nil {
+	if r.server, r.found, err = inventory.Server(ctx, m.servers, a.ResellerID, o.ServerID); err != nil {
 		return r, err
 	}
 	if r.settings, err = m.readSettings(ctx, a.ResellerID); err != nil {
@@ -217,7 +192,7 @@ func (m *Manager) readForChange(ctx context.Context, a dedicated.Actor, op Op, i
 	if r.settings, err = m.readSettings(ctx, r.cancellation.ResellerID); err != nil {
 		return r, err
 	}
-	r.server, r.found, err = inventory.Server(ctx, m.config.Servers, r.cancellation.ResellerID, r.cancellation.ServerID)
+	r.server, r.found, err = inventory.Server(ctx, m.servers, r.cancellation.ResellerID, r.cancellation.ServerID)
 	return r, err
 }
 
@@ -226,7 +201,7 @@ func (m *Manager) readForChange(ctx context.Context, a dedicated.Actor, op Op, i
 func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
 	now := m.now()
 	return m.runStuck(ctx, a, OpRetry, id, now, func(c Cancellation) (Cancellation, error) {
-		c.RetryAt, c.LeaseUntil = now, time.Time{}
+		c.RetryAt, c.LeaseUntil, c.BegunAt, c.PendingUntil = now, time.Time{}, time.Time{}, time.Time{}
 		c.Due = c.due(Settings{}, now)
 		c.record(now, a, entryRetried, "", time.Time{}, time.Time{})
 		return c, nil
@@ -243,7 +218,7 @@ func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (C
 func (m *Manager) Abandon(ctx context.Context, a dedicated.Actor, id uuid.UUID, reason string) (Cancellation, error) {
 	now := m.now()
 	c, err := m.runStuck(ctx, a, OpAbandon, id, now, func(c Cancellation) (Cancellation, error) {
-		c.Abandoned = true
+		c.Abandoned, c.BegunAt = true, now
 		c.record(now, a, entryAbandoned, reason, time.Time{}, time.Time{})
 		m.extendLease(&c, now)
 		return c, checkReason(OpAbandon, "reason", reason)
@@ -295,9 +270,14 @@ type operation struct {
 func (m *Manager) run(
 	ctx context.Context, a dedicated.Actor, op Op, id, server uuid.UUID, now time.Time, o operation,
 ) (Cancellation, error) {
-	written := false
+	written, stored := false, ""
 	run := manage.Operation[reading, decision]{
-		Read:   o.read,
+		Read: func(ctx context.Context) (reading, error) {
+			r, err := o.read(ctx)
+			// A person decides, in the present epoch.
+			stored, r.cancellation.Epoch, r.epoch = r.cancellation.Epoch, m.config.Epoch, m.config.Epoch
+			return r, err
+		},
 		Decide: o.decide,
 		Commit: func(ctx context.Context, d decision) error {
 			written = true
@@ -305,7 +285,7 @@ func (m *Manager) run(
 		},
 	}
 	if o.gated {
-		run.Gate = func(ctx context.Context, d decision) error { return m.config.Hooks.ask(ctx, op, d.cancellation) }
+		run.Gate = func(ctx context.Context, d decision) error { return m.askGates(ctx, op, a, d.cancellation) }
 		run.Covers = func(asked, later decision) bool {
 			was, is := asked.cancellation, later.cancellation
 			return is.ClientID == was.ClientID && is.Assignment == was.Assignment && is.At.Equal(was.At)
@@ -317,6 +297,8 @@ func (m *Manager) run(
 	}
 	if written {
 		d.cancellation.Version++
+	} else {
+		d.cancellation.Epoch = stored
 	}
 	return d.cancellation.view(a), nil
 }

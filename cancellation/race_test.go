@@ -146,6 +146,7 @@ func TestThreeManagersTick(t *testing.T) {
 	var mu sync.Mutex
 	deprovisioned := map[uuid.UUID]int{}
 	f := newFixture(t, func(c *cancellation.Config) {
+		c.MaxExecutions = -1
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			mu.Lock()
 			defer mu.Unlock()

@@ -60,7 +60,7 @@ func (m *Manager) quote(ctx context.Context, a dedicated.Actor, server uuid.UUID
 		return result, actorError(opQuote, a)
 	}
 	var r reading
-	if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, server); err != nil {
+	if r.server, r.found, err = inventory.Server(ctx, m.servers, a.ResellerID, server); err != nil {
 		return result, err
 	}
 	if err := r.checkServer(opQuote, a, server); err != nil {
@@ -95,18 +95,13 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 		return refund.Result{}, fault.Nonsense(partFormula, err)
 	}
 	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Places}
-	err = fault.Host(ctx, "Biller.Paid", func() (err error) {
-		question.Charges, err = m.config.Biller.Paid(ctx, s, p)
-		return err
+	question.Charges, err = callPart(ctx, m, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
+		return m.config.Biller.Paid(ctx, s, p)
 	})
 	if err != nil {
 		return refund.Result{}, err
 	}
-	var result refund.Result
-	err = fault.Host(ctx, partFormula, func() (err error) {
-		result, err = formula.Refund(question)
-		return err
-	})
+	result, err := callPart(ctx, m, partFormula, func(context.Context) (refund.Result, error) { return formula.Refund(question) })
 	if err != nil {
 		return refund.Result{}, err
 	}

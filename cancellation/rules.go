@@ -43,7 +43,7 @@ func (o Order) draft(a dedicated.Actor, r reading, now time.Time) (Cancellation,
 	}
 	c := Cancellation{
 		ID: o.ID, ResellerID: s.ResellerID, ClientID: s.ClientID, ServerID: s.ID, Assignment: s.Assignment, ServerName: s.Name,
-		State: Scheduled, When: w, Asked: now, At: at, Zone: s.Billing.Zone, By: a, Reason: o.Reason,
+		State: Scheduled, When: w, Asked: now, At: at, Zone: s.Billing.Zone, By: a, Reason: o.Reason, Epoch: r.epoch,
 	}
 	c.record(now, a, entryScheduled, o.Reason, time.Time{}, at)
 	// The next tick looks at it under the settings that are valid then: a batch that follows changed settings may have
@@ -241,7 +241,7 @@ func (r reading) reschedule(a dedicated.Actor, w When, now time.Time) (d decisio
 // a batch that follows changed settings may have passed its new position.
 func (c *Cancellation) moveTo(by dedicated.Actor, what string, at time.Time, s dedicated.Server, now time.Time) {
 	c.record(now, by, what, "", c.At, at)
-	c.At, c.Zone, c.Postponed = at, s.Billing.Zone, time.Time{}
+	c.At, c.Zone, c.Postponed, c.Held, c.Confirmed = at, s.Billing.Zone, time.Time{}, false, false
 	c.Due, c.LeaseUntil = now, time.Time{}
 	c.clearFailures()
 }

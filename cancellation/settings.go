@@ -103,7 +103,7 @@ func (m *Manager) Settings(ctx context.Context, a dedicated.Actor) (Settings, er
 //
 // Version is the Version that was read: if somebody has saved others since, it is ErrConflict. 0 replaces whatever is stored. A
 // ResellerID that is neither nil nor the actor's is ErrNotFound. A field that is out of bounds is ErrInvalid. The Manager
-// sets Saved, Rearm, RearmAgain, Due and LeaseUntil.
+// sets Saved, Rearm, RearmAgain, Day, Begun, HeldOn, Due and LeaseUntil.
 func (m *Manager) SaveSettings(ctx context.Context, a dedicated.Actor, s Settings) (Settings, error) {
 	if !a.Manages(a.ResellerID) {
 		return Settings{}, actorError(opSaveSettings, a)
@@ -138,5 +138,6 @@ func (s Settings) replace(stored Settings, now time.Time) (next Settings, write 
 	next = s.clone()
 	next.ResellerID, next.Version, next.Saved = stored.ResellerID, stored.Version, stored.Version+1
 	next.Rearm, next.RearmAgain, next.Due, next.LeaseUntil = "", false, now, time.Time{}
+	next.Day, next.Begun, next.HeldOn = stored.Day, stored.Begun, stored.HeldOn
 	return next, true, nil
 }

@@ -58,12 +58,12 @@ func (m *Manager) follow(
 			if r.active, err = m.store.Active(ctx, []uuid.UUID{server}); err != nil {
 				return r, err
 			}
-			r.server, r.found, err = inventory.Server(ctx, m.config.Servers, reseller, server)
+			r.server, r.found, err = inventory.Server(ctx, m.servers, reseller, server)
 			return r, err
 		},
 		Decide: func(r reading) (d decision, write bool, err error) {
 			for _, c := range r.active {
-				if c.ResellerID == reseller && c.Assignment == assignment && c.State == Scheduled {
+				if c.ResellerID == reseller && c.Assignment == assignment && c.State == Scheduled && c.Epoch == m.config.Epoch {
 					r.cancellation = c
 					return decide(r)
 				}

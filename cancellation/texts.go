@@ -42,6 +42,13 @@ func sampleFailure() FailureNotice {
 	}
 }
 
+func sampleHeld() HeldNotice {
+	return HeldNotice{
+		CancellationID: sampleID(), ServerID: sampleID(), ServerName: "web-07",
+		Date: "2026-12-01T00:00:00+01:00", LocalDate: sampleLocal, Limit: DefaultMaxExecutions,
+	}
+}
+
 func sampleStatement() Statement {
 	return Statement{
 		CancellationID: sampleID(), ServerID: sampleID(), ServerName: "web-07",
@@ -88,6 +95,9 @@ func clientKinds() []notify.Spec {
 		spec(KindExecuted, notify.ToClient, sampleStatement(), "A client's server was cancelled.",
 			"Your server {{.server_name}} was cancelled",
 			textYour+" was cancelled as of {{.local_date}}.\n"+textWhy+textRefund),
+		spec(KindServerTaken, notify.ToClient, sampleStatement(), "A client's server was taken back, and its cancellation was given up after that.",
+			"Your server {{.server_name}} is no longer yours",
+			textYour+" was taken back. Its cancellation was planned for {{.local_date}}.\n"+textWhy+textRefund),
 	}
 }
 
@@ -109,6 +119,10 @@ func resellerKinds() []notify.Spec {
 		spec(KindStuck, notify.ToReseller, sampleFailure(), "A cancellation has failed five times in a row.",
 			"The cancellation of {{.server_name}} is stuck",
 			textThe+" was to be cancelled on {{.local_date}}. This has failed {{.attempts}} times.\n"+textFailure),
+		spec(KindHeld, notify.ToReseller, sampleHeld(), "So many cancellations were executed in one day that the others wait.",
+			"Cancellations wait to be confirmed",
+			"{{.limit}} cancellations were executed today. All further ones wait until you confirm them. The first of them is that of the "+
+				"dedicated server {{.server_name}} ({{.server_id}}), planned for {{.local_date}}.\n\nPlease check whether they are right.\n"),
 		spec(KindServerLeft, notify.ToReseller, sampleNotice(), "A server left its client before the date of its cancellation.",
 			"The cancellation of {{.server_name}} no longer applies",
 			textThe+" was to be cancelled on {{.local_date}}. It has left its client before that date, so nothing will be done to it.\n"),
@@ -175,6 +189,10 @@ func germanToClient() map[notify.Kind]notify.Translation {
 			Subject: "Ihr Server {{.server_name}} wurde gekündigt",
 			Text:    germanYour + " wurde zum {{.local_date}} gekündigt.\n" + germanWhy + germanRefund,
 		},
+		KindServerTaken: {
+			Subject: "Ihr Server {{.server_name}} steht Ihnen nicht mehr zur Verfügung",
+			Text:    germanYour + " wurde zurückgenommen. Die Kündigung war zum {{.local_date}} geplant.\n" + germanWhy + germanRefund,
+		},
 	}
 }
 
@@ -201,6 +219,12 @@ func germanToReseller() map[notify.Kind]notify.Translation {
 		KindStuck: {
 			Subject: "Die Kündigung von {{.server_name}} kommt nicht voran",
 			Text:    germanThe + " sollte zum {{.local_date}} gekündigt werden, was {{.attempts}}-mal fehlgeschlagen ist.\n" + germanTrouble,
+		},
+		KindHeld: {
+			Subject: "Kündigungen warten auf Ihre Bestätigung",
+			Text: "Heute wurden bereits {{.limit}} Kündigungen ausgeführt. Alle weiteren warten, bis Sie sie bestätigen. Die erste davon ist " +
+				"die des dedizierten Servers {{.server_name}} ({{.server_id}}), geplant zum {{.local_date}}.\n\n" +
+				"Bitte prüfen Sie, ob sie richtig sind.\n",
 		},
 		KindServerLeft: {
 			Subject: "Die Kündigung von {{.server_name}} ist gegenstandslos",
@@ -236,6 +260,7 @@ func meanings() map[string]string {
 		".attempts":        "consecutive failures",
 		".error":           "the error",
 		".retry_at":        "the next attempt, for people; empty: it is over",
+		".limit":           "the executions that may begin in one day",
 		".currency":        "the refund's currency; empty: no refund",
 		".total":           "the refund; empty: no refund",
 		".lines":           "the refund of each charge",

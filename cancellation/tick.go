@@ -30,28 +30,41 @@ func retryBackoff() backoff.Policy { return backoff.Policy{First: time.Minute, M
 var _ dedicated.Ticker = (*Manager)(nil)
 
 // Tick does everything that is due, the oldest first, a bounded batch at a time: warnings, executions, and what follows from
-// changed settings and billing. If one cancellation fails, Tick goes on with the others and joins the errors; the failed one is
-// tried again later. A second Tick at the same instant does nothing. next is the instant at which Tick should be called
-// again; zero: nothing is planned.
+// changed settings and billing. Up to Config.Parallel executions run at once; meanwhile Tick goes on with what falls due, and returns when
+// nothing is due and nothing runs. If one cancellation fails, Tick goes on with the others and joins the errors; the failed one is
+// tried again later. A call of a host's part that ignores its deadline is left behind, and Tick does not wait for it. A second Tick
+// at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is planned.
 //
 // The refusal of a gate is not an error of Tick: the record keeps it. Other processes may call Tick at the same time. The
 // errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
-	var errs []error
+	rs := m.newRuns()
 	for {
 		now := m.now()
-		due, err := m.store.ClaimDue(ctx, now, now.Add(m.config.Lease), batchSize)
-		if err != nil {
-			return time.Time{}, errors.Join(append(errs, report(opTick, uuid.Nil, uuid.Nil, err))...)
+		rs.addError(m.keepLeft(ctx, now))
+		var next time.Time
+		if !rs.full() {
+			due, err := m.store.ClaimDue(ctx, now, now.Add(m.config.Lease), batchSize)
+			if err != nil {
+				return time.Time{}, rs.finish(report(opTick, uuid.Nil, uuid.Nil, err))
+			}
+			executions, err := m.processBatch(ctx, due.Cancellations, now)
+			rs.addError(err)
+			rs.queue = append(rs.queue, executions...)
+			// The settings come after the cancellations, because rearm takes the claims of this batch away.
+			for _, s := range due.Settings {
+				rs.addError(report(opTick, uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
+			}
+			next = due.Next
+			if len(due.Cancellations)+len(due.Settings) > 0 {
+				rs.start(ctx)
+				continue
+			}
 		}
-		if len(due.Cancellations)+len(due.Settings) == 0 {
-			return due.Next, errors.Join(errs...)
+		if rs.start(ctx); rs.count == 0 {
+			return earlier(next, m.left.next()), rs.finish(nil)
 		}
-		errs = append(errs, m.processBatch(ctx, due.Cancellations, now))
-		// The settings come after the cancellations, because rearm takes the claims of this batch away.
-		for _, s := range due.Settings {
-			errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
-		}
+		rs.wait(earlier(next, m.left.next()), now)
 	}
 }
 
@@ -72,41 +85,41 @@ type dueAction struct {
 	settings Settings         // execute
 }
 
-// processBatch does what is due of claimed cancellations: first everything that only changes records, in one commit, then the
-// executions, one after the other.
-func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now time.Time) error {
+// processBatch does what is due of claimed cancellations and only changes records, in one commit. It returns those whose execution begins
+// or continues.
+func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now time.Time) (executions []Cancellation, err error) {
 	var errs []error
 	var items []manage.Item[Change]
-	var executions []Cancellation
 	settings := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
-	servers := m.prefetch(ctx, claimed, now)
+	servers := m.prefetch(ctx, claimed)
 	for _, c := range claimed {
-		if c.executable(now) {
+		if c.State == Executing && !m.waits(c) {
 			executions = append(executions, c)
 			continue
 		}
-		due, err := m.readAndDecide(ctx, c, settings, servers, now)
-		if err == nil && due.action == execute {
-			executions = append(executions, c)
-			continue
+		d := decision{cancellation: c.aside()}
+		if !m.waits(c) {
+			due, err := m.readAndDecide(ctx, c, settings, servers, now)
+			if err == nil && due.action == execute {
+				executions = append(executions, c)
+				continue
+			}
+			d = due.decision
+			if err != nil {
+				errs = append(errs, c.tickError(err))
+				d = c.givenBack(c, err, now)
+			}
 		}
-		if err != nil {
-			errs = append(errs, c.tickError(err))
-			due.decision = c.givenBack(c, err, now)
-		}
-		item, err := batchItem(c, due.decision, now)
+		item, err := batchItem(c, d, now)
 		if err != nil {
 			errs = append(errs, c.tickError(err))
 			continue
 		}
 		items = append(items, item)
 	}
-	_, _, err := manage.CommitBatch(ctx, m.store.Commit, items)
+	_, _, err = manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, err))
-	for _, c := range executions {
-		errs = append(errs, c.tickError(m.processExecution(ctx, c)))
-	}
-	return errors.Join(errs...)
+	return executions, errors.Join(errs...)
 }
 
 // batchItem makes the item of a batch that stores d. If the Store refuses it, c is given back with the failure.
@@ -129,42 +142,15 @@ func (c Cancellation) tickError(failure error) error {
 	return report(opTick, c.ID, c.ServerID, failure)
 }
 
-// executable reports whether the execution has begun or may begin.
-func (c Cancellation) executable(now time.Time) bool {
-	return c.State == Executing || !now.Before(c.plannedExecution())
-}
-
-// prefetch reads the servers of the claimed cancellations that are not executable.
-func (m *Manager) prefetch(ctx context.Context, claimed []Cancellation, now time.Time) dedicated.Inventory {
+// prefetch reads the servers of the claimed cancellations that are scheduled.
+func (m *Manager) prefetch(ctx context.Context, claimed []Cancellation) dedicated.Inventory {
 	servers := map[uuid.UUID][]uuid.UUID{}
 	for _, c := range claimed {
-		if !c.executable(now) {
+		if c.State == Scheduled && !m.waits(c) {
 			servers[c.ResellerID] = append(servers[c.ResellerID], c.ServerID)
 		}
 	}
-	return inventory.Prefetch(ctx, m.config.Servers, servers)
-}
-
-// processExecution begins or continues one execution. It decides again right before, because the executions before it may have
-// taken hours.
-func (m *Manager) processExecution(ctx context.Context, c Cancellation) error {
-	now := m.now()
-	if c.State == Executing {
-		return m.continueExecution(ctx, c, now)
-	}
-	due, err := m.readAndDecide(ctx, c, map[uuid.UUID]Settings{}, m.config.Servers, now)
-	if err != nil {
-		return m.giveBack(ctx, c, err, now)
-	}
-	if due.action == execute {
-		return m.begin(ctx, c, due, now)
-	}
-	item, err := batchItem(c, due.decision, now)
-	if err != nil {
-		return err
-	}
-	_, _, err = manage.CommitBatch(ctx, m.store.Commit, []manage.Item[Change]{item})
-	return err
+	return inventory.Prefetch(ctx, m.servers, servers)
 }
 
 // readAndDecide reads the settings and the server of a claimed cancellation that is scheduled, and decides what is to be done.
@@ -209,7 +195,7 @@ func (r reading) decideDue(now time.Time) (dueAction, error) {
 		next.moveTo(by, entryMoved, at, r.server, now)
 		facts = next.moveFacts(now, c.At, by)
 	}
-	if !now.Before(next.earliestExecution(r.settings, now)) {
+	if !r.settings.Paused && !now.Before(next.earliestExecution(r.settings, now)) {
 		return dueAction{execute, decision{next, facts}, r.server, r.settings}, nil
 	}
 	facts = append(facts, next.warn(r.settings, now)...)
@@ -247,11 +233,13 @@ func (c Cancellation) fail(op Op, reason string, now time.Time) (Cancellation, e
 
 // givenBack gives a claimed cancellation back after a failure, to be tried again later. next is c with the changes that are to be
 // kept.
-func (c Cancellation) givenBack(next Cancellation, failure error, now time.Time) decision {
+// since is the instant of the failure, from which the wait is counted.
+func (c Cancellation) givenBack(next Cancellation, failure error, since time.Time) decision {
 	next.Attempts = c.Attempts + 1
 	next.LastError = text.Clean(failure.Error(), maxError)
-	next.RetryAt = zone.Instant(now.Add(retryBackoff().Delay(next.Attempts)))
-	next.Due, next.LeaseUntil = next.due(Settings{}, now), time.Time{}
+	next.RetryAt = zone.Instant(since.Add(retryBackoff().Delay(next.Attempts)))
+	next.LeaseUntil, next.BegunAt, next.PendingUntil = time.Time{}, time.Time{}, time.Time{}
+	next.Due = next.due(Settings{}, since)
 	d := decision{cancellation: next}
 	if next.Attempts == stuckAfter {
 		d.facts = append(d.facts, next.failureNotice(KindStuck))
@@ -260,9 +248,13 @@ func (c Cancellation) givenBack(next Cancellation, failure error, now time.Time)
 }
 
 // giveBack stores a failure of a claimed cancellation, and returns it. If another process has changed the record meanwhile, there
-// is nothing to give back.
+// is nothing to give back. What fails because ctx has ended is no failure of the cancellation.
 func (m *Manager) giveBack(ctx context.Context, c Cancellation, failure error, now time.Time) error {
-	return errors.Join(failure, ignoreConflict(m.commit(ctx, now, c.givenBack(c, failure, now))))
+	d := c.givenBack(c, failure, now)
+	if ctx.Err() != nil {
+		d = decision{cancellation: c.stopped(now)}
+	}
+	return errors.Join(failure, ignoreConflict(m.recordDecision(ctx, now, d)))
 }
 
 // ignoreConflict drops the conflict of a process that has lost its lease: another process continues.
@@ -281,8 +273,8 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 		States: []State{Scheduled}, Limit: batchSize, After: claimed.Rearm,
 	})
 	if err, refused := manage.OwnCursor(err); refused {
-		claimed.followed("", true, now) // begin again: the Store may have made the cursor before its host updated it
-		return errors.Join(err, ignoreConflict(m.store.Commit(ctx, Change{Settings: []Settings{claimed}})))
+		// Begin again: the Store may have made the cursor before its host updated it.
+		return errors.Join(err, m.commitFollowed(ctx, claimed, "", true, now))
 	}
 	if err != nil {
 		return err
@@ -291,7 +283,7 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 	var items []manage.Item[Change]
 	var ids []uuid.UUID
 	for _, c := range scheduled {
-		if c.SettingsVersion == claimed.Saved {
+		if c.SettingsVersion == claimed.Saved || m.waits(c) {
 			continue
 		}
 		item, err := batchItem(c, decision{cancellation: c.planned(claimed, now)}, now)
@@ -311,10 +303,24 @@ func (m *Manager) rearm(ctx context.Context, claimed Settings) error {
 	if err := ctx.Err(); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	claimed.followed(next, missed, now)
-	// A conflict means that the settings were saved again: all cancellations will follow those.
-	errs = append(errs, ignoreConflict(m.store.Commit(ctx, Change{Settings: []Settings{claimed}})))
+	errs = append(errs, m.commitFollowed(ctx, claimed, next, missed, now))
 	return errors.Join(errs...)
+}
+
+// commitFollowed records the position of rearm, unless the settings were saved again: then all cancellations will follow those.
+func (m *Manager) commitFollowed(ctx context.Context, claimed Settings, next string, missed bool, now time.Time) error {
+	_, err := manage.Operation[Settings, Settings]{
+		Read: func(ctx context.Context) (Settings, error) { return m.readSettings(ctx, claimed.ResellerID) },
+		Decide: func(s Settings) (Settings, bool, error) {
+			ours := s.Saved == claimed.Saved && s.LeaseUntil.Equal(claimed.LeaseUntil)
+			s.followed(next, missed, now)
+			return s, ours, nil
+		},
+		Commit: func(ctx context.Context, s Settings) error {
+			return m.store.Commit(ctx, Change{Settings: []Settings{s}})
+		},
+	}.Run(ctx)
+	return ignoreConflict(err) // after many conflicts its lease ends by itself
 }
 
 // followed records that a batch of the scheduled cancellations follows the settings. next is the cursor of the next batch. If some
@@ -339,7 +345,7 @@ func (m *Manager) rearmOne(ctx context.Context, s Settings, id uuid.UUID) error 
 	_, err := manage.Operation[Cancellation, decision]{
 		Read: func(ctx context.Context) (Cancellation, error) { return m.store.Cancellation(ctx, id) },
 		Decide: func(c Cancellation) (decision, bool, error) {
-			stale := c.State == Scheduled && c.SettingsVersion != s.Saved
+			stale := c.State == Scheduled && c.SettingsVersion != s.Saved && !m.waits(c)
 			return decision{cancellation: c.planned(s, now)}, stale, nil
 		},
 		Commit: func(ctx context.Context, d decision) error { return m.commit(ctx, now, d) },

@@ -174,6 +174,7 @@ func TestReadAgainBeforeExecution(t *testing.T) {
 			var second dedicated.Server
 			calls := 0
 			f = newFixture(t, func(c *cancellation.Config) {
+				c.Parallel = 1
 				c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 					if calls++; calls == 1 {
 						f.clock.Set(f.clock.Now().Add(5 * time.Hour))

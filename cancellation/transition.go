@@ -44,6 +44,8 @@ const (
 	entryExecuting   = "executing"
 	entryExecuted    = "executed"
 	entryRetried     = "retried"
+	entryHeld        = "held"
+	entryConfirmed   = "confirmed"
 	entryAbandoned   = "abandoned"
 	entryFailed      = "failed"
 )
@@ -58,6 +60,7 @@ const (
 	OpDiscard           Op = "Discard"
 	OpRetry             Op = "Retry"
 	OpAbandon           Op = "Abandon"
+	OpConfirm           Op = "Confirm"
 	OpBegin             Op = "begin"
 	OpFinish            Op = "finish"
 	OpServerLeft        Op = "server left"
@@ -99,6 +102,7 @@ func Transitions() []Transition {
 		{Op: OpOwnerChanged, From: []State{Scheduled}, To: Failed},
 		{Op: OpBegin, From: []State{Scheduled}, To: Executing},
 		{Op: OpRetry, From: []State{Scheduled, Executing}},
+		{Op: OpConfirm, From: []State{Scheduled, Executing}},
 		{Op: OpFinish, From: []State{Executing}, To: Executed},
 		{Op: OpAbandon, From: []State{Executing}, To: Failed},
 		{Op: OpAssignmentChanged, From: []State{Executing}, To: Failed},

@@ -103,12 +103,16 @@ func (c *Cancellation) warn(s Settings, now time.Time) []manage.Fact {
 // due returns the instant at which a Tick must look at the cancellation next; zero: never again.
 func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	switch {
-	case !c.State.Active():
+	case !c.State.Active() || c.Held:
 		return time.Time{}
 	case c.Attempts > 0:
 		return c.RetryAt
+	case !c.PendingUntil.IsZero():
+		return c.PendingUntil
 	case c.State == Executing:
 		return now
+	case s.Paused:
+		return c.nextWarning(s, now)
 	}
 	// Not earliestExecution: a Tick must look at the date itself to record the postponement.
 	return earlier(c.nextWarning(s, now), c.plannedExecution())

@@ -1,0 +1,169 @@
+package cancellation
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/manage"
+)
+
+// The brakes: what keeps a wrong clock, a bad import and a restored copy from taking back servers that nobody meant.
+
+// pausedAgain is when a paused execution is looked at again.
+const pausedAgain = 10 * time.Minute
+
+// MaxConfirm is the most cancellations that one call of Confirm takes.
+const MaxConfirm = 1000
+
+// waits reports whether a cancellation waits for Confirm: nothing happens to it by itself.
+func (m *Manager) waits(c Cancellation) bool {
+	return c.State.Active() && (c.Held || c.Epoch != m.config.Epoch)
+}
+
+// aside is a claimed cancellation as it is put aside until a person confirms it: it is never due.
+func (c Cancellation) aside() Cancellation {
+	c.Due, c.LeaseUntil = time.Time{}, time.Time{}
+	return c
+}
+
+// pauseExecution gives back a claimed execution while Settings.Paused is set.
+func (m *Manager) pauseExecution(ctx context.Context, c Cancellation, now time.Time) error {
+	next := c
+	if !c.BegunAt.IsZero() {
+		next = c.givenBack(c, errDied, c.BegunAt).cancellation
+	}
+	next.Due, next.LeaseUntil = now.Add(pausedAgain), time.Time{}
+	return ignoreConflict(m.commit(ctx, now, decision{cancellation: next}))
+}
+
+// counted is what decides whether an execution may begin under Config.MaxExecutions.
+type counted struct {
+	settings Settings
+	stored   Cancellation
+}
+
+// commitBegin stores next, the beginning of a claimed execution, and reports whether it did. Above Config.MaxExecutions it stores instead
+// that the cancellation waits for Confirm.
+func (m *Manager) commitBegin(ctx context.Context, claimed Cancellation, due dueAction, next Cancellation, now time.Time) (begun bool, err error) {
+	if m.config.MaxExecutions < 0 || next.Confirmed {
+		return m.commitOrGiveBack(ctx, claimed, decision{next, due.facts}, now)
+	}
+	m.counting.Lock() // the executions of a reseller would be in each other's way
+	defer m.counting.Unlock()
+	first := true
+	operation := manage.Operation[counted, Change]{
+		Read: func(ctx context.Context) (r counted, err error) {
+			if first {
+				first = false
+				return counted{due.settings, claimed}, nil // they were read just before
+			}
+			if r.settings, err = m.readSettings(ctx, claimed.ResellerID); err == nil {
+				r.stored, err = m.store.Cancellation(ctx, claimed.ID)
+			}
+			return r, err
+		},
+		Decide: func(r counted) (change Change, write bool, err error) {
+			begun = false
+			if r.stored.Version != claimed.Version {
+				return change, false, nil // another process has changed it, and continues there
+			}
+			s, d := r.settings.count(m.config.MaxExecutions, now), decision{next, due.facts}
+			if begun = s.Begun <= m.config.MaxExecutions; !begun {
+				s, d = s.hold(m.config.MaxExecutions, due.decision, now)
+			}
+			change, err = d.toChange(now)
+			change.Settings = []Settings{s}
+			return change, true, err
+		},
+		Commit: func(ctx context.Context, c Change) error { return m.store.Commit(ctx, c) },
+	}
+	err = m.record(ctx, func(ctx context.Context) error {
+		_, err := operation.Run(ctx)
+		return err
+	})
+	if err != nil {
+		return false, m.giveBack(ctx, claimed, err, now)
+	}
+	return begun, nil
+}
+
+// count returns the settings with one more execution of the day, but not more than one above the limit.
+func (s Settings) count(limit int, now time.Time) Settings {
+	if day := utcDay(now); !s.Day.Equal(day) {
+		s.Day, s.Begun = day, 0
+	}
+	s.Begun = min(s.Begun, limit) + 1
+	return s
+}
+
+// utcDay returns the beginning of the UTC day.
+func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// hold makes a cancellation whose execution would be above the limit wait for Confirm. The reseller is told once a day.
+func (s Settings) hold(limit int, d decision, now time.Time) (Settings, decision) {
+	c := d.cancellation.aside()
+	c.Held = true
+	c.record(now, dedicated.Actor{Role: dedicated.System, ResellerID: c.ResellerID}, entryHeld, "", c.At, time.Time{})
+	d.cancellation = c
+	if day := utcDay(now); !s.HeldOn.Equal(day) {
+		s.HeldOn = day
+		d.facts = append(d.facts, c.heldNotice(limit))
+	}
+	return s, d
+}
+
+// Confirm lets cancellations go on that wait for a person: those that were Held above Config.MaxExecutions, and those whose last
+// decision was made before the database was restored (Query.Unconfirmed). A cancellation that does not wait stays as it is, so
+// that Confirm may be repeated. All of them are confirmed, or none is.
+//
+// A client gets ErrForbidden. An ID that the actor may not know of is ErrNotFound, more than MaxConfirm IDs are ErrInvalid.
+func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, ids ...uuid.UUID) error {
+	if !a.Manages(a.ResellerID) {
+		return actorError(OpConfirm, a)
+	}
+	if len(ids) > MaxConfirm {
+		return invalid(OpConfirm, "ids", "%d cancellations: want %d at the most", len(ids), MaxConfirm)
+	}
+	now := m.now()
+	_, err := manage.Operation[[]Cancellation, []Cancellation]{
+		Read: func(ctx context.Context) (all []Cancellation, err error) {
+			seen := map[uuid.UUID]bool{}
+			for _, id := range ids {
+				if seen[id] {
+					continue
+				}
+				seen[id] = true
+				c, err := m.readVisible(ctx, a, OpConfirm, id)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, c)
+			}
+			return all, nil
+		},
+		Decide: func(all []Cancellation) (confirmed []Cancellation, write bool, err error) {
+			for _, c := range all {
+				if m.waits(c) {
+					confirmed = append(confirmed, c.confirm(a, m.config.Epoch, now))
+				}
+			}
+			return confirmed, len(confirmed) > 0, nil
+		},
+		Commit: func(ctx context.Context, confirmed []Cancellation) error {
+			return m.store.Commit(ctx, Change{Cancellations: confirmed})
+		},
+	}.Run(ctx)
+	return explain(OpConfirm, uuid.Nil, uuid.Nil, err)
+}
+
+// confirm returns the cancellation as it goes on, in the present epoch.
+func (c Cancellation) confirm(by dedicated.Actor, epoch string, now time.Time) Cancellation {
+	c.Confirmed = c.Confirmed || c.Held
+	c.Held, c.Epoch = false, epoch
+	c.record(now, by, entryConfirmed, "", time.Time{}, time.Time{})
+	c.Due, c.LeaseUntil = now, time.Time{}
+	return c
+}
