@@ -106,7 +106,7 @@ func (m *Manager) begin(ctx context.Context, c Cancellation) error {
 	calm.BegunAt = time.Time{}
 	due, err := m.readAndDecide(ctx, calm, map[uuid.UUID]Settings{}, m.servers, now)
 	if err != nil {
-		return m.callFailed(ctx, c, err, now)
+		return m.callFailed(ctx, c, err, m.now())
 	}
 	if due.action != execute {
 		_, err = m.commitOrGiveBack(ctx, c, due.decision, now)

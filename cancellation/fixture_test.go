@@ -288,3 +288,18 @@ func (b *biller) failRefund(err error) {
 	defer b.mu.Unlock()
 	b.refundErr = err
 }
+
+// deafGate is a gate that does not return until it is released.
+func deafGate(release chan struct{}) func(context.Context, cancellation.Cancellation) error {
+	return func(context.Context, cancellation.Cancellation) error {
+		<-release
+		return nil
+	}
+}
+
+func mustJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	require.NoError(t, err)
+	return data
+}

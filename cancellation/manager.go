@@ -92,6 +92,7 @@ type reading struct {
 	found        bool           // the inventory has the server
 	active       []Cancellation // Schedule: of the server
 	epoch        string         // the present one
+	waited       bool           // the cancellation waited to be confirmed
 }
 
 // Schedule plans the cancellation of a server that is in use.
@@ -275,6 +276,7 @@ func (m *Manager) run(
 		Read: func(ctx context.Context) (reading, error) {
 			r, err := o.read(ctx)
 			// A person decides, in the present epoch.
+			r.waited = m.waits(r.cancellation)
 			stored, r.cancellation.Epoch, r.epoch = r.cancellation.Epoch, m.config.Epoch, m.config.Epoch
 			return r, err
 		},
@@ -351,6 +353,7 @@ func (m *Manager) Cancellations(ctx context.Context, a dedicated.Actor, q Query)
 	if err != nil || !possible {
 		return nil, "", err
 	}
+	q.Epoch = m.config.Epoch
 	items, next, err = m.store.Cancellations(ctx, a.ResellerID, q)
 	for i := range items {
 		items[i] = items[i].view(a)

@@ -57,6 +57,10 @@ func (q Query) forActor(op Op, a dedicated.Actor) (narrowed Query, possible bool
 	if q.Stuck {
 		return q, false, &Error{Op: op, Field: "Stuck", Err: ErrForbidden, Msg: "Stuck: only the reseller may search for stuck cancellations"}
 	}
+	if q.Unconfirmed {
+		return q, false, &Error{Op: op, Field: "Unconfirmed", Err: ErrForbidden,
+			Msg: "Unconfirmed: only the reseller may search for cancellations that wait to be confirmed"}
+	}
 	if q.ClientID != uuid.Nil && q.ClientID != a.ID {
 		return q, false, nil
 	}

@@ -225,7 +225,7 @@ func (r reading) reschedule(a dedicated.Actor, w When, now time.Time) (d decisio
 		return d, false, err
 	}
 	w, at, err := chooseWhen(OpReschedule, a, r.server, w, now)
-	if err != nil || w.same(c.When) && at.Equal(c.At) {
+	if err != nil || w.same(c.When) && at.Equal(c.At) && !r.waited {
 		return decision{cancellation: c}, false, err
 	}
 	if err := r.settings.checkOrder(OpReschedule, a, at, now, r.server.Billing); err != nil {
@@ -242,7 +242,7 @@ func (r reading) reschedule(a dedicated.Actor, w When, now time.Time) (d decisio
 func (c *Cancellation) moveTo(by dedicated.Actor, what string, at time.Time, s dedicated.Server, now time.Time) {
 	c.record(now, by, what, "", c.At, at)
 	c.At, c.Zone, c.Postponed, c.Held, c.Confirmed = at, s.Billing.Zone, time.Time{}, false, false
-	c.Due, c.LeaseUntil = now, time.Time{}
+	c.Due, c.LeaseUntil, c.BegunAt = now, time.Time{}, time.Time{}
 	c.clearFailures()
 }
 
@@ -285,7 +285,7 @@ func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time
 	}
 	next.record(now, by, entryDiscarded, reason, c.At, time.Time{})
 	next.clearFailures()
-	next.Due, next.LeaseUntil = time.Time{}, time.Time{}
+	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
 	d := decision{cancellation: next}
 	if next.knownToClient() {
 		d.facts = append(d.facts, next.notice(KindDiscarded, now, reason))

@@ -107,7 +107,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 			d = due.decision
 			if err != nil {
 				errs = append(errs, c.tickError(err))
-				d = c.givenBack(c, err, now)
+				d = c.givenBack(c, err, m.now()) // the part may have failed at its deadline
 			}
 		}
 		item, err := batchItem(c, d, now)
@@ -227,7 +227,7 @@ func (c Cancellation) fail(op Op, reason string, now time.Time) (Cancellation, e
 	next, err := c.move(op)
 	next.record(now, inventory.System(c.ResellerID), entryFailed, reason, time.Time{}, time.Time{})
 	next.LastError, next.RetryAt = reason, time.Time{}
-	next.Due, next.LeaseUntil = time.Time{}, time.Time{}
+	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
 	return next, err
 }
 

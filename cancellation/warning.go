@@ -120,7 +120,7 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 
 // plan makes a scheduled cancellation ready to be stored: due under the settings, and under no lease.
 func (c *Cancellation) plan(s Settings, now time.Time) {
-	c.Due, c.LeaseUntil, c.SettingsVersion = c.due(s, now), time.Time{}, s.Saved
+	c.Due, c.LeaseUntil, c.BegunAt, c.SettingsVersion = c.due(s, now), time.Time{}, time.Time{}, s.Saved
 }
 
 // planned returns the cancellation, planned under other settings.
