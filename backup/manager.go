@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
@@ -31,6 +32,8 @@ const (
 	DefaultParallel = 4              // of Config.Parallel
 	DefaultDeadline = 6 * time.Hour  // of Config.Deadline
 	DefaultTries    = 5              // of Config.Tries
+	// DefaultCallTimeout is the default of Config.CallTimeout.
+	DefaultCallTimeout = time.Minute
 )
 
 // Config is what a Manager works with.
@@ -44,6 +47,9 @@ type Config struct {
 	// Ends returns when servers will be cancelled; a server without an entry will not be. cancellation's Manager.Ends fits.
 	// nil: no server will be cancelled.
 	Ends func(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error)
+
+	// CallTimeout is the deadline of each call of the inventory, a gate and Ends, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
+	CallTimeout time.Duration
 
 	Performer Performer     // nil: people make the backups
 	Parallel  int           // how many tasks it performs at once in this process; 0: DefaultParallel; negative is ErrInvalid
@@ -60,8 +66,10 @@ type Config struct {
 // is a record in the wrong state, or one that changed five times while an operation decided. ErrHost is a Store, an
 // inventory, a gate or Ends that failed. If ctx ends, errors.Is finds its error. All errors are *Error.
 type Manager struct {
-	config *Config
-	store  Store
+	config  *Config
+	store   Store
+	servers dedicated.Inventory // config.Servers, with deadlines
+	calls   *fault.Calls
 }
 
 // New returns a Manager. ErrInvalid is a Config without a Store or Servers, or with a negative number.
@@ -79,6 +87,8 @@ func New(c Config) (*Manager, error) {
 		return nil, invalid(opNew, "Config.Deadline", "%s is negative", c.Deadline)
 	case c.Tries < 0:
 		return nil, invalid(opNew, "Config.Tries", "%d is negative", c.Tries)
+	case c.CallTimeout < 0:
+		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
@@ -87,7 +97,8 @@ func New(c Config) (*Manager, error) {
 	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
 	c.Deadline = cmp.Or(c.Deadline, DefaultDeadline)
 	c.Tries = cmp.Or(c.Tries, DefaultTries)
-	return &Manager{config: &c, store: guarded(c.Store)}, nil
+	calls := fault.NewCalls(cmp.Or(c.CallTimeout, DefaultCallTimeout), fault.MaxLeft)
+	return &Manager{config: &c, store: guarded(c.Store), servers: inventory.Bind(c.Servers, calls), calls: calls}, nil
 }
 
 func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
@@ -116,7 +127,7 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 			s, err := r.draft(m.config, a, f, now)
 			return s, true, err
 		},
-		Gate: func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpSubmit, a, s.request) },
+		Gate: func(ctx context.Context, s *series) error { return m.askGates(ctx, OpSubmit, a, s.request) },
 		Covers: func(asked, later *series) bool {
 			return later.request.ClientID == asked.request.ClientID && later.request.Assignment == asked.request.Assignment
 		},
@@ -136,7 +147,7 @@ func (m *Manager) readForSubmit(ctx context.Context, a dedicated.Actor, f Form) 
 	if r.request, err = m.store.Request(ctx, f.ID); !errors.Is(err, ErrNotFound) {
 		return r, err
 	}
-	r.server, r.found, err = inventory.Server(ctx, m.config.Servers, a.ResellerID, f.ServerID)
+	r.server, r.found, err = inventory.Server(ctx, m.servers, a.ResellerID, f.ServerID)
 	if err == nil && r.found {
 		r.ends, err = m.ends(ctx, []uuid.UUID{f.ServerID})
 	}
@@ -148,7 +159,7 @@ func (m *Manager) readForSubmit(ctx context.Context, a dedicated.Actor, f Form) 
 // due already. Tasks that were closed before their date stay closed. A zero Start keeps the stored Start if the rest of the
 // schedule is unchanged; otherwise it becomes the present. A form without a change writes nothing and asks no gate.
 func (m *Manager) Revise(ctx context.Context, a dedicated.Actor, id uuid.UUID, f Form) (Request, error) {
-	gate := func(ctx context.Context, s *series) error { return m.config.Hooks.ask(ctx, OpRevise, a, s.request) }
+	gate := func(ctx context.Context, s *series) error { return m.askGates(ctx, OpRevise, a, s.request) }
 	return m.changeRequest(ctx, a, OpRevise, id, gate, func(s *series, now time.Time) (bool, error) { return s.revise(f, now) })
 }
 

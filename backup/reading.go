@@ -77,7 +77,7 @@ func (m *Manager) readForTask(ctx context.Context, a dedicated.Actor, op Op, id 
 func (m *Manager) read(ctx context.Context, a dedicated.Actor, op Op, request Request, now time.Time) (r reading, err error) {
 	r.request = request
 	if !a.Manages(request.ResellerID) || op.needsServer() {
-		if r.server, r.found, err = inventory.Server(ctx, m.config.Servers, request.ResellerID, request.ServerID); err != nil {
+		if r.server, r.found, err = inventory.Server(ctx, m.servers, request.ResellerID, request.ServerID); err != nil {
 			return r, err
 		}
 	}
@@ -153,11 +153,9 @@ func (m *Manager) ends(ctx context.Context, servers []uuid.UUID) (ends map[uuid.
 	if m.config.Ends == nil || len(servers) == 0 {
 		return nil, nil
 	}
-	err = fault.Host(ctx, "Config.Ends", func() (err error) {
-		ends, err = m.config.Ends(ctx, servers)
-		return err
+	return fault.Call(ctx, m.calls, "Config.Ends", func(ctx context.Context) (map[uuid.UUID]time.Time, error) {
+		return m.config.Ends(ctx, servers)
 	})
-	return ends, err
 }
 
 // commit writes a series.

@@ -164,7 +164,7 @@ func (m *Manager) processOne(ctx context.Context, claimed Request, now time.Time
 			if !request.LeaseUntil.Equal(claimed.LeaseUntil) {
 				return reading{request: request}, nil
 			}
-			return m.readDue(ctx, request, prefetched{servers: m.config.Servers}, now)
+			return m.readDue(ctx, request, prefetched{servers: m.servers}, now)
 		},
 		Decide: func(r reading) (*series, bool, error) {
 			left, next = nil, nil
@@ -257,7 +257,7 @@ func (m *Manager) prefetch(ctx context.Context, claimed []Request) prefetched {
 	for _, r := range claimed {
 		servers[r.ResellerID] = append(servers[r.ResellerID], r.ServerID)
 	}
-	return prefetched{inventory.Prefetch(ctx, m.config.Servers, servers), m.prefetchTasks(ctx, claimed)}
+	return prefetched{inventory.Prefetch(ctx, m.servers, servers), m.prefetchTasks(ctx, claimed)}
 }
 
 // prefetchTasks does for many requests what openTasks does for one. It leaves out the requests whose tasks it could not read

@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func deadly(part string) func(*cancellation.Config) {
 		store := &dyingStore{Store: c.Store}
 		c.Store = store
 		die := func() error {
-			store.dead = true
+			store.dead.Store(true)
 			return errCrash
 		}
 		switch part {
@@ -39,21 +40,21 @@ func deadly(part string) func(*cancellation.Config) {
 	}
 }
 
-// dyingStore fails for ever after the death of its process. Every execution has a Manager of its own, so no lock is needed.
+// dyingStore fails for ever after the death of its process.
 type dyingStore struct {
 	cancellation.Store
-	dead bool
+	dead atomic.Bool
 }
 
 func (s *dyingStore) ClaimDue(ctx context.Context, now, until time.Time, limit int) (cancellation.Due, error) {
-	if s.dead {
+	if s.dead.Load() {
 		return cancellation.Due{}, errCrash
 	}
 	return s.Store.ClaimDue(ctx, now, until, limit)
 }
 
 func (s *dyingStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
-	if s.dead {
+	if s.dead.Load() {
 		return errCrash
 	}
 	return s.Store.Commit(ctx, changes...)
@@ -267,15 +268,15 @@ func TestServerTaken(t *testing.T) {
 	failure := errors.New("no answer")
 	tests := []struct {
 		name  string
-		hooks recordingHooks
+		hooks *recordingHooks
 		fail  func(*fixture)
 		taken int
 		total string
 	}{
-		{"not released", recordingHooks{}, nil, 0, ""},
-		{"released", recordingHooks{deprovisionErr: failure}, nil, 1, ""},
-		{"refund not paid", recordingHooks{}, func(f *fixture) { f.biller.failRefund(failure) }, 1, ""},
-		{"refund paid", recordingHooks{closeDownErr: failure}, nil, 1, "20.00"},
+		{"not released", &recordingHooks{}, nil, 0, ""},
+		{"released", &recordingHooks{deprovisionErr: failure}, nil, 1, ""},
+		{"refund not paid", &recordingHooks{}, func(f *fixture) { f.biller.failRefund(failure) }, 1, ""},
+		{"refund paid", &recordingHooks{closeDownErr: failure}, nil, 1, "20.00"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 // recordingHooks record their calls, and return the errors that are set.
 type recordingHooks struct {
+	mu                      sync.Mutex
 	gateCalls               []cancellation.Cancellation
 	deprovisioned           []dedicated.Server
 	closedDown              []dedicated.Released
@@ -27,14 +29,20 @@ type recordingHooks struct {
 
 func (hooks *recordingHooks) install(c *cancellation.Config) {
 	c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
+		hooks.mu.Lock()
+		defer hooks.mu.Unlock()
 		hooks.gateCalls = append(hooks.gateCalls, c)
 		return hooks.gateErr
 	})
 	c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(_ context.Context, _ cancellation.Cancellation, s dedicated.Server) error {
+		hooks.mu.Lock()
+		defer hooks.mu.Unlock()
 		hooks.deprovisioned = append(hooks.deprovisioned, s)
 		return hooks.deprovisionErr
 	})
 	c.Hooks.CloseDown = append(c.Hooks.CloseDown, func(_ context.Context, d dedicated.Released) error {
+		hooks.mu.Lock()
+		defer hooks.mu.Unlock()
 		hooks.closedDown = append(hooks.closedDown, d)
 		return hooks.closeDownErr
 	})

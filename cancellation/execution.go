@@ -296,8 +296,8 @@ func (m *Manager) releaseServer(ctx context.Context, c Cancellation) error {
 	if _, err := m.readForStep(ctx, c); err != nil {
 		return err
 	}
-	return fault.Host(ctx, "Servers.Release", func() error {
-		_, err := m.servers.Release(ctx, inventory.System(c.ResellerID), c.ServerID, c.Assignment, c.ID, c.Reason)
+	return fault.Run(ctx, m.calls, "Servers.Release", func(ctx context.Context) error {
+		_, err := m.config.Servers.Release(ctx, inventory.System(c.ResellerID), c.ServerID, c.Assignment, c.ID, c.Reason)
 		return err
 	})
 }
@@ -318,7 +318,7 @@ func (m *Manager) pay(ctx context.Context, c Cancellation) error {
 		missing := fmt.Errorf("Config.Biller is missing, and the refund is %s %s", c.Refund.Total.StringFixed(c.Places), c.Currency)
 		return fault.Nonsense("Config", missing)
 	}
-	return m.runPart(ctx, "Biller.Refund", func(ctx context.Context) error { return m.config.Biller.Refund(ctx, c.refund()) })
+	return fault.Run(ctx, m.calls, "Biller.Refund", func(ctx context.Context) error { return m.config.Biller.Refund(ctx, c.refund()) })
 }
 
 func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
@@ -337,8 +337,8 @@ func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
 // unlockServer unlocks the server. It succeeds if the server is not locked by the cancellation any more: it may have another client by
 // now.
 func (m *Manager) unlockServer(ctx context.Context, c Cancellation) error {
-	err := fault.Host(ctx, "Servers.Unlock", func() error {
-		_, err := m.servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
+	err := fault.Run(ctx, m.calls, "Servers.Unlock", func(ctx context.Context) error {
+		_, err := m.config.Servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
 		return err
 	})
 	if cause := hostCause(err); !errors.Is(cause, ErrConflict) && !errors.Is(cause, ErrNotFound) {

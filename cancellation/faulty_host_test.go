@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ func hostFaults() map[string]func(end func()) error {
 
 // faultyHost is all parts of a host. One part may fail.
 type faultyHost struct {
+	mu        sync.Mutex
 	calls     map[string]int // by part
 	part      string         // the part that fails; "": none
 	from      int            // the first call of the part that fails, from 1
@@ -47,7 +49,11 @@ type faultyHost struct {
 }
 
 // clear makes all parts work, and forgets their calls.
-func (h *faultyHost) clear() { *h = faultyHost{calls: map[string]int{}} }
+func (h *faultyHost) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls, h.part, h.from, h.fault, h.conflicts = map[string]int{}, "", 0, nil, 0
+}
 
 // failAlways makes a part fail from now on.
 func (h *faultyHost) failAlways(part string) {
@@ -56,11 +62,22 @@ func (h *faultyHost) failAlways(part string) {
 }
 
 func (h *faultyHost) fail(part string) error {
+	h.mu.Lock()
 	h.calls[part]++
-	if part != h.part || h.calls[part] < h.from {
+	fails, fault := part == h.part && h.calls[part] >= h.from, h.fault
+	h.mu.Unlock()
+	if !fails {
 		return nil
 	}
-	return h.fault()
+	return fault()
+}
+
+// conflict reports whether the next commit is a conflict.
+func (h *faultyHost) conflict() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conflicts--
+	return h.conflicts >= 0
 }
 
 // call calls a part that returns a value.
@@ -103,8 +120,7 @@ func (s faultyStore) ClaimDue(ctx context.Context, now, until time.Time, limit i
 }
 
 func (s faultyStore) Commit(ctx context.Context, changes ...cancellation.Change) error {
-	if s.host.conflicts > 0 {
-		s.host.conflicts--
+	if s.host.conflict() {
 		return cancellation.ErrConflict
 	}
 	if err := s.host.fail("Store.Commit"); err != nil {

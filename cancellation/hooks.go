@@ -10,7 +10,7 @@ import (
 )
 
 // Hooks are functions of the host that the Manager calls. The zero value has no hooks. The functions of one field
-// run in order, in the caller's goroutine and never inside a store call. To join several plug-ins, append their
+// run in order, each with the deadline Config.StepTimeout and never inside a store call. To join several plug-ins, append their
 // functions. Many goroutines may call them at once.
 type Hooks struct {
 	// Gate functions may refuse to schedule, to reschedule and to begin an execution, before anything is written, by returning
@@ -34,9 +34,8 @@ type Hooks struct {
 
 // askGates asks the gates. op names the operation.
 func (m *Manager) askGates(ctx context.Context, op Op, _ dedicated.Actor, c Cancellation) error {
-	err := manage.Ask(ctx, m.config.Hooks.Gate, func(gate func(context.Context, Cancellation) error) error {
-		_, err := fault.Do(ctx, m.calls, "gate", func(ctx context.Context) (struct{}, error) { return struct{}{}, gate(ctx, c.clone()) })
-		return err
+	err := manage.Ask(ctx, m.calls, m.config.Hooks.Gate, func(ctx context.Context, gate func(context.Context, Cancellation) error) error {
+		return gate(ctx, c.clone())
 	})
 	if refusal := manage.Refusal(err); refusal != nil {
 		return &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, Err: err,
@@ -48,7 +47,7 @@ func (m *Manager) askGates(ctx context.Context, op Op, _ dedicated.Actor, c Canc
 func (m *Manager) callDeprovision(ctx context.Context, c Cancellation, s dedicated.Server) error {
 	for i, hook := range m.config.Hooks.Deprovision {
 		part := fmt.Sprintf("deprovision hook %d", i+1)
-		if err := m.runPart(ctx, part, func(ctx context.Context) error { return hook(ctx, c.clone(), s) }); err != nil {
+		if err := fault.Run(ctx, m.calls, part, func(ctx context.Context) error { return hook(ctx, c.clone(), s) }); err != nil {
 			return err
 		}
 	}
@@ -58,7 +57,7 @@ func (m *Manager) callDeprovision(ctx context.Context, c Cancellation, s dedicat
 func (m *Manager) callCloseDown(ctx context.Context, d dedicated.Released) error {
 	for i, hook := range m.config.Hooks.CloseDown {
 		part := fmt.Sprintf("close-down hook %d", i+1)
-		if err := m.runPart(ctx, part, func(ctx context.Context) error { return hook(ctx, d) }); err != nil {
+		if err := fault.Run(ctx, m.calls, part, func(ctx context.Context) error { return hook(ctx, d) }); err != nil {
 			return err
 		}
 	}

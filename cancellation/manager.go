@@ -29,8 +29,8 @@ import (
 // ctx ends, errors.Is finds its error. All errors are *Error, or are joined from such.
 type Manager struct {
 	config   *Config
-	store    Store   // config.Store, guarded
-	servers  Servers // config.Servers, with deadlines
+	store    Store               // config.Store, guarded
+	servers  dedicated.Inventory // config.Servers, with deadlines
 	calls    *fault.Calls
 	left     leftCalls
 	counting sync.Mutex // held while an execution is counted
@@ -66,7 +66,7 @@ func New(c Config) (*Manager, error) {
 		c.Clock = clock.New()
 	}
 	calls := fault.NewCalls(c.StepTimeout, c.Parallel)
-	return &Manager{config: &c, store: guardedStore{c.Store}, servers: bindServers(c.Servers, calls), calls: calls}, nil
+	return &Manager{config: &c, store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls}, nil
 }
 
 // maxEpoch is the longest Config.Epoch, in bytes.

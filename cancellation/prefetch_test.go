@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,17 +17,17 @@ import (
 // countingInventory counts its calls. fail is the error of ServersByID.
 type countingInventory struct {
 	*dedicated.Manager
-	single, many int
+	single, many atomic.Int64
 	fail         error
 }
 
 func (a *countingInventory) Server(ctx context.Context, actor dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	a.single++
+	a.single.Add(1)
 	return a.Manager.Server(ctx, actor, id)
 }
 
 func (a *countingInventory) ServersByID(ctx context.Context, actor dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
-	a.many++
+	a.many.Add(1)
 	servers, err := a.Manager.ServersByID(ctx, actor, ids)
 	return servers, errors.Join(err, a.fail)
 }
@@ -41,7 +42,7 @@ func TestTickPrefetchesServers(t *testing.T) {
 	tests := []struct {
 		name         string
 		change       func(*cancellation.Config, *countingInventory)
-		single, many int
+		single, many int64
 	}{
 		{"a BulkInventory", func(*cancellation.Config, *countingInventory) {}, 0, 1},
 		{"any other inventory", func(c *cancellation.Config, _ *countingInventory) { c.Servers = plainServers{c.Servers} }, 40, 0},
@@ -70,10 +71,11 @@ func TestTickPrefetchesServers(t *testing.T) {
 			_, err := f.servers.Release(t.Context(), f.reseller, last.ServerID, last.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 
-			inventory.single, inventory.many = 0, 0
+			inventory.single.Store(0)
+			inventory.many.Store(0)
 			f.tickAt(t, endOfNovember().AddDate(0, 0, -6))
-			assert.Equal(t, tt.single, inventory.single)
-			assert.Equal(t, tt.many, inventory.many)
+			assert.Equal(t, tt.single, inventory.single.Load())
+			assert.Equal(t, tt.many, inventory.many.Load())
 
 			all, _, err := f.Cancellations(t.Context(), f.reseller, cancellation.Query{})
 			require.NoError(t, err)

@@ -95,13 +95,13 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 		return refund.Result{}, fault.Nonsense(partFormula, err)
 	}
 	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Places}
-	question.Charges, err = callPart(ctx, m, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
+	question.Charges, err = fault.Call(ctx, m.calls, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
 		return m.config.Biller.Paid(ctx, s, p)
 	})
 	if err != nil {
 		return refund.Result{}, err
 	}
-	result, err := callPart(ctx, m, partFormula, func(context.Context) (refund.Result, error) { return formula.Refund(question) })
+	result, err := fault.Call(ctx, m.calls, partFormula, func(context.Context) (refund.Result, error) { return formula.Refund(question) })
 	if err != nil {
 		return refund.Result{}, err
 	}

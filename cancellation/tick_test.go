@@ -25,6 +25,7 @@ func TestSlowHooks(t *testing.T) {
 	deprovisioned := map[uuid.UUID]int{}
 	nested, fail := false, true
 	f = newFixture(t, func(c *cancellation.Config) {
+		c.Parallel = 1
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
 			if fail {
 				return errors.New("no answer")

@@ -2,6 +2,7 @@ package dedicated
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
@@ -20,7 +22,12 @@ type Config struct {
 	Store Store       // required
 	Hooks Hooks       // zero: no gates
 	Clock clock.Clock // nil: real time
+	// CallTimeout is the deadline of each call of a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
+	CallTimeout time.Duration
 }
+
+// DefaultCallTimeout is the default of Config.CallTimeout.
+const DefaultCallTimeout = time.Minute
 
 // Manager keeps a reseller's servers. It enforces all rules, permissions and changes of state. It holds no state of its own
 // and is safe for concurrent use, in any number of processes over one Store.
@@ -33,17 +40,22 @@ type Manager struct {
 	store Store
 	hooks *Hooks
 	clock clock.Clock
+	calls *fault.Calls
 }
 
-// New returns a Manager, or ErrInvalid without a Store.
+// New returns a Manager, or ErrInvalid without a Store and with a negative CallTimeout.
 func New(c Config) (*Manager, error) {
-	if c.Store == nil {
+	switch {
+	case c.Store == nil:
 		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
+	case c.CallTimeout < 0:
+		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
-	return &Manager{store: guarded(c.Store), hooks: &c.Hooks, clock: c.Clock}, nil
+	calls := fault.NewCalls(cmp.Or(c.CallTimeout, DefaultCallTimeout), fault.MaxLeft)
+	return &Manager{store: guarded(c.Store), hooks: &c.Hooks, clock: c.Clock, calls: calls}, nil
 }
 
 // NewServer is a server to add.
@@ -83,7 +95,7 @@ func (m *Manager) Add(ctx context.Context, a Actor, p NewServer) (Server, error)
 			}
 			return *stored, false, added.checkRepeat(a, *stored)
 		},
-		Gate: func(ctx context.Context, s Server) error { return m.hooks.ask(ctx, OpAdd, a, s) },
+		Gate: func(ctx context.Context, s Server) error { return m.askGates(ctx, OpAdd, a, s) },
 		Commit: func(ctx context.Context, s Server) error {
 			return m.store.Commit(ctx, Change{Servers: []Server{s}})
 		},
@@ -197,7 +209,7 @@ func (m *Manager) change(
 			changed = next != s
 			return decision{next, facts}, changed, err
 		},
-		Gate: func(ctx context.Context, d decision) error { return m.hooks.ask(ctx, op, a, d.server) },
+		Gate: func(ctx context.Context, d decision) error { return m.askGates(ctx, op, a, d.server) },
 		Commit: func(ctx context.Context, d decision) error {
 			events, err := manage.Events(now, d.facts)
 			if err != nil {

@@ -15,15 +15,14 @@ type Hooks struct {
 	// reseller sees it, with its owner; a message to a client must not repeat that.
 	//
 	// Open asks the gates once, before a new ticket is written. Forms asks them for each kind, and leaves out the kinds that they
-	// refuse. Tickets that are open already are not affected. Gates run in the caller's goroutine, never inside a store call. Many
+	// refuse. Tickets that are open already are not affected. Gates run each with the deadline Config.CallTimeout, never inside a store call. Many
 	// goroutines may call them at once.
 	Gate []func(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.Server) error
 }
 
-func (h *Hooks) ask(ctx context.Context, op Op, a dedicated.Actor, k Kind, s dedicated.Server) error {
-	err := manage.Ask(ctx, h.Gate, func(gate func(context.Context, dedicated.Actor, Kind, dedicated.Server) error) error {
-		return gate(ctx, a, k, s)
-	})
+func (m *Manager) askGates(ctx context.Context, op Op, a dedicated.Actor, k Kind, s dedicated.Server) error {
+	type gate = func(context.Context, dedicated.Actor, Kind, dedicated.Server) error
+	err := manage.Ask(ctx, m.calls, m.hooks.Gate, func(ctx context.Context, g gate) error { return g(ctx, a, k, s) })
 	if refusal := manage.Refusal(err); refusal != nil {
 		return &Error{Op: op, ServerID: s.ID, Field: "Kind", Err: err,
 			Msg: fmt.Sprintf("a ticket of the kind %s was refused: %s", k, refusal.Message)}

@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
@@ -32,6 +35,7 @@ const (
 	DefaultFirstResponse = day                     // of Config.FirstResponse
 	DefaultReopenWithin  = 14 * day                // of Config.ReopenWithin
 	DefaultAgingPerDay   = 5                       // of Config.AgingPerDay
+	DefaultCallTimeout   = time.Minute             // of Config.CallTimeout
 	DefaultWorking       = "We are working on it." // of Config.Working
 	// DefaultForwardText is the default of Config.ForwardText.
 	DefaultForwardText = "Server: {{.server_name}}\n{{with .reference}}Your reference: {{.}}\n{{end}}Request: {{.kind}}\n" +
@@ -64,6 +68,8 @@ type Config struct {
 	// ForwardText is a text/template for the text that a provider gets. Its variables are those of ProviderRequest; .text holds
 	// the reseller's words. Blank: DefaultForwardText.
 	ForwardText string
+	// CallTimeout is the deadline of each call of the inventory and a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
+	CallTimeout time.Duration
 }
 
 // Manager keeps tickets. It enforces all rules, permissions and changes of status. It holds no state of its own and is safe for
@@ -79,7 +85,8 @@ type Config struct {
 // client may call return the View. A repeat by Note.ID returns the stored ticket.
 type Manager struct {
 	store   Store
-	servers Servers
+	servers dedicated.Inventory // with deadlines
+	calls   *fault.Calls
 	hooks   *Hooks
 	clock   clock.Clock
 	rules   *rules
@@ -92,6 +99,8 @@ func New(c Config) (*Manager, error) {
 		return nil, invalid(opNew, "Config.Store", "missing: a MemoryStore will do for a start")
 	case c.Servers == nil:
 		return nil, invalid(opNew, "Config.Servers", "missing: *dedicated.Manager fits")
+	case c.CallTimeout < 0:
+		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
 	kinds, err := newCatalog(c.Kinds)
 	if err != nil {
@@ -110,15 +119,19 @@ func New(c Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{store: guardedStore{c.Store}, servers: c.Servers, hooks: &c.Hooks, clock: c.Clock, rules: &rules{
-		kinds:    kinds,
-		closing:  orDefault(c.AutoClose, DefaultAutoClose),
-		response: orDefault(c.FirstResponse, DefaultFirstResponse),
-		reopen:   orDefault(c.ReopenWithin, DefaultReopenWithin),
-		aging:    newAging(c.AgingPerDay),
-		working:  c.Working,
-		template: forward,
-	}}, nil
+	calls := fault.NewCalls(cmp.Or(c.CallTimeout, DefaultCallTimeout), fault.MaxLeft)
+	return &Manager{
+		store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls, hooks: &c.Hooks, clock: c.Clock,
+		rules: &rules{
+			kinds:    kinds,
+			closing:  orDefault(c.AutoClose, DefaultAutoClose),
+			response: orDefault(c.FirstResponse, DefaultFirstResponse),
+			reopen:   orDefault(c.ReopenWithin, DefaultReopenWithin),
+			aging:    newAging(c.AgingPerDay),
+			working:  c.Working,
+			template: forward,
+		},
+	}, nil
 }
 
 // orDefault returns a duration in whole microseconds, as times are stored; -1 means never.
@@ -147,7 +160,7 @@ func (m *Manager) Forms(ctx context.Context, a dedicated.Actor, server uuid.UUID
 		if !s.Used() || checkOffered(opForms, kind, s) != nil {
 			continue
 		}
-		err := m.hooks.ask(ctx, opForms, a, kind, s)
+		err := m.askGates(ctx, opForms, a, kind, s)
 		switch {
 		case err == nil:
 			forms = append(forms, m.rules.kinds.specs[kind].clone())
@@ -186,7 +199,7 @@ func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 			write, err := v.open(f)
 			return v, write, err
 		},
-		Gate: func(ctx context.Context, v *move) error { return m.hooks.ask(ctx, OpOpen, a, f.Kind, v.server) },
+		Gate: func(ctx context.Context, v *move) error { return m.askGates(ctx, OpOpen, a, f.Kind, v.server) },
 		Covers: func(asked, later *move) bool {
 			return later.server.ClientID == asked.server.ClientID && later.server.Assignment == asked.server.Assignment
 		},

@@ -17,6 +17,9 @@ type Calls struct {
 	left map[string]int // the calls of each part that were left behind and have not returned
 }
 
+// MaxLeft is the bound of NewCalls for parts of which nothing says how many calls of them may run at once.
+const MaxLeft = 16
+
 // NewCalls returns Calls whose deadline is timeout, in real time. If most calls of one part were left behind and have not returned, every
 // further call of that part fails at once. Both must be positive.
 func NewCalls(timeout time.Duration, most int) *Calls {
@@ -81,6 +84,21 @@ func Do[T any](ctx context.Context, c *Calls, part string, call func(context.Con
 	}
 	c.leave(part, returned)
 	return none, &LeftError{Part: part, Timeout: c.timeout, Returned: returned}
+}
+
+// Call calls a part as Do does, and returns an error or a panic of it as a *HostError, as Host does.
+func Call[T any](ctx context.Context, c *Calls, part string, call func(context.Context) (T, error)) (value T, err error) {
+	err = Host(ctx, part, func() (err error) {
+		value, err = Do(ctx, c, part, call)
+		return err
+	})
+	return value, err
+}
+
+// Run is Call for a call that returns only an error.
+func Run(ctx context.Context, c *Calls, part string, call func(context.Context) error) error {
+	_, err := Call(ctx, c, part, func(ctx context.Context) (struct{}, error) { return struct{}{}, call(ctx) })
+	return err
 }
 
 // maxGrace is how long a call may take to return after its deadline.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -44,30 +45,99 @@ func Server(ctx context.Context, from dedicated.Inventory, reseller, id uuid.UUI
 	return s, true, nil
 }
 
-// Prefetch reads the servers of many due records at once. For each reseller it asks once, as System. The result answers for
-// those servers as they were then, to System of that reseller. For all others it asks from: for every server if from is
-// not a dedicated.BulkInventory, for the servers that were not found, and for the servers of a question that failed. The
-// result is for one goroutine at a time and for one batch of records.
+// Bind returns the inventory with a deadline for each call: see fault.Do. If from is a dedicated.BulkInventory, so is the result.
+func Bind(from dedicated.Inventory, calls *fault.Calls) dedicated.Inventory {
+	if bulk, ok := from.(dedicated.BulkInventory); ok {
+		return boundBulk{bound{from, calls}, bulk}
+	}
+	return bound{from, calls}
+}
+
+type bound struct {
+	from  dedicated.Inventory
+	calls *fault.Calls
+}
+
+// Server implements dedicated.Inventory.
+func (b bound) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+	return fault.Do(ctx, b.calls, part, func(ctx context.Context) (dedicated.Server, error) { return b.from.Server(ctx, a, id) })
+}
+
+type boundBulk struct {
+	bound
+	bulk dedicated.BulkInventory
+}
+
+// ServersByID implements dedicated.BulkInventory.
+func (b boundBulk) ServersByID(ctx context.Context, a dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
+	return fault.Do(ctx, b.calls, "Servers.ServersByID", func(ctx context.Context) ([]dedicated.Server, error) {
+		return b.bulk.ServersByID(ctx, a, ids)
+	})
+}
+
+// atOnce is how many servers Prefetch asks for at once.
+const atOnce = 16
+
+// Prefetch reads the servers of many due records at once. For each reseller it asks once, as System, if from is a
+// dedicated.BulkInventory. It asks for each of the other servers by itself, several at once, so that a slow answer for one of them
+// holds up the others as little as possible. The result answers for those servers as they were then, and with the error that from
+// returned; for all others it asks from. The result is for one goroutine at a time and for one batch of records.
 func Prefetch(ctx context.Context, from dedicated.Inventory, wanted map[uuid.UUID][]uuid.UUID) dedicated.Inventory {
-	bulk, ok := from.(dedicated.BulkInventory)
-	if !ok {
-		return from
+	p := &prefetched{Inventory: from, servers: map[key]answer{}}
+	if bulk, ok := from.(dedicated.BulkInventory); ok {
+		for reseller, ids := range wanted {
+			p.askForMany(ctx, bulk, reseller, ids)
+		}
 	}
-	p := &prefetched{Inventory: from, servers: map[key]dedicated.Server{}}
-	for reseller, ids := range wanted {
-		var servers []dedicated.Server
-		err := fault.Host(ctx, part, func() (err error) {
-			servers, err = bulk.ServersByID(ctx, System(reseller), ids)
-			return err
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	free := make(chan struct{}, atOnce)
+	for _, k := range p.missing(wanted) {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			var a answer
+			a.err = fault.Guard(part, func() (err error) {
+				a.server, err = from.Server(ctx, k.actor, k.id)
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			p.servers[k] = a
 		})
-		if err != nil {
-			continue // Server asks for each of them by itself, and returns the error
-		}
-		for _, s := range servers {
-			p.servers[key{System(reseller), s.ID}] = s
+	}
+	all.Wait()
+	return p
+}
+
+// askForMany asks for the servers of one reseller. After an error they are missing.
+func (p *prefetched) askForMany(ctx context.Context, bulk dedicated.BulkInventory, reseller uuid.UUID, ids []uuid.UUID) {
+	var servers []dedicated.Server
+	err := fault.Guard(part, func() (err error) {
+		servers, err = bulk.ServersByID(ctx, System(reseller), ids)
+		return err
+	})
+	if err != nil {
+		return
+	}
+	for _, s := range servers {
+		p.servers[key{System(reseller), s.ID}] = answer{server: s}
+	}
+}
+
+// missing returns the wanted servers that have no answer, each once.
+func (p *prefetched) missing(wanted map[uuid.UUID][]uuid.UUID) (missing []key) {
+	seen := map[key]bool{}
+	for reseller, ids := range wanted {
+		for _, id := range ids {
+			k := key{System(reseller), id}
+			if _, known := p.servers[k]; !known && !seen[k] && id != uuid.Nil {
+				seen[k] = true
+				missing = append(missing, k)
+			}
 		}
 	}
-	return p
+	return missing
 }
 
 // key is a server as an actor may see it.
@@ -76,15 +146,25 @@ type key struct {
 	id    uuid.UUID
 }
 
+// answer is what the inventory answered for a server.
+type answer struct {
+	server dedicated.Server
+	err    error
+}
+
 type prefetched struct {
 	dedicated.Inventory
-	servers map[key]dedicated.Server
+	servers map[key]answer
 }
 
 // Server implements dedicated.Inventory.
 func (p *prefetched) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	if s, ok := p.servers[key{a, id}]; ok {
-		return s, ctx.Err()
+	known, ok := p.servers[key{a, id}]
+	switch {
+	case !ok:
+		return p.Inventory.Server(ctx, a, id)
+	case known.err == nil:
+		return known.server, ctx.Err()
 	}
-	return p.Inventory.Server(ctx, a, id)
+	return dedicated.Server{}, known.err
 }

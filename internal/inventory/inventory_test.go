@@ -3,7 +3,10 @@ package inventory_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -80,17 +83,17 @@ func TestServer(t *testing.T) {
 // counting is an inventory that counts its questions. Those for many servers may fail.
 type counting struct {
 	dedicated.BulkInventory
-	single, many int
+	single, many atomic.Int64
 	fail         func() error
 }
 
 func (a *counting) Server(ctx context.Context, actor dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	a.single++
+	a.single.Add(1)
 	return a.BulkInventory.Server(ctx, actor, id)
 }
 
 func (a *counting) ServersByID(ctx context.Context, actor dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
-	a.many++
+	a.many.Add(1)
 	if a.fail != nil {
 		if err := a.fail(); err != nil {
 			return nil, err
@@ -104,11 +107,11 @@ func TestPrefetch(t *testing.T) {
 	tests := []struct {
 		name   string
 		fail   func() error
-		single int // questions for the two servers that exist
+		single int64 // questions for the two servers that exist, and one that does not
 	}{
-		{"answers at once", nil, 0},
-		{"asks again after a question that failed", func() error { return errors.New("timeout") }, 2},
-		{"asks again after a question that panicked", func() error { panic("nil map") }, 2},
+		{"answers at once", nil, 1},
+		{"asks again after a question that failed", func() error { return errors.New("timeout") }, 3},
+		{"asks again after a question that panicked", func() error { panic("nil map") }, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,21 +126,38 @@ func TestPrefetch(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, want, got)
 			}
-			assert.Equal(t, 1, host.many)
-			assert.Equal(t, tt.single, host.single)
+			assert.EqualValues(t, 1, host.many.Load())
+			assert.Equal(t, tt.single, host.single.Load())
 
 			_, err := read.Server(t.Context(), system, missing)
 			require.ErrorIs(t, err, dedicated.ErrNotFound)
 			_, err = read.Server(t.Context(), dedicated.Actor{Role: dedicated.System, ResellerID: uuid.New()}, a.ID)
 			require.ErrorIs(t, err, dedicated.ErrNotFound, "servers that were read for one reseller are not another's")
-			assert.Equal(t, tt.single+2, host.single)
+			assert.Equal(t, tt.single+1, host.single.Load(), "of another reseller")
 		})
 	}
-	t.Run("returns an inventory that is not a BulkInventory", func(t *testing.T) {
+	t.Run("an inventory that is not a BulkInventory is asked for several servers at once", func(t *testing.T) {
 		t.Parallel()
-		f := newFixture(t)
-		plain := struct{ dedicated.Inventory }{f.servers}
-		assert.Equal(t, plain, inventory.Prefetch(t.Context(), plain, map[uuid.UUID][]uuid.UUID{f.reseller.ResellerID: {uuid.New()}}))
+		synctest.Test(t, func(t *testing.T) {
+			reseller := uuid.New()
+			slow := inventoryFunc(func(_ dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
+				time.Sleep(time.Second)
+				return dedicated.Server{ID: id, ResellerID: reseller}, nil
+			})
+			var ids []uuid.UUID
+			for range 32 {
+				ids = append(ids, uuid.New())
+			}
+			start := time.Now()
+			read := inventory.Prefetch(t.Context(), slow, map[uuid.UUID][]uuid.UUID{reseller: ids})
+			for _, id := range ids {
+				s, found, err := inventory.Server(t.Context(), read, reseller, id)
+				require.NoError(t, err)
+				require.True(t, found)
+				require.Equal(t, id, s.ID)
+			}
+			assert.Equal(t, 2*time.Second, time.Since(start), "16 at once")
+		})
 	})
 	t.Run("an ended context", func(t *testing.T) {
 		t.Parallel()

@@ -104,11 +104,12 @@ func OwnCursor(err error) (_ error, refused bool) {
 	return fault.Nonsense(store, fmt.Errorf("it refused its own cursor: %w", cursor.Cause)), true
 }
 
-// Ask calls gates in order; the first that refuses wins. Its error is a *fault.HostError, which has the answer ErrForbidden if the
-// gate refused.
-func Ask[G any](ctx context.Context, gates []G, call func(G) error) error {
+// Ask calls gates in order, each with a deadline; the first that refuses wins. Its error is a *fault.HostError, which has the
+// answer ErrForbidden if the gate refused.
+func Ask[G any](ctx context.Context, calls *fault.Calls, gates []G, call func(context.Context, G) error) error {
 	for i, gate := range gates {
-		err := fault.Host(ctx, fmt.Sprintf("gate %d", i+1), func() error { return call(gate) })
+		part := fmt.Sprintf("gate %d", i+1)
+		err := fault.Run(ctx, calls, part, func(ctx context.Context) error { return call(ctx, gate) })
 		var host *fault.HostError
 		var refusal *fault.Refusal
 		if errors.As(err, &host) && host.Ended == nil && host.As(&refusal) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -141,7 +142,10 @@ func TestAsk(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			asked := 0
-			err := manage.Ask(t.Context(), tt.gates, func(gate func() error) error { asked++; return gate() })
+			err := manage.Ask(t.Context(), fault.NewCalls(time.Minute, 1), tt.gates, func(_ context.Context, gate func() error) error {
+				asked++
+				return gate()
+			})
 			assertSentinel(t, tt.want, err)
 			assert.Equal(t, tt.asked, asked)
 			got := manage.Refusal(err)
