@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,28 +23,28 @@ import (
 type countingHost struct {
 	backup.BulkStore
 	dedicated.BulkInventory
-	single, many int
+	single, many atomic.Int64
 	fail         error
 	panics, lose bool
 }
 
 func (c *countingHost) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
-	c.single++
+	c.single.Add(1)
 	return c.BulkStore.Task(ctx, id)
 }
 
 func (c *countingHost) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
-	c.single++
+	c.single.Add(1)
 	return c.BulkStore.Tasks(ctx, reseller, q)
 }
 
 func (c *countingHost) Server(ctx context.Context, a dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
-	c.single++
+	c.single.Add(1)
 	return c.BulkInventory.Server(ctx, a, id)
 }
 
 func (c *countingHost) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]backup.Task, error) {
-	if c.many++; c.panics {
+	if c.many.Add(1); c.panics {
 		panic(secret)
 	}
 	if c.lose {
@@ -54,7 +55,7 @@ func (c *countingHost) OpenTasks(ctx context.Context, requests, ids []uuid.UUID)
 }
 
 func (c *countingHost) ServersByID(ctx context.Context, a dedicated.Actor, ids []uuid.UUID) ([]dedicated.Server, error) {
-	if c.many++; c.panics {
+	if c.many.Add(1); c.panics {
 		panic(secret)
 	}
 	servers, err := c.BulkInventory.ServersByID(ctx, a, ids)
@@ -122,9 +123,9 @@ func (f *fixture) weeks(t *testing.T, host *countingHost) (story []string, singl
 	}
 	for range weeksTicks {
 		f.clock.Add(36 * time.Hour)
-		host.single = 0
+		host.single.Store(0)
 		f.tick(t)
-		single += host.single
+		single += int(host.single.Load())
 		tasks, _, err := f.Tasks(t.Context(), f.reseller, backup.TaskQuery{States: []backup.State{backup.Pending}, To: f.clock.Now()})
 		require.NoError(t, err)
 		slices.SortFunc(tasks, func(a, b backup.Task) int { return strings.Compare(a.ServerName, b.ServerName) })
@@ -133,7 +134,7 @@ func (f *fixture) weeks(t *testing.T, host *countingHost) (story []string, singl
 			require.NoError(t, err)
 		}
 	}
-	many = host.many
+	many = int(host.many.Load())
 	f.release(t, servers[7])
 	f.clock.Add(36 * time.Hour)
 	f.tick(t)
