@@ -47,7 +47,9 @@ type counted struct {
 
 // commitBegin stores next, the beginning of a claimed execution, and reports whether it did. Above Config.MaxExecutions it stores instead
 // that the cancellation waits for Confirm.
-func (m *Manager) commitBegin(ctx context.Context, claimed Cancellation, due dueAction, next Cancellation, now time.Time) (begun bool, err error) {
+func (m *Manager) commitBegin(
+	ctx context.Context, claimed Cancellation, due dueAction, next Cancellation, now time.Time,
+) (begun bool, err error) {
 	if m.config.MaxExecutions < 0 || next.Confirmed {
 		return m.commitOrGiveBack(ctx, claimed, decision{next, due.facts}, now)
 	}

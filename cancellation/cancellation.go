@@ -80,7 +80,8 @@ type Warning struct {
 
 // Entry is one change in the history: its time, its actor, and what changed. If the date moved, From and To are the dates. What is
 // one of the words "scheduled", "rescheduled", "moved" (with the billing period), "discarded", "postponed", "executing",
-// "executed", "retried", "held" (above Config.MaxExecutions), "confirmed", "abandoned" and "failed". If there is a reason, ": " and the reason follow.
+// "executed", "retried", "held" (above Config.MaxExecutions), "confirmed", "abandoned" and "failed". If there is a reason, ": " and
+// the reason follow.
 type Entry struct {
 	At       time.Time
 	By       dedicated.Actor

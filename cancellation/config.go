@@ -46,8 +46,8 @@ type Config struct {
 	RefundFormula RefundFormula // of resellers without a formula of their own; nil: refund.Prorated{}
 	Hooks         Hooks         // zero: no hooks
 	Clock         clock.Clock   // nil: real time
-	// Lease is how long a step of an execution may take, with hooks and the biller, before another process may run the step
-	// as well. After the death of a process its execution waits for as long. 0: DefaultLease; negative is ErrInvalid.
+	// Lease is how long an execution waits after the death of its process, before another process continues it. A process that lives
+	// renews it. 0: DefaultLease; negative is ErrInvalid.
 	Lease time.Duration
 	// StepTimeout is the deadline of each call of a host's part: a step, the biller, the inventory, a gate, the formula. 0: a third of
 	// Lease, at the most DefaultStepTimeout; negative, and more than half of Lease, is ErrInvalid.

@@ -38,9 +38,35 @@
 //
 // An execution is a sequence of steps. First the Manager commits what will be done, with the exact refund (state executing). Then
 // it releases the server and locks it, deprovisions it, pays the refund, closes down everything else, and unlocks the server.
-// It commits each step when it is done. Each step can be repeated: after a crash, another process continues with the first step
-// that is not done. A step that fails is tried again, at growing intervals, and the reseller sees it (Query.Stuck). The reseller
-// may [Manager.Retry] or [Manager.Abandon] it. The refund is computed for the planned date, even if the execution is late.
+// Between two calls of the host's parts it commits that the one has returned and that the next is begun. Each step can be repeated:
+// after a crash, another process continues with the first step that is not done. A step that fails, hangs or kills its process is
+// counted each time and tried again, at growing intervals up to an hour, and the reseller sees it (Query.Stuck); after five times in a
+// row it is told. The reseller may [Manager.Retry] or [Manager.Abandon] it. A step that has begun something long returns [Pending].
+// The refund is computed for the planned date, even if the execution is late.
+//
+// # Deadlines
+//
+// Every call of a host's part has the deadline Config.StepTimeout, in real time. Up to Config.Parallel executions run at once. A part
+// that ignores the end of its context is left behind in its goroutine, and holds up no other cancellation. While it has not returned,
+// nothing else of its own cancellation runs: a wipe that comes back must not find the next client. The process renews the lease as
+// long as it calls Tick, and the record is stuck. When so many calls of one part are left behind as may run at once, further calls of
+// that part fail at once.
+//
+// # Brakes
+//
+// Settings.Paused stops all executions of a reseller. Above Config.MaxExecutions in one day (UTC) the executions of a reseller wait for
+// [Manager.Confirm], and the reseller is told: a clock that is years ahead, or a bad import, takes back no more servers than that.
+//
+// Processes over one Store may have clocks that differ by less than an hour. A lease that lies further ahead than an hour plus twice its
+// length counts as ended, so that a clock that was years ahead for a moment keeps nobody waiting for years. What a wrong clock has
+// executed stays executed. A retry that a wrong clock planned far ahead is due then; Retry makes it due at once.
+//
+// # Restore
+//
+// A database holds one epoch, which an operator changes after restoring a copy. Each process is started for one ([Config].Epoch). A
+// cancellation stores the epoch of the last decision of a person. With another epoch nothing happens to it by itself, no warning and no
+// step, because its server may have another client by now. Query.Unconfirmed lists such cancellations; compare them with what really
+// happened, and then Confirm or discard each.
 //
 // [Manager.Quote] uses the same function as the execution. The host handles the money: its [Biller] returns what was paid, and pays
 // back once per key. A [RefundFormula] computes the refund: see package refund.

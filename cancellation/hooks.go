@@ -23,7 +23,8 @@ type Hooks struct {
 	Gate []func(ctx context.Context, c Cancellation) error
 	// Deprovision functions are a step of the execution: they wipe the disks and take the addresses back. s is the server; the
 	// Manager has just checked that it is still under the cancellation's assignment. If one of them fails, all of them run again
-	// later, until all succeed in the same attempt. So they must be idempotent by c.ID.
+	// later, until all succeed in the same attempt. So they must be idempotent by c.ID. A function that takes longer than
+	// Config.StepTimeout should begin its work, return Pending, and ask how far it is when it is called again.
 	Deprovision []func(ctx context.Context, c Cancellation, s dedicated.Server) error
 	// CloseDown functions are the step after the refund: they end what other packages keep for the server. They run again as
 	// those of Deprovision do. backup.Manager.CloseServer and ticket.Manager.CloseServer fit. Package backup wants this

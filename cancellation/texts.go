@@ -95,7 +95,7 @@ func clientKinds() []notify.Spec {
 		spec(KindExecuted, notify.ToClient, sampleStatement(), "A client's server was cancelled.",
 			"Your server {{.server_name}} was cancelled",
 			textYour+" was cancelled as of {{.local_date}}.\n"+textWhy+textRefund),
-		spec(KindServerTaken, notify.ToClient, sampleStatement(), "A client's server was taken back, and its cancellation was given up after that.",
+		spec(KindServerTaken, notify.ToClient, sampleStatement(), "A client's server was taken back, and its cancellation given up after that.",
 			"Your server {{.server_name}} is no longer yours",
 			textYour+" was taken back. Its cancellation was planned for {{.local_date}}.\n"+textWhy+textRefund),
 	}

@@ -15,8 +15,8 @@ type Hooks struct {
 	// reseller sees it, with its owner; a message to a client must not repeat that.
 	//
 	// Open asks the gates once, before a new ticket is written. Forms asks them for each kind, and leaves out the kinds that they
-	// refuse. Tickets that are open already are not affected. Gates run each with the deadline Config.CallTimeout, never inside a store call. Many
-	// goroutines may call them at once.
+	// refuse. Tickets that are open already are not affected. Gates run each with the deadline Config.CallTimeout, never inside a
+	// store call. Many goroutines may call them at once.
 	Gate []func(ctx context.Context, a dedicated.Actor, k Kind, s dedicated.Server) error
 }
 
