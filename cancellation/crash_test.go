@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +26,7 @@ type interruption struct {
 	call  int    // the point at which the run stops, counted from 0; negative: none
 	point string // instead of call; "": call
 	mode  string
+	deaf  chan struct{} // mode deaf: the call goes on when it is closed
 
 	mu       sync.Mutex
 	times    map[string]int // how often each call was reached
@@ -39,10 +42,25 @@ var errCrash = errors.New("crash")
 var crashModes = []string{"error", "panic", "exit"}
 
 func (stop *interruption) reach(where string) error {
+	if stop.reachPoint(where) {
+		switch stop.mode {
+		case "panic":
+			panic(errCrash)
+		case "deaf":
+			<-stop.deaf
+			return nil
+		}
+		return errCrash
+	}
+	return nil
+}
+
+// reachPoint counts a call, and reports whether it is to be interrupted.
+func (stop *interruption) reachPoint(where string) bool {
 	stop.mu.Lock()
 	defer stop.mu.Unlock()
 	if stop.happened && stop.mode == "exit" {
-		return errCrash
+		return true
 	}
 	if stop.times == nil {
 		stop.times = map[string]int{}
@@ -55,13 +73,10 @@ func (stop *interruption) reach(where string) error {
 		here = where == stop.point
 	}
 	if stop.happened || !here {
-		return nil
+		return false
 	}
 	stop.happened, stop.at = true, where
-	if stop.mode == "panic" {
-		panic(errCrash)
-	}
-	return errCrash
+	return true
 }
 
 // around makes a call with a point before and one after it.
@@ -276,4 +291,54 @@ func TestCrashTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeafAnywhere lets each call of a part of the host in turn ignore its deadline for half an hour, and then go on. The same process ticks
+// meanwhile, and another one. Nothing else of the cancellation runs until the call has returned.
+func TestDeafAnywhere(t *testing.T) {
+	t.Parallel()
+	calls := &interruption{call: -1}
+	newCrashFixture(t).tickInterrupted(t, calls)
+	for _, point := range calls.points {
+		if strings.Contains(point, "Store.") {
+			continue // a Store has no deadline
+		}
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f, stop := newCrashFixture(t), &interruption{point: point, mode: "deaf", deaf: make(chan struct{})}
+				m, err := cancellation.New(interrupted(f.config, stop))
+				require.NoError(t, err)
+				_, err = m.Tick(t.Context())
+				require.ErrorIs(t, err, cancellation.ErrHost)
+				require.True(t, stop.happened)
+				deaf := f.get(t, f.cancellation.ID)
+				for range 6 {
+					f.clock.Set(f.clock.Now().Add(5 * time.Minute))
+					if !deaf.BegunAt.IsZero() { // else only a look-up is deaf, before anything has begun
+						f.tickTwice(t, m)
+						now := f.get(t, deaf.ID)
+						require.Equal(t, deaf.Steps, now.Steps)
+						require.True(t, now.LeaseUntil.After(f.clock.Now()))
+						require.Positive(t, now.Attempts)
+					}
+				}
+				close(stop.deaf)
+				synctest.Wait()
+				for range 3 {
+					f.clock.Set(f.clock.Now().Add(time.Hour))
+					f.tickTwice(t, m)
+				}
+				f.assertOnce(t, point)
+			})
+		})
+	}
+}
+
+// tickTwice ticks as the process with the deaf call, and as another one.
+func (f *crashFixture) tickTwice(t *testing.T, m *cancellation.Manager) {
+	t.Helper()
+	_, err := m.Tick(t.Context())
+	require.NoError(t, err)
+	f.tick(t)
 }
