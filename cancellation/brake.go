@@ -31,12 +31,12 @@ func (c Cancellation) aside() Cancellation {
 
 // pauseExecution gives back a claimed execution while Settings.Paused is set.
 func (m *Manager) pauseExecution(ctx context.Context, c Cancellation, now time.Time) error {
-	next := c
+	d := decision{cancellation: c}
 	if !c.BegunAt.IsZero() {
-		next = c.givenBack(c, errDied, c.BegunAt).cancellation
+		d = c.givenBack(c, errDied, c.BegunAt)
 	}
-	next.Due, next.LeaseUntil = now.Add(pausedAgain), time.Time{}
-	return ignoreConflict(m.commit(ctx, now, decision{cancellation: next}))
+	d.cancellation.Due, d.cancellation.LeaseUntil = now.Add(pausedAgain), time.Time{}
+	return ignoreConflict(m.commit(ctx, now, d))
 }
 
 // counted is what decides whether an execution may begin under Config.MaxExecutions.
