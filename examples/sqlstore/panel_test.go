@@ -80,7 +80,7 @@ func newPanel(s stores, h host) (*panel, error) {
 		return nil, err
 	}
 	p.cancellations, err = cancellation.New(cancellation.Config{
-		Store: s.cancellations, Servers: p.servers, Clock: h.clock, Biller: h.biller, Lease: h.lease,
+		Store: s.cancellations, Servers: p.servers, Clock: h.clock, Biller: h.biller, Lease: h.lease, MaxExecutions: -1,
 		Hooks: cancellation.Hooks{
 			CloseDown: []func(context.Context, dedicated.Released) error{p.backups.CloseServer, p.tickets.CloseServer},
 		},
