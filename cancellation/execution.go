@@ -139,7 +139,7 @@ func (m *Manager) prepare(ctx context.Context, due dueAction) (Cancellation, err
 	if err != nil {
 		return c, err
 	}
-	c.Refund, c.Currency, c.Places = owed, due.server.Billing.Currency, due.server.Billing.Places
+	c.Refund, c.Currency, c.Places = owed, due.server.Billing.Currency, due.server.Billing.Decimals()
 	for _, s := range steps() {
 		c.Steps = append(c.Steps, Step{Name: s.name})
 	}

@@ -94,7 +94,7 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 	if err != nil {
 		return refund.Result{}, fault.Nonsense(partFormula, err)
 	}
-	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Places}
+	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Decimals()}
 	question.Charges, err = fault.Call(ctx, m.calls, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
 		return m.config.Biller.Paid(ctx, s, p)
 	})

@@ -37,10 +37,13 @@ type Billing struct {
 	Cycle    Cycle
 	Zone     string // IANA name; "" is UTC
 	Currency string // ISO 4217: three capital letters
-	Places   int32  // the currency's decimal places, 0 to MaxPlaces
+	// Places is the number of decimals of amounts. 0 means those that ISO 4217 gives the currency: 0 for JPY, 2 for EUR, 3 for KWD.
+	// -1 means none, for example for forints. Fewer than those of ISO 4217 are allowed, more are not. For a currency outside
+	// ISO 4217, Places must be 1 to MaxPlaces, or -1. Decimals resolves it.
+	Places int32
 }
 
-// MaxPlaces is the most decimal places that a currency may have.
+// MaxPlaces is the most decimal places that a currency outside ISO 4217 may have.
 const MaxPlaces = 8
 
 // Period is the half-open time [Start, End), in the zone of its Billing.
@@ -52,22 +55,12 @@ type Period struct {
 // Contains reports whether t is in the period.
 func (p Period) Contains(t time.Time) bool { return !t.Before(p.Start) && t.Before(p.End) }
 
-// Validate returns an *Error that is ErrInvalid and names the wrong field; nil: all fields are right. It refuses Places 0 unless
-// the currency has no decimals by ISO 4217, so that a forgotten field does not round money to whole units.
+// Validate returns an *Error that is ErrInvalid and names the wrong field; nil: all fields are right.
 func (b Billing) Validate() error {
 	if _, err := b.grid(); err != nil {
 		return err
 	}
-	if len(b.Currency) != 3 || !capitals(b.Currency) {
-		return invalid(opBilling, "Currency", "%.20q is not a code of ISO 4217, three capital letters such as EUR", b.Currency)
-	}
-	if b.Places < 0 || b.Places > MaxPlaces {
-		return invalid(opBilling, "Places", "%d decimal places: want 0 to %d", b.Places, MaxPlaces)
-	}
-	if b.Places == 0 && !withoutDecimals(b.Currency) {
-		return invalid(opBilling, "Places", "0 decimal places, but %s has decimals: want 2 for most currencies", b.Currency)
-	}
-	return nil
+	return b.validateMoney()
 }
 
 func capitals(s string) bool {
@@ -77,15 +70,6 @@ func capitals(s string) bool {
 		}
 	}
 	return true
-}
-
-// withoutDecimals lists the currencies whose minor unit is 0 in ISO 4217 (list one).
-func withoutDecimals(currency string) bool {
-	switch currency {
-	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
-		return true
-	}
-	return false
 }
 
 // PeriodAt returns the period that contains t. Its cost does not depend on t, and it does not allocate. A t before the Anchor

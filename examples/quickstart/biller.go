@@ -67,7 +67,7 @@ func newBiller(c clock.Clock) *biller {
 func (b *biller) open(s dedicated.Server, rent decimal.Decimal) {
 	half := decimal.New(5, -1)
 	a := &account{
-		server: s, setup: rent.Mul(half).RoundBank(s.Billing.Places), prices: []price{{"rent", rent, s.Billing.Anchor}},
+		server: s, setup: rent.Mul(half).RoundBank(s.Billing.Decimals()), prices: []price{{"rent", rent, s.Billing.Anchor}},
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

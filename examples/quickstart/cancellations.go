@@ -87,7 +87,7 @@ func quote(when func(*simulation) cancellation.When) action {
 			describe(w, b)), data{})
 		if err == nil {
 			e.Text += refundText(r.Lines, r.Total, b)
-			e.Data["total"], e.Data["currency"], e.Data["lines"] = r.Total.StringFixed(b.Places), b.Currency, refundLines(r.Lines, b)
+			e.Data["total"], e.Data["currency"], e.Data["lines"] = r.Total.StringFixed(b.Decimals()), b.Currency, refundLines(r.Lines, b)
 		}
 		return e, err
 	}

@@ -88,7 +88,7 @@ func excerpt(text string) string {
 }
 
 func money(d decimal.Decimal, b dedicated.Billing) string {
-	return d.StringFixed(b.Places) + " " + b.Currency
+	return d.StringFixed(b.Decimals()) + " " + b.Currency
 }
 
 // refundText lists a refund line by line. It sums up the charges of past periods in one line.
@@ -124,7 +124,7 @@ func refundLines(lines []refund.Line, b dedicated.Billing) []refundLine {
 	all := make([]refundLine, len(lines))
 	for i, l := range lines {
 		all[i] = refundLine{
-			l.Charge.Label, l.Charge.Kind.String(), l.Charge.Paid.StringFixed(b.Places), l.Amount.StringFixed(b.Places),
+			l.Charge.Label, l.Charge.Kind.String(), l.Charge.Paid.StringFixed(b.Decimals()), l.Amount.StringFixed(b.Decimals()),
 			l.Unused, l.Total, l.Note,
 		}
 	}

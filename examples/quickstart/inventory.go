@@ -230,9 +230,9 @@ func (r *reader) listing() listing {
 	l.billing.Cycle = r.readCycle()
 	l.billing.Currency = r.get("currency")
 	currencyValid := r.check("currency", "three capital letters of ISO 4217 such as EUR", func(b *dedicated.Billing) {
-		b.Currency = l.billing.Currency
+		b.Currency, b.Places = l.billing.Currency, 0
 	})
-	l.price, l.billing.Places = r.readPrice(currencyValid)
+	l.price = r.readPrice(currencyValid)
 	l.billing.Anchor = r.readAnchor(zoneValid)
 	return l
 }
@@ -242,7 +242,7 @@ func (r *reader) check(column, expected string, set func(*dedicated.Billing)) bo
 	b := dedicated.Billing{
 		Anchor:   time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-		Currency: "EUR", Places: 2,
+		Currency: "EUR",
 	}
 	set(&b)
 	if b.Validate() == nil && r.get(column) != "" {
@@ -320,25 +320,27 @@ func (r *reader) readCycle() dedicated.Cycle {
 	return c
 }
 
-// readPrice reads an amount and the number of its decimal places.
-func (r *reader) readPrice(currencyValid bool) (decimal.Decimal, int32) {
-	const expected = "an amount above 0 with the currency's decimal places, such as 79.00"
-	source := r.get("price")
-	whole, fraction, _ := strings.Cut(source, ".")
-	if !digits(whole, 9) || strings.Contains(source, ".") && !digits(fraction, dedicated.MaxPlaces) {
-		r.addFlaw("price", expected)
-		return decimal.Zero, 0
+// readPrice reads an amount in the row's currency. It has the currency's decimals: 79.5 euros are 79.50. An amount with more is
+// refused, even if they are zeros: 1.230 could mean one thousand.
+func (r *reader) readPrice(currencyValid bool) decimal.Decimal {
+	places := int32(dedicated.MaxPlaces) // of an unknown currency
+	if currencyValid {
+		places = dedicated.Billing{Currency: r.get("currency")}.Decimals()
 	}
-	price, err := decimal.NewFromString(source)
+	example := decimal.New(79, 0).StringFixed(min(places, 2))
+	expected := fmt.Sprintf("an amount above 0 with a decimal point and at most the currency's %d decimals, such as %s", places, example)
+	source := r.get("price")
+	whole, fraction, hasPoint := strings.Cut(source, ".")
+	if !digits(whole, 9) || hasPoint && !digits(fraction, int(places)) {
+		r.addFlaw("price", expected)
+		return decimal.Zero
+	}
+	price, err := decimal.NewFromString(whole + "." + fraction + strings.Repeat("0", int(places)-len(fraction)))
 	if err != nil || !price.IsPositive() {
 		r.addFlaw("price", expected)
-		return decimal.Zero, 0
+		return decimal.Zero
 	}
-	places := int32(len(fraction))
-	if currencyValid {
-		r.check("price", expected, func(b *dedicated.Billing) { b.Currency, b.Places = r.get("currency"), places })
-	}
-	return price, places
+	return price
 }
 
 func digits(s string, maxLength int) bool {

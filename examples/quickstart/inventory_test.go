@@ -59,7 +59,7 @@ func TestReadInventory(t *testing.T) {
 		name: "web", client: person{"Ada", "ada@x.example"},
 		billing: dedicated.Billing{
 			Anchor: time.Date(2026, 1, 31, 0, 0, 0, 0, berlin), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-			Zone: "Europe/Berlin", Currency: "EUR", Places: 2,
+			Zone: "Europe/Berlin", Currency: "EUR",
 		},
 	}
 	for name, tt := range map[string]struct {
@@ -92,7 +92,7 @@ func TestReadInventory(t *testing.T) {
 			l.billing.Cycle = dedicated.Cycle{Unit: dedicated.Day, Count: 30}
 		}},
 		"yen": {header + strings.Replace(good, "EUR,79.00", "JPY,79", 1), func(l *listing) {
-			l.billing.Currency, l.billing.Places = "JPY", 0
+			l.billing.Currency = "JPY"
 		}},
 		"in stock": {header + "web,,,,,Europe/Berlin,,month,EUR,79.00\n", func(l *listing) {
 			l.client, l.billing.Anchor = person{}, time.Time{}
@@ -108,6 +108,26 @@ func TestReadInventory(t *testing.T) {
 			assert.True(t, want.billing.Anchor.Equal(got.billing.Anchor), "%s", got.billing.Anchor)
 			want.price, want.billing.Anchor = got.price, got.billing.Anchor
 			assert.Equal(t, want, got)
+		})
+	}
+}
+
+// A spreadsheet may drop zeros of a price. The price keeps the decimals of its currency.
+func TestReadPrices(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ currency, price, want string }{
+		"euros":              {"EUR", "79.50", "79.50"},
+		"euros, one decimal": {"EUR", "79.5", "79.50"},
+		"euros, none":        {"EUR", "79", "79.00"},
+		"yen":                {"JPY", "7900", "7900"},
+		"dinars":             {"KWD", "79.5", "79.500"},
+		"dinars, three":      {"KWD", "79.505", "79.505"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := read(t, header+strings.Replace(good, "EUR,79.00", tt.currency+","+tt.price, 1)).servers[0]
+			assert.Equal(t, tt.want, l.price.StringFixed(max(0, -l.price.Exponent())))
+			assert.Equal(t, tt.want+" "+tt.currency, money(l.price, l.billing))
 		})
 	}
 }
@@ -161,7 +181,14 @@ func TestReadInventoryErrors(t *testing.T) {
 		"no price":          {swap("79.00", ""), []string{"line 2, column 10 (price): found nothing, expected an amount above 0"}},
 		"free":              {swap("79.00", "0.00"), []string{`column 10 (price): found "0.00"`}},
 		"negative":          {swap("79.00", "-1.00"), []string{`column 10 (price): found "-1.00"`}},
-		"no cents":          {swap("79.00", "79"), []string{`column 10 (price): found "79", expected an amount above 0 with the currency's decimal places, such as 79.00`}},
+		"too many decimals": {swap("79.00", "79.505"), []string{
+			`line 2, column 10 (price): found "79.505", expected an amount above 0 with a decimal point and at most the currency's 2 decimals, such as 79.00`,
+		}},
+		"maybe a thousand":  {swap("79.00", "1.230"), []string{`line 2, column 10 (price): found "1.230"`}},
+		"thousands":         {swap("79.00", `"1.234,50"`), []string{`line 2, column 10 (price): found "1.234,50"`}},
+		"yen with decimals": {swap("EUR,79.00", "JPY,79.0"), []string{`line 2, column 10 (price): found "79.0", expected an amount above 0 with a decimal point and at most the currency's 0 decimals, such as 79`}},
+		"four decimals":     {swap("EUR,79.00", "KWD,79.0000"), []string{`line 2, column 10 (price): found "79.0000"`}},
+		"unknown currency":  {swap("EUR,79.00", "PTS,79.00"), []string{`line 2, column 9 (currency): found "PTS", expected three capital letters of ISO 4217`}},
 		"point alone":       {swap("79.00", "79."), []string{`column 10 (price): found "79."`}},
 		"comma":             {swap("79.00", `"79,00"`), []string{`column 10 (price): found "79,00"`}},
 		"exponent":          {swap("79.00", "1e999999999"), []string{`column 10 (price): found "1e999999999"`}},

@@ -78,7 +78,7 @@ func (s *simulation) queueEntries(entries []entry) {
 		case e.refund != nil:
 			s.enqueue(rankRefunded, e.refund.Key, event{Kind: "money.refunded", Who: resellerName, Server: e.server.Name,
 				Text: fmt.Sprintf("The reseller refunds %s for %s.%s", amount, e.server.Name, refundText(e.refund.Lines, e.refund.Amount, b)),
-				Data: data{"cancellation_id": e.refund.CancellationID, "key": e.refund.Key, "total": e.refund.Amount.StringFixed(b.Places),
+				Data: data{"cancellation_id": e.refund.CancellationID, "key": e.refund.Key, "total": e.refund.Amount.StringFixed(b.Decimals()),
 					"currency": b.Currency, "lines": refundLines(e.refund.Lines, b)}})
 		case e.skipped:
 			s.enqueue(rankCharge, e.server.ID, event{Kind: "money.not_charged", Who: resellerName, Server: e.server.Name,
@@ -86,7 +86,7 @@ func (s *simulation) queueEntries(entries []entry) {
 				Data: data{"start": e.period.Start.UTC(), "end": e.period.End.UTC()}})
 		default:
 			charges = append(charges, e.server.Name+" "+amount)
-			all = append(all, data{"server": e.server.Name, "amount": e.amount.StringFixed(b.Places), "currency": b.Currency,
+			all = append(all, data{"server": e.server.Name, "amount": e.amount.StringFixed(b.Decimals()), "currency": b.Currency,
 				"start": e.period.Start.UTC(), "end": e.period.End.UTC()})
 		}
 	}

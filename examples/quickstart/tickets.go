@@ -125,7 +125,7 @@ func chargeAddresses(n int) action {
 		if err != nil {
 			return event{}, err
 		}
-		amount := c.server.price.Shift(-1).Mul(decimal.NewFromInt(int64(n))).RoundBank(c.server.billing.Places)
+		amount := c.server.price.Shift(-1).Mul(decimal.NewFromInt(int64(n))).RoundBank(c.server.billing.Decimals())
 		return event{}, s.biller.addPrice(server, fmt.Sprintf("%d additional addresses", n), amount)
 	}
 }
