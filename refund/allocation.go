@@ -18,9 +18,6 @@ type limitedResult struct {
 
 // askWithLimit validates the limit, then asks the formula. A nil formula means Prorated{}.
 func askWithLimit(field string, limit decimal.Decimal, of Formula, c Case) (limitedResult, error) {
-	if err := c.Validate(); err != nil {
-		return limitedResult{}, err
-	}
 	units, problem := c.unitsOf(limit)
 	if problem != "" {
 		return limitedResult{}, settingError(field, problem, fmt.Sprintf("0 or more with at most %d decimals", c.Places))
@@ -29,12 +26,22 @@ func askWithLimit(field string, limit decimal.Decimal, of Formula, c Case) (limi
 	if err != nil {
 		return limitedResult{}, err
 	}
-	l := limitedResult{places: c.Places, result: r, limit: units, lines: make([]number, len(r.Lines)), total: whole(0)}
-	for i := range r.Lines {
-		l.lines[i], _ = c.unitsOf(r.Lines[i].Amount) // askFormula has checked the amounts
-		l.total = l.total.add(l.lines[i])
-	}
+	l := limitedResult{places: c.Places, result: r, limit: units}
+	l.setAmounts(&c) // askFormula has checked the amounts
 	return l, nil
+}
+
+// setAmounts sets lines and total from the amounts of the result. It returns false if one is invalid.
+func (l *limitedResult) setAmounts(c *Case) bool {
+	l.lines, l.total = make([]number, len(l.result.Lines)), whole(0)
+	for i := range l.result.Lines {
+		units, problem := c.unitsOf(l.result.Lines[i].Amount)
+		if problem != "" {
+			return false
+		}
+		l.lines[i], l.total = units, l.total.add(units)
+	}
+	return true
 }
 
 // deduct allocates a deduction of at most the total to the lines. It calls annotate for each line that it reduces.
@@ -42,7 +49,7 @@ func (l limitedResult) deduct(deduction number, annotate func(line *Line, deduct
 	if deduction.sign() == 0 {
 		return l.result
 	}
-	lines := l.result.Lines // a copy that askFormula made
+	lines := slices.Clone(l.result.Lines)
 	for i, part := range allocate(deduction, l.lines, l.total) {
 		if part.sign() == 0 {
 			continue

@@ -43,8 +43,8 @@ func (k Kind) refundable() bool { return k == Recurring || k == Flat }
 type Charge struct {
 	Label      string // the name on the bill, for texts and ByLabel
 	Kind       Kind
-	Paid       decimal.Decimal // the amount paid, in the currency's main unit, 0 or more
-	Refunded   decimal.Decimal // the amount refunded before, 0 or more; reduces the largest permitted refund
+	Paid       decimal.Decimal // the amount paid, in the currency's main unit; below 0 it is a credit on the bill, see Calculate
+	Refunded   decimal.Decimal // the amount refunded before, 0 or more, of a credit Paid or more; reduces the largest permitted refund
 	Start, End time.Time
 }
 
@@ -85,6 +85,11 @@ func (c Case) Validate() error {
 			return e
 		}
 	}
+	if c.hasCredits() {
+		if e := c.validateCredits(); e != nil {
+			return e
+		}
+	}
 	return nil
 }
 
@@ -93,10 +98,14 @@ func (c *Charge) validate() *Error {
 	if c.Kind > Usage {
 		return &Error{Field: "Kind", Found: fmt.Sprint("is ", uint8(c.Kind)), Expected: "Recurring, Flat, Setup or Usage"}
 	}
-	if problem := amountProblem(c.Paid, maxBits); problem != "" {
-		return &Error{Field: "Paid", Found: problem, Expected: amount}
+	if !withinBounds(c.Paid, maxBits) {
+		return &Error{Field: "Paid", Found: boundsProblem(maxBits), Expected: amount}
 	}
-	if problem := amountProblem(c.Refunded, maxBits); problem != "" {
+	if c.isCredit() && withinBounds(c.Refunded, maxBits) && c.Refunded.IsNegative() {
+		if c.Refunded.LessThan(c.Paid) {
+			return &Error{Field: "Refunded", Found: "is " + c.Refunded.String(), Expected: "the credit of " + c.Paid.String() + " or more"}
+		}
+	} else if problem := amountProblem(c.Refunded, maxBits); problem != "" {
 		return &Error{Field: "Refunded", Found: problem, Expected: amount}
 	}
 	if !c.Kind.refundable() {

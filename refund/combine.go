@@ -21,7 +21,9 @@ type Fee struct {
 
 // Refund returns the result of Of less the fee. It returns an *Error if the case, the amount or the result of Of is invalid. An
 // error of Of is returned unchanged.
-func (f Fee) Refund(c Case) (Result, error) {
+func (f Fee) Refund(c Case) (Result, error) { return c.calculate(f.refund) }
+
+func (f Fee) refund(c Case) (Result, error) {
 	l, err := askWithLimit("Fee.Amount", f.Amount, f.Of, c)
 	if err != nil {
 		return Result{}, err
@@ -46,7 +48,9 @@ type Minimum struct {
 
 // Refund returns the result of Of, with all amounts set to 0 if the total is below the minimum. It returns an *Error if the case,
 // the amount or the result of Of is invalid. An error of Of is returned unchanged.
-func (m Minimum) Refund(c Case) (Result, error) {
+func (m Minimum) Refund(c Case) (Result, error) { return c.calculate(m.refund) }
+
+func (m Minimum) refund(c Case) (Result, error) {
 	l, err := askWithLimit("Minimum.Amount", m.Amount, m.Of, c)
 	if err != nil || l.total.cmp(l.limit) >= 0 {
 		return l.result, err
@@ -66,11 +70,10 @@ type Cap struct {
 
 // Refund returns the result of Of. If its total is above Amount, the lines are reduced until the total is Amount. It returns an
 // *Error if the case, the amount or the result of Of is invalid. An error of Of is returned unchanged.
-func (k Cap) Refund(c Case) (Result, error) {
+func (k Cap) Refund(c Case) (Result, error) { return c.calculate(k.refund) }
+
+func (k Cap) refund(c Case) (Result, error) {
 	if !k.Amount.Valid {
-		if err := c.Validate(); err != nil {
-			return Result{}, err
-		}
 		return askFormula(k.Of, Prorated{}, c)
 	}
 	l, err := askWithLimit("Cap.Amount", k.Amount.Decimal, k.Of, c)
@@ -92,7 +95,9 @@ type ByKind struct{ Recurring, Flat, Setup, Usage Formula }
 // other error of a formula is returned unchanged.
 func (b ByKind) Refund(c Case) (Result, error) {
 	formulas := [...]Formula{Recurring: b.Recurring, Flat: b.Flat, Setup: b.Setup, Usage: b.Usage}
-	return refundByGroup(c, func(charge Charge) (Kind, Formula) { return charge.Kind, formulas[charge.Kind] })
+	return c.calculate(func(c Case) (Result, error) {
+		return refundByGroup(c, func(charge Charge) (Kind, Formula) { return charge.Kind, formulas[charge.Kind] })
+	})
 }
 
 // ByLabel uses one formula for each label in Formulas, and Else for the charges with other labels. Labels must match exactly. A
@@ -112,19 +117,17 @@ func (b ByLabel) Refund(c Case) (Result, error) {
 		label  string
 		listed bool
 	}
-	return refundByGroup(c, func(charge Charge) (group, Formula) {
+	groupOf := func(charge Charge) (group, Formula) {
 		if f, ok := b.Formulas[charge.Label]; ok {
 			return group{charge.Label, true}, f
 		}
 		return group{}, b.Else
-	})
+	}
+	return c.calculate(func(c Case) (Result, error) { return refundByGroup(c, groupOf) })
 }
 
 // refundByGroup asks one formula for each group of charges. groupOf returns the group of a charge and its formula.
 func refundByGroup[K comparable](c Case, groupOf func(Charge) (K, Formula)) (Result, error) {
-	if err := c.Validate(); err != nil {
-		return Result{}, err
-	}
 	var groups []K
 	members, formulas := map[K][]int{}, map[K]Formula{}
 	for i, charge := range c.Charges {

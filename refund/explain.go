@@ -9,7 +9,7 @@ import (
 // Explanation shows how an Expression calculated the line of one charge.
 //
 // Steps lists the parts of the expression, except plain numbers, in the order of the source. Each part comes before the parts that
-// it consists of. Steps is empty for Setup and Usage charges.
+// it consists of. Steps is empty for Setup and Usage charges and for credits.
 type Explanation struct {
 	Line  Line
 	Steps []Step
@@ -29,17 +29,19 @@ type Step struct {
 // Explain calculates the refund like Refund and returns one Explanation for each charge, in the order of the charges. A reseller
 // sees there how an amount came about. Its errors are those of Refund.
 func (e *Expression) Explain(c Case) ([]Explanation, error) {
-	if err := e.validate(c); err != nil {
+	if err := e.validate(); err != nil {
 		return nil, err
 	}
-	ev := evaluation{program: e.program}
-	ev.setCase(&c)
 	var steps [][]Step
-	r, err := c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) {
-		ev.trace = map[*node]number{}
-		raw, err := ev.evaluateCharge(charge, paid)
-		steps = append(steps, ev.appendSteps(nil, e.program.root, 0))
-		return raw, err
+	r, err := c.calculate(func(c Case) (Result, error) {
+		ev := evaluation{program: e.program}
+		ev.setCase(&c)
+		return c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) {
+			ev.trace = map[*node]number{}
+			raw, err := ev.evaluateCharge(charge, paid)
+			steps = append(steps, ev.appendSteps(nil, e.program.root, 0))
+			return raw, err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func (e *Expression) Explain(c Case) ([]Explanation, error) {
 	explanations := make([]Explanation, len(r.Lines))
 	for i, l := range r.Lines {
 		explanations[i].Line = l
-		if l.Charge.Kind.refundable() {
+		if l.Charge.Kind.refundable() && !l.Charge.isCredit() {
 			explanations[i].Steps, steps = steps[0], steps[1:]
 		}
 	}

@@ -26,12 +26,12 @@ type program struct {
 //	when(service_days < 30, paid, paid * unused_days / period_days * 0.8)
 //
 // Refund calculates it separately for each Recurring and each Flat charge, also for charges whose period is over. Setup and Usage
-// charges are not refunded. The calculation is exact. At its end the value is rounded once, half to even, to Case.Places decimals.
-// Then it is clamped to the range from 0 to Paid less Refunded.
+// charges are not refunded. Credits are taken off the payments before that, as Calculate does it. The calculation is exact. At its
+// end the value is rounded once, half to even, to Case.Places decimals. Then it is clamped to the range from 0 to Paid less Refunded.
 //
 // The variables are, for each charge:
 //
-//	paid            the amount paid
+//	paid            the amount paid, less its part of the credits
 //	period_days     the number of local dates in the period
 //	unused_days     the number of those dates after the date of cancellation
 //	used_days       period_days - unused_days
@@ -90,20 +90,22 @@ func Parse(source string) (*Expression, error) {
 // ServiceStart, or if the expression has no value for a charge, for example because of a division by zero. That last *Error names
 // the charge and wraps an *ExpressionError.
 func (e *Expression) Refund(c Case) (Result, error) {
-	if err := e.validate(c); err != nil {
+	if err := e.validate(); err != nil {
 		return Result{}, err
 	}
-	ev := evaluation{program: e.program}
-	ev.setCase(&c)
-	return c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) { return ev.evaluateCharge(charge, paid) })
+	return c.calculate(func(c Case) (Result, error) {
+		ev := evaluation{program: e.program}
+		ev.setCase(&c)
+		return c.buildResult(HalfEven, func(charge *Charge, paid number) (rawLine, error) { return ev.evaluateCharge(charge, paid) })
+	})
 }
 
-// validate checks the receiver and the case.
-func (e *Expression) validate(c Case) error {
+// validate checks the receiver.
+func (e *Expression) validate() error {
 	if e == nil || e.program == nil {
 		return settingError("Expression", "is empty", "an expression that Parse returned")
 	}
-	return c.Validate()
+	return nil
 }
 
 // Variables returns the names of the variables that the expression uses, in alphabetical order. The caller owns the slice.

@@ -52,10 +52,9 @@ type None struct{}
 
 // Refund returns a line of 0 for each charge. Like every other formula it returns an *Error if the case is invalid, so a host
 // notices an invalid bill early.
-func (None) Refund(c Case) (Result, error) {
-	if err := c.Validate(); err != nil {
-		return Result{}, err
-	}
+func (None) Refund(c Case) (Result, error) { return c.calculate(refundNothing) }
+
+func refundNothing(c Case) (Result, error) {
 	return c.buildResult(HalfEven, func(*Charge, number) (rawLine, error) {
 		return rawLine{exact: whole(0), note: noteNone}, nil
 	})
@@ -83,10 +82,9 @@ type Prorated struct {
 
 // Refund applies the formula to every Recurring and Flat charge; the line of any other charge is 0. It returns an *Error if
 // the case or a setting is invalid.
-func (p Prorated) Refund(c Case) (Result, error) {
-	if err := c.Validate(); err != nil {
-		return Result{}, err
-	}
+func (p Prorated) Refund(c Case) (Result, error) { return c.calculate(p.refund) }
+
+func (p Prorated) refund(c Case) (Result, error) {
 	if err := p.validate(); err != nil {
 		return Result{}, err
 	}
@@ -177,10 +175,9 @@ type MoneyBack struct {
 // Refund refunds every Recurring and Flat charge in full, or returns the result of Else. It returns an *Error if the case or the
 // result of Else is invalid, if Days is negative, or if Days is above 0 and the case has no ServiceStart. An error of Else is
 // returned unchanged.
-func (m MoneyBack) Refund(c Case) (Result, error) {
-	if err := c.Validate(); err != nil {
-		return Result{}, err
-	}
+func (m MoneyBack) Refund(c Case) (Result, error) { return c.calculate(m.refund) }
+
+func (m MoneyBack) refund(c Case) (Result, error) {
 	if m.Days < 0 {
 		return Result{}, settingError("MoneyBack.Days", fmt.Sprint("is ", m.Days), "0 or more")
 	}

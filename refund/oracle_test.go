@@ -243,20 +243,34 @@ func FuzzHostileCase(f *testing.F) {
 			}},
 			At: time.Unix(at, 0), ServiceStart: time.Unix(start, 0), Places: places,
 		}
-		for _, formula := range []refund.Formula{
-			refund.Prorated{Percent: decimal.NewNullDecimal(amount)}, refund.Fee{Amount: amount}, refund.Minimum{Amount: amount},
-			refund.Cap{Amount: decimal.NewNullDecimal(amount)}, refund.MoneyBack{Days: 30, Else: refund.ByKind{}}, e,
-		} {
-			var r refund.Result
-			var err error
-			checkDuration(t, fmt.Sprintf("%T", formula), func() { r, err = formula.Refund(c) })
-			if err != nil {
-				require.ErrorIs(t, err, refund.ErrInvalid)
-				require.Less(t, len(err.Error()), 500)
-				continue
-			}
-			require.Equal(t, -places, r.Total.Exponent())
-			require.False(t, r.Total.IsNegative() || r.Total.GreaterThan(c.Charges[0].Paid))
+		credit := c.Charges[0]
+		credit.Paid = amount.Neg()
+		for _, charges := range [][]refund.Charge{c.Charges, {c.Charges[0], credit}, {credit, c.Charges[0], c.Charges[0]}} {
+			c.Charges = charges
+			checkHostileCase(t, c, amount, e)
 		}
 	})
+}
+
+func checkHostileCase(t *testing.T, c refund.Case, amount decimal.Decimal, e *refund.Expression) {
+	t.Helper()
+	for _, formula := range []refund.Formula{
+		refund.Prorated{Percent: decimal.NewNullDecimal(amount)}, refund.Fee{Amount: amount}, refund.Minimum{Amount: amount},
+		refund.Cap{Amount: decimal.NewNullDecimal(amount)}, refund.MoneyBack{Days: 30, Else: refund.ByKind{}}, e,
+	} {
+		var r refund.Result
+		var err error
+		checkDuration(t, fmt.Sprintf("%T", formula), func() { r, err = formula.Refund(c) })
+		if err != nil {
+			require.ErrorIs(t, err, refund.ErrInvalid)
+			require.Less(t, len(err.Error()), 500)
+			continue
+		}
+		require.Equal(t, -c.Places, r.Total.Exponent())
+		left := decimal.Zero
+		for _, charge := range c.Charges {
+			left = left.Add(charge.Paid).Sub(charge.Refunded)
+		}
+		require.False(t, r.Total.IsNegative() || r.Total.GreaterThan(decimal.Max(decimal.Zero, left)))
+	}
 }

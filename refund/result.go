@@ -56,15 +56,17 @@ func formatDecimal(d decimal.Decimal) string {
 
 // The notes of this package's formulas.
 const (
-	noteSetup          = "set-up is not given back"
-	noteUsage          = "usage is not given back"
-	noteNone           = "nothing is given back"
-	noteOver           = "the period is over"
-	noteNotBegun       = "the period has not begun"
-	noteNoDay          = "the period is shorter than a day"
-	noteNoSecond       = "the period is shorter than a second"
-	noteCutToRemaining = "cut to what is left of the payment"
-	noteCutToZero      = "cut to 0: the formula's value is negative"
+	noteSetup            = "set-up is not given back"
+	noteUsage            = "usage is not given back"
+	noteNone             = "nothing is given back"
+	noteOver             = "the period is over"
+	noteNotBegun         = "the period has not begun"
+	noteNoDay            = "the period is shorter than a day"
+	noteNoSecond         = "the period is shorter than a second"
+	noteCredit           = "a credit: it lowers the payments for other charges"
+	noteCutToRemaining   = "cut to what is left of the payment"
+	noteCutToAllPayments = "cut to what is left of all payments"
+	noteCutToZero        = "cut to 0: the formula's value is negative"
 )
 
 // rawLine is the value of a formula for one charge, before it is rounded and clamped.
@@ -137,8 +139,8 @@ func (c *Charge) remaining(paid number, places int32) number {
 
 // addNote returns both notes, separated by a semicolon.
 func addNote(first, second string) string {
-	if first == "" {
-		return second
+	if first == "" || second == "" {
+		return first + second
 	}
 	return first + "; " + second
 }
