@@ -1,6 +1,8 @@
 package cancellation
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,10 +104,10 @@ type Statement struct {
 	Lines          []StatementLine `json:"lines"`
 }
 
-// StatementLine is the refund of one charge.
+// StatementLine is the refund of one charge, or a credit with the amount 0.
 type StatementLine struct {
 	Label  string `json:"label"`
-	Paid   string `json:"paid"`
+	Paid   string `json:"paid"` // below 0 for a credit; with more decimals than the currency's only if the Biller said so
 	Amount string `json:"amount"`
 	Note   string `json:"note"`
 }
@@ -117,10 +119,27 @@ type Closed struct {
 	ClientID       uuid.UUID       `json:"client_id"`
 	ServerID       uuid.UUID       `json:"server_id"`
 	Assignment     uuid.UUID       `json:"assignment"`
-	At             time.Time       `json:"at"`   // the planned instant
-	Done           time.Time       `json:"done"` // the end of the last step
-	Total          decimal.Decimal `json:"total"`
+	At             time.Time       `json:"at"`    // the planned instant
+	Done           time.Time       `json:"done"`  // the end of the last step
+	Total          decimal.Decimal `json:"total"` // with the currency's decimals: "40.00"
 	Currency       string          `json:"currency"`
+}
+
+// MarshalJSON writes the total as a string with all its decimals, so 40.00 stays 40.00. json.Unmarshal reads back the same.
+func (c Closed) MarshalJSON() ([]byte, error) {
+	type plain Closed
+	return json.Marshal(struct {
+		plain
+		Total string `json:"total"`
+	}{plain(c), exactAmount(c.Total)})
+}
+
+// exactAmount writes an amount so that decimal.NewFromString reads back the same value and scale.
+func exactAmount(d decimal.Decimal) string {
+	if e := d.Exponent(); e > 0 {
+		return fmt.Sprintf("%de%d", d.Coefficient(), e)
+	}
+	return d.StringFixed(-d.Exponent())
 }
 
 // subject is the cancellation in events about the change that is about to be stored.
@@ -180,13 +199,22 @@ func (c Cancellation) heldNotice(limit int) manage.Fact {
 func (c Cancellation) executedFacts(now time.Time) []manage.Fact {
 	closed := Closed{
 		CancellationID: c.ID, ResellerID: c.ResellerID, ClientID: c.ClientID, ServerID: c.ServerID, Assignment: c.Assignment,
-		At: c.At, Done: now, Total: c.Refund.Total, Currency: c.Currency,
+		At: c.At, Done: now, Total: withPlaces(c.Refund.Total, c.Places), Currency: c.Currency,
 	}
 	return []manage.Fact{
 		{Kind: KindExecuted, Subject: c.subject(), Payload: c.statement()},
 		{Kind: KindCompleted, Subject: c.subject(), Payload: c.statement()},
 		{Kind: KindClosed, Subject: c.subject(), Payload: closed},
 	}
+}
+
+// formatAmount writes an amount with the decimals of the currency. More decimals are written only if the amount needs them, so
+// that no statement says another amount than the Biller.
+func formatAmount(amount decimal.Decimal, places int32) string {
+	if amount.Equal(amount.Truncate(places)) {
+		return amount.StringFixed(places)
+	}
+	return amount.String()
 }
 
 // statement is what a client and a reseller read about a cancellation that has taken the server.
@@ -196,11 +224,11 @@ func (c Cancellation) statement() Statement {
 		Date: date(c.At, c.location()), LocalDate: localDate(c.At, c.location()), Reason: c.Reason,
 	}
 	if c.Refund.Total.IsPositive() {
-		s.Currency, s.Total = c.Currency, c.Refund.Total.StringFixed(c.Places)
+		s.Currency, s.Total = c.Currency, formatAmount(c.Refund.Total, c.Places)
 	}
 	for _, l := range c.Refund.Lines {
 		s.Lines = append(s.Lines, StatementLine{
-			Label: l.Charge.Label, Paid: l.Charge.Paid.StringFixed(c.Places), Amount: l.Amount.StringFixed(c.Places), Note: l.Note,
+			Label: l.Charge.Label, Paid: formatAmount(l.Charge.Paid, c.Places), Amount: formatAmount(l.Amount, c.Places), Note: l.Note,
 		})
 	}
 	return s

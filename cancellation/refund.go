@@ -2,6 +2,7 @@ package cancellation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -19,7 +20,9 @@ import (
 // Biller is the part of the host that handles money. Without a Biller there are no refunds.
 type Biller interface {
 	// Paid returns every charge of the server's present assignment, past, current and prepaid, in the server's currency, with
-	// the amount of each that was refunded before. p is the billing period that contains the planned instant, or the first
+	// the amount of each that was refunded before. A credit on the bill is a charge with a negative amount; see
+	// refund.Calculate. 79.5 and 79.50 are the same amount. An amount may have more decimals than the currency; refunds are
+	// rounded to those of the currency, and never above what was paid. p is the billing period that contains the planned instant, or the first
 	// period; it is for information.
 	Paid(ctx context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error)
 	// Refund pays back, once per Refund.Key. It may be called several times with one key, also at the same time.
@@ -37,6 +40,15 @@ type Refund struct {
 	Currency       string          // ISO 4217
 	Lines          []refund.Line   // the refund of each charge
 	At             time.Time       // the planned instant, for which it was computed
+}
+
+// MarshalJSON writes the amount as a string with all its decimals, so 40.00 stays 40.00. json.Unmarshal reads back the same.
+func (r Refund) MarshalJSON() ([]byte, error) {
+	type plain Refund
+	return json.Marshal(struct {
+		plain
+		Amount string
+	}{plain(r), exactAmount(r.Amount)})
 }
 
 // refund returns the refund to pay for an execution that has begun.
@@ -101,38 +113,44 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 	if err != nil {
 		return refund.Result{}, err
 	}
-	result, err := fault.Call(ctx, m.calls, partFormula, func(context.Context) (refund.Result, error) { return formula.Refund(question) })
+	result, err := fault.Call(ctx, m.calls, partFormula, func(context.Context) (refund.Result, error) { return refund.Calculate(formula, question) })
 	if err != nil {
 		return refund.Result{}, err
 	}
 	if err := checkRefund(question, result); err != nil {
 		return refund.Result{}, fault.Nonsense(partFormula, err)
 	}
-	return storedRefund(result), nil
+	return storedRefund(result, question.Places), nil
 }
 
 // partFormula is the name of the refund formula in errors.
 const partFormula = "refund formula"
 
-// storedRefund returns a result as it is stored: with times in UTC to the microsecond, and no slice of the host's.
-func storedRefund(result refund.Result) refund.Result {
-	result.Lines = slices.Clone(result.Lines)
+// storedRefund returns a result as it is stored: with the currency's decimals, times in UTC to the microsecond, and no slice of the
+// host's.
+func storedRefund(result refund.Result, places int32) refund.Result {
+	result.Lines, result.Total = slices.Clone(result.Lines), withPlaces(result.Total, places)
 	for i := range result.Lines {
+		result.Lines[i].Amount = withPlaces(result.Lines[i].Amount, places)
 		c := &result.Lines[i].Charge
 		c.Start, c.End = zone.Instant(c.Start), zone.Instant(c.End)
 	}
 	return result
 }
 
+// withPlaces returns the amount with exactly that many decimals. It must not have more.
+func withPlaces(amount decimal.Decimal, places int32) decimal.Decimal {
+	return amount.Truncate(places).Add(decimal.New(0, -places))
+}
+
 // checkRefund refuses a result that no formula may return: below zero, above the rest of what was paid, with more decimals than
-// the currency has, or with lines that do not add up to the total.
+// the currency has, with lines that do not add up to the total, or with a line that is below zero or has more decimals.
 func checkRefund(question refund.Case, result refund.Result) error {
 	rest, sum := decimal.Zero, decimal.Zero
 	for _, c := range question.Charges {
-		if unreturned := c.Paid.Sub(c.Refunded); unreturned.IsPositive() {
-			rest = rest.Add(unreturned)
-		}
+		rest = rest.Add(c.Paid).Sub(c.Refunded)
 	}
+	rest = decimal.Max(rest, decimal.Zero)
 	for _, l := range result.Lines {
 		sum = sum.Add(l.Amount)
 	}
@@ -145,6 +163,11 @@ func checkRefund(question refund.Case, result refund.Result) error {
 		return fmt.Errorf("%s has more than the currency's %d decimal places", total, question.Places)
 	case len(result.Lines) > 0 && !sum.Equal(total):
 		return fmt.Errorf("the lines add up to %s, but the total is %s", sum, total)
+	}
+	for _, l := range result.Lines {
+		if l.Amount.IsNegative() || !l.Amount.Equal(l.Amount.Truncate(question.Places)) {
+			return fmt.Errorf("the line %q is %s: want 0 or more with at most %d decimal places", l.Charge.Label, l.Amount, question.Places)
+		}
 	}
 	return nil
 }

@@ -130,6 +130,11 @@ func (b statement) expected(moneyBack bool) []*big.Int {
 			takeOff(amounts, func(i int) bool { return b.kinds[i] == kind })
 		}
 	}
+	for i := range paid {
+		if least := big.NewInt(b.refunded[i] - b.paid[i]); refunded[i].Cmp(least.Add(least, paid[i])) < 0 {
+			refunded[i] = least
+		}
+	}
 	lines, total, left := make([]*big.Int, len(paid)), new(big.Int), new(big.Int)
 	for i := range paid {
 		left.Add(left, big.NewInt(b.paid[i]-b.refunded[i]))

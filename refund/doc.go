@@ -28,6 +28,14 @@
 //     charges. All of them can be nested.
 //   - Parse compiles a formula that a reseller typed, such as "paid * unused_days / period_days - 5", into an Expression.
 //   - FormulaFunc turns a function of the host into a Formula.
+//   - Calculate asks a formula of the host, and spreads credits for it.
+//
+// # Credits
+//
+// A charge with a negative payment is a credit on the bill. Before a formula is asked, credits are taken off the payments of their
+// kind and period, then off the other payments of their kind, as Calculate describes. So a server for 149.00 with a credit of 13.54
+// counts as paid with 135.46, and a formula never sees a negative payment. The result still has a line for each charge of the bill.
+// The total is never above what was paid for all charges together, less the credits and what was refunded before.
 //
 // # Exactness
 //

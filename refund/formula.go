@@ -12,7 +12,8 @@ type Formula interface {
 	//
 	// An implementation must be a pure function of the case: it uses no clock and no I/O, keeps nothing between calls, does
 	// not change the charges, and is safe for concurrent use. The result must satisfy what Line and Result document. An
-	// implementation should return a result, not an error, for every case that Validate accepts.
+	// implementation should return a result, not an error, for every case without credits that Validate accepts. It sees no
+	// credits where it is asked by Calculate, by package cancellation or by another formula of this package.
 	Refund(Case) (Result, error)
 }
 

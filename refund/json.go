@@ -2,6 +2,7 @@ package refund
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/shopspring/decimal"
 )
@@ -14,11 +15,14 @@ func (d scaledDecimal) MarshalJSON() ([]byte, error) {
 	if !withinBounds(d.Decimal, maxResultBits) {
 		return nil, settingError("an amount", boundsProblem(maxResultBits), "fewer")
 	}
+	if e := d.Exponent(); e > 0 { // 50 has another scale than 5e1
+		return json.Marshal(fmt.Sprintf("%de%d", d.Coefficient(), e))
+	}
 	return json.Marshal(formatDecimal(d.Decimal))
 }
 
-// MarshalJSON writes each amount as a string with all its decimals, so 2.00 stays 2.00. json.Unmarshal reads the output back into
-// an equal Charge. It returns an *Error for an amount with more than 308 digits or an exponent outside -64 to 64.
+// MarshalJSON writes each amount as a string with all its decimals, so 2.00 stays 2.00. An amount with a positive exponent is
+// written with it: decimal.New(5, 1) is "5e1". json.Unmarshal reads back the same value and scale. It returns an *Error for an amount with more than 308 digits or an exponent outside -64 to 64.
 func (c Charge) MarshalJSON() ([]byte, error) {
 	type plain Charge
 	return json.Marshal(struct {

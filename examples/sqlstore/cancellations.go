@@ -70,7 +70,7 @@ func cancellationFields(c *cancellation.Cancellation) fields {
 		{"confirmed", &c.Confirmed},
 		{"epoch", &c.Epoch},
 		{"postponed", &c.Postponed},
-		{"refund", document{(*refundResult)(&c.Refund)}},
+		{"refund", document{&c.Refund}},
 		{"currency", &c.Currency},
 		{"places", &c.Places},
 		{"warned", document{&c.Warned}},

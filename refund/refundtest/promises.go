@@ -22,6 +22,7 @@ func promises(o Options) []promise {
 		{"returns lines that add up to the total", checkSum},
 		{"returns no negative amount", checkNotNegative},
 		{"never refunds more than is left of a payment", checkNotAboveRemaining},
+		{"never refunds more than is left of all payments less the credits", checkNotAboveAll},
 		{"never refunds more for a later cancellation", checkNotRising},
 	}
 	if o.ZeroAtEnd {
@@ -191,6 +192,19 @@ func checkNotAboveRemaining(f refund.Formula, t trial) string {
 			if l.Amount.GreaterThan(left) {
 				return fmt.Sprintf("line %d is %s, %s is left of the payment", i, formatDecimal(l.Amount), formatDecimal(left))
 			}
+		}
+		return ""
+	})
+}
+
+func checkNotAboveAll(f refund.Formula, t trial) string {
+	return checkValid(f, t.Case, func(r refund.Result) string {
+		left := decimal.Zero
+		for _, charge := range t.Charges {
+			left = left.Add(charge.Paid).Sub(charge.Refunded)
+		}
+		if left = decimal.Max(decimal.Zero, left); r.Total.GreaterThan(left) {
+			return fmt.Sprintf("it refunds %s, %s is left of all payments", formatDecimal(r.Total), formatDecimal(left))
 		}
 		return ""
 	})

@@ -2,6 +2,7 @@ package refundtest
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -35,6 +36,9 @@ func randomTrial(r *rand.Rand, o Options) trial {
 	for range pick(r, []int{0, 1, 1, 1, 2, 3, 5}) {
 		t.Charges = append(t.Charges, randomCharge(r, o, t.Places, base))
 	}
+	if r.IntN(3) == 0 {
+		addCredits(r, &t)
+	}
 	t.ServiceStart = base.Add(-time.Duration(r.IntN(60)) * day)
 	t.At = base.Add(time.Duration(r.Int64N(int64(40*day))) - 2*day)
 	if len(t.Charges) > 0 && r.IntN(3) == 0 {
@@ -66,6 +70,25 @@ func randomCharge(r *rand.Rand, o Options, places int32, base time.Time) refund.
 		c.Refunded = randomAmount(r, places)
 	}
 	return c
+}
+
+// addCredits makes some charges credits, and adds one to the period of another charge.
+func addCredits(r *rand.Rand, t *trial) {
+	for i := range t.Charges {
+		if r.IntN(4) == 0 {
+			makeCredit(r, &t.Charges[i], t.Places)
+		}
+	}
+	if len(t.Charges) > 0 {
+		credit := pick(r, t.Charges)
+		makeCredit(r, &credit, t.Places)
+		t.Charges = slices.Insert(t.Charges, r.IntN(len(t.Charges)+1), credit)
+	}
+}
+
+func makeCredit(r *rand.Rand, c *refund.Charge, places int32) {
+	c.Paid = pick(r, []decimal.Decimal{randomAmount(r, places), c.Paid.Abs()}).Neg()
+	c.Refunded = pick(r, []decimal.Decimal{decimal.Zero, decimal.Zero, decimal.Zero, c.Paid, randomAmount(r, places)})
 }
 
 // randomAmount returns an amount. Some amounts have more decimals than the currency, as after a discount.

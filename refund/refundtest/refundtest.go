@@ -28,6 +28,11 @@ type Options struct {
 	// number of days fails for them unless it handles 0 days.
 	ShortPeriods bool
 
+	// Credits asks the formula itself for the cases with credits, charges with a negative payment. Every formula of package refund
+	// spreads them by itself. Without it, a case with credits goes through refund.Calculate, as it does in the library, and the
+	// formula sees no negative payment. A host sets it for a formula that it also asks in another way.
+	Credits bool
+
 	// Places lists the numbers of decimals of the currencies; empty means 0, 2 and 3. A formula with a Fee of 2.50 needs at least 2.
 	Places []int32
 
@@ -50,7 +55,7 @@ func TestFormula(t *testing.T, f refund.Formula, options ...Options) {
 	o := withDefaults(options)
 	for _, p := range promises(o) {
 		t.Run(p.name, func(t *testing.T) {
-			if v := p.check(f, o); v != nil {
+			if v := p.check(o.asked(f), o); v != nil {
 				t.Error(v)
 			}
 		})
@@ -62,11 +67,26 @@ func TestFormula(t *testing.T, f refund.Formula, options ...Options) {
 func Check(f refund.Formula, options ...Options) error {
 	o := withDefaults(options)
 	for _, p := range promises(o) {
-		if v := p.check(f, o); v != nil {
+		if v := p.check(o.asked(f), o); v != nil {
 			return v
 		}
 	}
 	return nil
+}
+
+// asked returns the formula as it is asked: with the credits of a case, or without them.
+func (o Options) asked(f refund.Formula) refund.Formula {
+	if o.Credits || f == nil {
+		return f
+	}
+	return spreadFirst{f}
+}
+
+// spreadFirst is a formula that gets no credits.
+type spreadFirst struct{ refund.Formula }
+
+func (s spreadFirst) Refund(c refund.Case) (refund.Result, error) {
+	return refund.Calculate(s.Formula, c)
 }
 
 func withDefaults(options []Options) Options {

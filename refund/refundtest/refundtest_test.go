@@ -60,6 +60,11 @@ func TestFormulasOfTheLibrary(t *testing.T) {
 			t.Parallel()
 			refundtest.TestFormula(t, tt.formula, tt.options)
 		})
+		t.Run(tt.name+", which spreads credits", func(t *testing.T) {
+			t.Parallel()
+			tt.options.Credits, tt.options.Seed = true, 1
+			refundtest.TestFormula(t, tt.formula, tt.options)
+		})
 	}
 }
 

@@ -137,6 +137,9 @@ func simplerCharges(c refund.Charge) []func(*refund.Charge) {
 		changes = append(changes, func(c *refund.Charge) { c.Paid = decimal.New(paid, 0) })
 		changes = append(changes, func(c *refund.Charge) { c.Paid = decimal.New(paid, -2) })
 		changes = append(changes, func(c *refund.Charge) { c.Refunded = decimal.New(paid, 0) })
+		if c.Paid.IsNegative() {
+			changes = append(changes, func(c *refund.Charge) { c.Paid = decimal.New(-paid, 0) })
+		}
 	}
 	for _, days := range []int{1, 2, 3, 10, 30} {
 		changes = append(changes, func(c *refund.Charge) { c.End = c.Start.AddDate(0, 0, days) })
