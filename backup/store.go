@@ -37,7 +37,8 @@ type Due struct {
 //  5. Ownership: the Store keeps no slice or map that it was given, and returns none that it keeps.
 //  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero. That includes the Schedule's
 //     Start and Until.
-//  7. Decimal: the records hold none. A Store need not keep a task's WillNotRun and Overdue: they are false at every Commit.
+//  7. Decimal: the records hold none. A Store may keep a record as its JSON: json.Unmarshal gives back exactly what json.Marshal
+//     got. A Store need not keep a task's WillNotRun and Overdue: they are false at every Commit.
 //  8. Order: Tasks lists the tasks of one reseller by At. Requests lists the requests of one reseller by ServerName, in the
 //     order of bytes. Ties are broken by ID. A cursor is opaque, "" at the end, and marks a position in that order. Paging
 //     returns each record that exists throughout, with an unchanged key, exactly once. A cursor of another list, and any

@@ -98,6 +98,9 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 	if err != nil {
 		return refund.Result{}, billingError(err)
 	}
+	if s.Billing.Decimals() < 0 {
+		return refund.Result{}, fault.Nonsense("Servers.Server", s.Billing.Validate())
+	}
 	loc, err := zone.Load(s.Billing.Zone)
 	if err != nil {
 		return refund.Result{}, billingError(err)
@@ -113,7 +116,12 @@ func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedica
 	if err != nil {
 		return refund.Result{}, err
 	}
-	result, err := fault.Call(ctx, m.calls, partFormula, func(context.Context) (refund.Result, error) { return refund.Calculate(formula, question) })
+	if err := question.Validate(); err != nil {
+		return refund.Result{}, fault.Nonsense("Biller.Paid", err)
+	}
+	result, err := fault.Call(ctx, m.calls, partFormula, func(context.Context) (refund.Result, error) {
+		return refund.Calculate(formula, question)
+	})
 	if err != nil {
 		return refund.Result{}, err
 	}

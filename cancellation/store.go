@@ -39,7 +39,8 @@ type Due struct {
 //     that is not nil, at most one cancellation is scheduled or executing. A second one is ErrConflict, in the same step.
 //  5. Ownership: the Store keeps no slice or map that it was given, and returns none that it keeps.
 //  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero.
-//  7. Decimal: value and scale survive, never through a float.
+//  7. Decimal: value and scale survive, never through a float. A Store may keep a record as its JSON: json.Unmarshal gives back
+//     exactly what json.Marshal got, decimals with their scale.
 //  8. Order: Cancellations lists one reseller's cancellations by At, ties by ID. A cursor is opaque, "" at the end, and marks a
 //     position in that order. Paging returns each cancellation that exists throughout, with an unchanged At, exactly
 //     once. A cursor that is not one of this list is ErrInvalid. Active is in no order.

@@ -27,7 +27,7 @@ type Change struct {
 //     that one call may write a server twice. The stored Version is one higher than the given one.
 //  5. Ownership: the Store keeps no slice or map that it was given, and returns none that it keeps.
 //  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero.
-//  7. Decimal: servers hold none.
+//  7. Decimal: servers hold none. A Store may keep a server as its JSON: json.Unmarshal gives back exactly what json.Marshal got.
 //  8. Order: Servers lists the servers of one reseller by name, in the order of bytes, ties by ID. A cursor is opaque, "" at the
 //     end, and marks a position in that order. Paging returns each server that exists throughout, with an unchanged name,
 //     exactly once. A cursor that is not one of this list is ErrInvalid.

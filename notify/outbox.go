@@ -52,7 +52,8 @@ type Due struct {
 //     LeaseUntil, Due, Attempts, Delivered, Dead and LastError as given. It does not change the stored Event.
 //  5. ownership: it does not keep a slice that it was given, and does not return a slice that it keeps.
 //  6. time: UTC, at least to the microsecond. The zero time is stored as the zero time.
-//  7. data: an event comes back unchanged, its Data byte for byte.
+//  7. data: an event comes back unchanged, its Data byte for byte. A delivery may be kept as its JSON: json.Unmarshal gives back
+//     exactly what json.Marshal got.
 //  8. order and paging: Deliveries sorts by the event's At, then by the event's ID, then by the subscriber. A cursor marks a
 //     position in this sequence: paging returns each delivery that exists throughout exactly once, whatever is added
 //     meanwhile. A negative limit and a cursor of another list are ErrInvalid.

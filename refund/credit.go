@@ -17,10 +17,10 @@ const (
 // Calculate returns the refund by a formula for a case that may contain credits. A nil formula means Prorated{}.
 //
 // Before the formula is asked, the credits are taken off the other charges. A credit lowers the payments of its kind for its own
-// period, in proportion to them. What is left of it lowers the other payments of its kind, also in proportion. The parts are
-// whole units of the currency (or of the longest amount, if that has more decimals), by the largest remainder method, and add up to the credit. A negative Refunded of a
-// credit lowers what was refunded for these charges, in the same way, as far as the credit lowers their payments. The formula gets
-// the other charges only.
+// period, in proportion to them. What is left of it lowers the other payments of its kind, also in proportion. The parts are whole
+// units of the currency, by the largest remainder method, and add up to the credit; they have more decimals only if an amount of
+// the case has. A negative Refunded of a credit lowers what was refunded for these charges, in the same way, as far as the credit
+// lowers their payments. The formula gets the other charges only.
 //
 // The result has one line for each charge of the case, with the charge as it was. The line of a credit is 0, and its Note says
 // that it lowers other charges. The Note of a line that a credit lowers says which payment counts. If the total is above what is

@@ -22,7 +22,8 @@ func (d scaledDecimal) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON writes each amount as a string with all its decimals, so 2.00 stays 2.00. An amount with a positive exponent is
-// written with it: decimal.New(5, 1) is "5e1". json.Unmarshal reads back the same value and scale. It returns an *Error for an amount with more than 308 digits or an exponent outside -64 to 64.
+// written with it: decimal.New(5, 1) is "5e1". json.Unmarshal reads back the same value and scale. MarshalJSON returns an *Error for
+// an amount with more than 308 digits or an exponent outside -64 to 64.
 func (c Charge) MarshalJSON() ([]byte, error) {
 	type plain Charge
 	return json.Marshal(struct {

@@ -7,7 +7,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Line is the refund of one charge. Its Amount is 0 or more, and 0 for a credit. It is not above Paid less Refunded, or it is 0 if that is negative.
+// Line is the refund of one charge. Its Amount is 0 or more, and 0 for a credit. It is not above Paid less Refunded, or it is 0 if
+// that is negative.
 type Line struct {
 	Charge  Charge
 	Unused  int64           // unused units of the period, days or seconds; 0 if the formula does not measure the period

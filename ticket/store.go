@@ -37,7 +37,8 @@ type Due struct {
 //     in the call gives a key up, a later one may take it.
 //  5. Ownership: the Store keeps no slice, map or pointer that it was given, and returns none that it keeps.
 //  6. Time: times come back in UTC, exact to the microsecond. The zero time comes back as zero.
-//  7. Decimal: tickets hold none. Fields come back byte by byte.
+//  7. Decimal: tickets hold none. Fields come back byte by byte. A Store may keep a ticket as its JSON: json.Unmarshal gives back
+//     exactly what json.Marshal got.
 //  8. Order: Tickets lists the tickets of one reseller that match the Query, by UrgentAt or by OpenedAt, ties by ID. A cursor is
 //     opaque, "" at the end, and marks a position in that order. Paging returns each ticket that exists throughout, with an
 //     unchanged key, exactly once. A cursor that is not one of this list in this order is ErrInvalid. Counts counts the tickets
