@@ -182,6 +182,7 @@ func newCrashFixture(t *testing.T) *crashFixture {
 	t.Helper()
 	f := &crashFixture{hooks: &recordingHooks{}, released: &notify.MemoryOutbox{}}
 	f.fixture = newFixture(t, f.hooks.install)
+	f.biller.charges = []refund.Charge{november(), paid("credit", "-13.54")}
 	var err error
 	f.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: f.released}, Clock: f.clock})
 	require.NoError(t, err)
@@ -197,6 +198,7 @@ func newCrashFixture(t *testing.T) *crashFixture {
 	require.NoError(t, err)
 	f.quote, err = f.Quote(t.Context(), f.reseller, s.ID, cancellation.When{At: at("2026-11-20 12:00")})
 	require.NoError(t, err)
+	assertMoney(t, "5.49", f.quote.Total) // a third of 30.00 less the credit
 	f.tick(t)
 	f.clock.Set(at("2026-11-20 12:00"))
 	return f

@@ -189,7 +189,14 @@ func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, coun
 	}
 	switch c.State {
 	case cancellation.Executed:
-		want := r.model.wantCents(r.assigned[c.Assignment], c.At)
+		paid := int64(0) // less credits
+		for _, l := range c.Refund.Lines {
+			paid += l.Charge.Paid.Shift(2).IntPart()
+		}
+		want := r.model.wantCents(max(paid, 0), r.assigned[c.Assignment], c.At)
+		if total := c.Refund.Total.Shift(2).IntPart(); total < 0 || total > max(paid, 0) || total != want {
+			return fmt.Errorf("the refund is %d cents of %d, want %d", total, paid, want)
+		}
 		if released != 1 || cents != want || refunds > 1 {
 			return fmt.Errorf("released %d times; refunded %d times, %d cents, want %d", released, refunds, cents, want)
 		}

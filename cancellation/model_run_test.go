@@ -35,6 +35,7 @@ type modelRun struct {
 	orders   []uuid.UUID // the IDs of all cancellations
 	released *notify.MemoryOutbox
 	failure  error                   // what hooks and the biller return
+	credit   refund.Charge           // what the biller adds to a bill, if it is not 0
 	assigned map[uuid.UUID]time.Time // when each assignment began
 }
 
@@ -52,6 +53,7 @@ func modelOps() map[string]func(*modelRun, modelOp) error {
 		"events":     (*modelRun).deliverEvents,
 		"reassign":   (*modelRun).reassignServer,
 		"failure":    (*modelRun).setHookFailure,
+		"credit":     (*modelRun).setCredit,
 		"gate":       (*modelRun).setGate,
 		"stuck":      (*modelRun).retryOrAbandon,
 	}
@@ -60,7 +62,7 @@ func modelOps() map[string]func(*modelRun, modelOp) error {
 // choices returns the names of the operations, each as often as it is to be chosen.
 func choices() []string {
 	return strings.Fields("wait wait wait wait schedule schedule schedule schedule reschedule reschedule discard settings settings billing " +
-		"tick tick tick crash crash events reassign failure failure gate stuck stuck stuck")
+		"tick tick tick crash crash events reassign failure failure credit credit gate stuck stuck stuck")
 }
 
 func newModelRun(t testing.TB) *modelRun {
@@ -93,12 +95,17 @@ func newModelRun(t testing.TB) *modelRun {
 	return r
 }
 
-// modelBiller has one charge for each assignment: 100.00 for its first 90 days.
+// modelBiller has one charge for each assignment, 100.00 for its first 90 days, and sometimes a credit.
 type modelBiller struct{ run *modelRun }
 
 func (b modelBiller) Paid(_ context.Context, s dedicated.Server, _ dedicated.Period) ([]refund.Charge, error) {
 	end := s.AssignedAt.Add(90 * 24 * time.Hour)
-	return []refund.Charge{{Label: "90 days", Paid: decimal.New(10000, -2), Start: s.AssignedAt, End: end}}, b.run.failure
+	bill := []refund.Charge{{Label: "90 days", Paid: decimal.New(10000, -2), Start: s.AssignedAt, End: end}}
+	if credit := b.run.credit; !credit.Paid.IsZero() {
+		credit.Start, credit.End = s.AssignedAt, end.Add(credit.End.Sub(credit.Start))
+		bill = append(bill, credit)
+	}
+	return bill, b.run.failure
 }
 
 func (b modelBiller) Refund(ctx context.Context, r cancellation.Refund) error {
@@ -324,6 +331,15 @@ func (r *modelRun) setHookFailure(op modelOp) error {
 	if op.x%2 == 0 {
 		r.failure = errors.New("no answer")
 	}
+	return nil
+}
+
+// setCredit makes the biller answer another credit from now on: none, less than was paid, all of it or more, for the same period or
+// another one.
+func (r *modelRun) setCredit(op modelOp) error {
+	cents := []int64{0, 1, 1354, 9999, 10000, 20000}[op.x%6]
+	start := r.model.now
+	r.credit = refund.Charge{Label: "credit", Paid: decimal.New(-cents, -2), Start: start, End: start.Add(time.Duration(op.y%2) * time.Hour)}
 	return nil
 }
 

@@ -157,8 +157,8 @@ func (m *model) executionTime(c cancellation.Cancellation) time.Time {
 	return c.At
 }
 
-// wantCents returns the refund in cents: 100.00 were paid for the first 90 days of the assignment, which begin at s.
-func (m *model) wantCents(s time.Time, at time.Time) int64 {
+// wantCents returns the refund in cents: so many cents were paid for the first 90 days of the assignment, which begin at s.
+func (m *model) wantCents(paid int64, s time.Time, at time.Time) int64 {
 	end := s.Add(90 * 24 * time.Hour)
 	day := func(t time.Time) int64 {
 		y, month, d := t.In(m.berlin).Date()
@@ -168,11 +168,11 @@ func (m *model) wantCents(s time.Time, at time.Time) int64 {
 	unused := min(day(end)-day(at)-1, total)
 	switch {
 	case !at.After(s):
-		return 10000
+		return paid
 	case !at.Before(end) || unused <= 0:
 		return 0
 	}
-	cents, rest := 10000*unused/total, 10000*unused%total
+	cents, rest := paid*unused/total, paid*unused%total
 	if rest*2 > total || rest*2 == total && cents%2 == 1 {
 		cents++
 	}
