@@ -46,10 +46,11 @@ type Due struct {
 //     After. The cost of finding the tasks of one request (RequestID) does not grow with the tasks of other requests.
 //  9. Context: if ctx ended before the call, the Store returns its error and writes nothing. If it ends during a Commit, the
 //     outcome may be unknown. Repeating the same Commit is safe: at worst it is ErrConflict.
-//  10. Leases: ClaimDue returns requests whose Due is not zero and not after now, and whose LeaseUntil is not after now: by
-//     Due, ties by ID, at most limit of them. A limit below 1 is ErrInvalid. In the same step it sets their LeaseUntil to
-//     until and raises their Version. Until then they are hidden from other claims, then they can be claimed again. Commit
-//     stores LeaseUntil as given. Next is the earliest Due, in the past or not, of all requests that are neither claimed by
+//  10. Leases: ClaimDue returns requests whose Due is not zero and not after now, and that are under no lease at now: by Due,
+//     ties by ID, at most limit of them. A limit below 1 is ErrInvalid. In the same step it sets their LeaseUntil to until
+//     and raises their Version. Until then they are hidden from other claims, then they can be claimed again. Commit stores
+//     LeaseUntil as given. A lease further ahead of now than an hour plus twice until − now counts as ended: a clock was
+//     wrong when it was set. Next is the earliest Due, in the past or not, of all requests that are neither claimed by
 //     the call nor under a lease at now. The cost of a claim follows what is due, not what is stored.
 //  11. Our promises to the implementer: IDs are never nil. Times are in UTC, truncated to the microsecond. Queries were
 //     checked: Limit is not negative, States and Owner are known, Overdue is false. No hook runs inside a store call.

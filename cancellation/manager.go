@@ -251,7 +251,7 @@ func (m *Manager) runStuck(
 			return r, err
 		},
 		decide: func(r reading) (d decision, write bool, err error) {
-			if err := r.cancellation.checkOperable(op, a, now); err != nil {
+			if err := r.cancellation.checkOperable(op, a, m.config.Lease, now); err != nil {
 				return d, false, err
 			}
 			d.cancellation, err = rule(r.cancellation)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/lease"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
@@ -294,8 +295,9 @@ func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time
 }
 
 // checkOperable refuses to retry or abandon for everybody but the reseller, and unless the record is stuck and no process works
-// on it. An execution under no lease is stuck without a failure, too: its worker died or hangs.
-func (c Cancellation) checkOperable(op Op, a dedicated.Actor, now time.Time) error {
+// on it. An execution under no lease is stuck without a failure, too: its worker died or hangs. length is that of leases: one that is
+// too far ahead has ended.
+func (c Cancellation) checkOperable(op Op, a dedicated.Actor, length time.Duration, now time.Time) error {
 	e := &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State, Err: ErrConflict}
 	if !a.Manages(c.ResellerID) {
 		e.Err, e.Msg = ErrForbidden, fmt.Sprintf("%s is for the reseller, not for a client", op)
@@ -308,7 +310,7 @@ func (c Cancellation) checkOperable(op Op, a dedicated.Actor, now time.Time) err
 	case c.Attempts == 0 && c.State == Scheduled:
 		e.Msg = fmt.Sprintf("the cancellation of server %s (%s) is not stuck: nothing has failed", c.ServerName, c.ID)
 		return e
-	case c.LeaseUntil.After(now):
+	case lease.Held(now, c.LeaseUntil, length):
 		e.Msg = fmt.Sprintf("a process is working on the cancellation of server %s (%s), until %s at the latest: wait for it",
 			c.ServerName, c.ID, date(c.LeaseUntil, c.location()))
 		return e

@@ -49,7 +49,8 @@ type Due struct {
 //  10. Leases: ClaimDue returns the records that are due (Due is not zero and not after now) and under no lease at now, the
 //     oldest Due first, at most limit of each kind. In the same step it sets their LeaseUntil to until and raises their Version.
 //     Other claims do not see a claimed record before until; from until on they do. Commit stores Due and LeaseUntil as
-//     given. A limit below 1 is ErrInvalid. The cost of a claim follows what is due, not what is stored.
+//     given. A lease further ahead of now than an hour plus twice until − now counts as ended: a clock was wrong when it was
+//     set. A limit below 1 is ErrInvalid. The cost of a claim follows what is due, not what is stored.
 //  11. Our promises to the implementer: the IDs of cancellations and settings are never nil. Times are in UTC, truncated to the
 //     microsecond. Queries were checked: Limit is not negative, States and By are known, To is not before From. No hook runs
 //     inside a store call.

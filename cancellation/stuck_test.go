@@ -155,14 +155,14 @@ func TestRetryAndAbandonWaitForTheLease(t *testing.T) {
 	f, hooks, c := newStuckFixture(t)
 	hooks.deprovisionErr = nil
 	f.clock.Set(c.RetryAt)
-	due, err := f.store.ClaimDue(t.Context(), c.RetryAt, c.RetryAt.AddDate(0, 0, 1), 10)
+	due, err := f.store.ClaimDue(t.Context(), c.RetryAt, c.RetryAt.Add(cancellation.DefaultLease), 10)
 	require.NoError(t, err)
 	require.Len(t, due.Cancellations, 1)
 	_, err = f.Retry(t.Context(), f.reseller, c.ID)
 	assert.Contains(t, requireError(t, err, cancellation.ErrConflict).Msg, "a process is working")
 	_, err = f.Abandon(t.Context(), f.reseller, c.ID, "")
 	assert.Contains(t, requireError(t, err, cancellation.ErrConflict).Msg, "a process is working")
-	f.clock.Set(c.RetryAt.AddDate(0, 0, 1))
+	f.clock.Set(c.RetryAt.Add(cancellation.DefaultLease))
 	_, err = f.Abandon(t.Context(), f.reseller, c.ID, "")
 	require.NoError(t, err, "its lease has ended")
 }

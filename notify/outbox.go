@@ -61,7 +61,8 @@ type Due struct {
 //     outcome may be unknown.
 //  10. leases: ClaimDue claims deliveries that are due (Due ≤ now) and not under a lease at now. It begins with the earliest
 //     Due; those with the same Due follow in the sequence in which they were added. It sets LeaseUntil to until and adds 1
-//     to Version in the same step. A claimed delivery cannot be claimed again before until. A limit below 1 is ErrInvalid.
+//     to Version in the same step. A claimed delivery cannot be claimed again before until. A lease further ahead of now than
+//     an hour plus twice until − now counts as ended: a clock was wrong when it was set. A limit below 1 is ErrInvalid.
 //  11. promises to the implementation: a subscriber's name is not empty. IDs are not nil, except SubjectID, ClientID and
 //     ServerID. Times are UTC, truncated to the microsecond. No subscriber runs inside a call of the outbox.
 //  12. fan-out: an event becomes one delivery for each subscriber that is registered when the event is committed, and whose

@@ -47,7 +47,8 @@ type Due struct {
 //     outcome may be unknown. Repeating the same Commit is safe: at worst it is ErrConflict.
 //  10. Leases: ClaimDue returns the tickets that are due (Due is not zero and not after now) and under no lease at now, the
 //     oldest Due first, ties by ID, at most limit. In the same step it sets their LeaseUntil to until and raises their Version.
-//     Other claims do not see a claimed ticket before until; from until on they do. Commit stores Due and LeaseUntil as given. A
+//     Other claims do not see a claimed ticket before until; from until on they do. Commit stores Due and LeaseUntil as given.
+//     A lease further ahead of now than an hour plus twice until − now counts as ended: a clock was wrong when it was set. A
 //     limit below 1 is ErrInvalid.
 //  11. Our promises to the implementer: IDs are never nil. Times are in UTC, truncated to the microsecond. Texts are valid UTF-8
 //     without zero bytes. Queries were checked: Limit is not negative, Kinds are names, States, WaitingOn and Sort are known. No

@@ -131,7 +131,8 @@ func TestTableClaimRaisesVersions(t *testing.T) {
 	require.ErrorIs(t, put(table, r), fault.ErrConflict, "a claim raised the version")
 }
 
-// TestDueQueue compares the queue with a plain search through all records. The clock sometimes goes backwards.
+// TestDueQueue compares the queue with a plain search through all records. The clock sometimes goes backwards, and sometimes it was
+// far ahead when a lease was set.
 func TestDueQueue(t *testing.T) {
 	t.Parallel()
 	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -149,7 +150,7 @@ func TestDueQueue(t *testing.T) {
 			case 0:
 				e := queueEntry{due: at()}
 				if rnd.IntN(3) == 0 {
-					e.lease = at()
+					e.lease = at().Add(time.Duration(rnd.IntN(3)) * time.Hour)
 				}
 				queue.Set(id, e.due, e.lease)
 				model[id] = e
@@ -180,7 +181,7 @@ type queueModel map[uuid.UUID]queueEntry
 func (m queueModel) claim(now, until time.Time, limit int) (ids []uuid.UUID, next time.Time) {
 	var free []uuid.UUID
 	for id, e := range m {
-		if !e.lease.After(now) {
+		if !e.lease.After(now) || e.lease.After(now.Add(time.Hour+2*until.Sub(now))) {
 			free = append(free, id)
 		}
 	}
@@ -198,6 +199,27 @@ func (m queueModel) claim(now, until time.Time, limit int) (ids []uuid.UUID, nex
 		m[id] = queueEntry{m[id].due, until}
 	}
 	return ids, next
+}
+
+// TestDueQueueFarLeases: a thousand leases of a clock nine years ahead end at the first claim of a clock that is right.
+func TestDueQueueFarLeases(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var queue memory.DueQueue
+	for range 1000 {
+		queue.Set(uuid.New(), now, time.Time{})
+	}
+	wrong := now.AddDate(9, 0, 0)
+	ids, _ := queue.Claim(wrong, wrong.Add(5*time.Minute), 1000)
+	require.Len(t, ids, 1000)
+	ids, next := queue.Claim(now, now.Add(5*time.Minute), 1)
+	require.Len(t, ids, 1)
+	assert.Equal(t, now, next, "the others count for next")
+	ids, next = queue.Claim(now, now.Add(5*time.Minute), 1000)
+	require.Len(t, ids, 999)
+	assert.Zero(t, next)
+	ids, _ = queue.Claim(wrong, wrong.Add(5*time.Minute), 1000)
+	require.Len(t, ids, 1000, "they end for the wrong clock as every lease ends")
 }
 
 // BenchmarkClaim claims 100 due records. The cost hardly depends on the number of stored records.

@@ -157,6 +157,7 @@ func (b Breaks[S, E, Q, C, D]) brokenClaims() []Broken {
 		claim("claims the latest first", b.ReverseClaims, "10 leases: ClaimDue returns"),
 		claim("forgets when the next record is due", b.ForgetNext, "10 leases: ClaimDue says"),
 		claim("leases for half the time", b.HalfLease, "10 leases: a claimed record"),
+		claim("hides a record however far ahead its lease ends", b.BelieveLeases, "10 leases: a lease too far"),
 		claim("returns records as they were before the claim", b.ClaimOldVersions, "10 leases: ClaimDue sets"),
 		claim("returns a record of the claim before again", b.ClaimAgain, "10 leases: concurrent workers"),
 		claim("takes a limit below 1 for a larger one", b.AnyLimit, "10 leases: a limit"),

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // editClaims edits the results of each claim.
@@ -37,6 +39,23 @@ func (f Fields[E, Q, C, D]) ForgetNext(claim ClaimFunc[D]) ClaimFunc[D] {
 func (f Fields[E, Q, C, D]) HalfLease(claim ClaimFunc[D]) ClaimFunc[D] {
 	return func(ctx context.Context, now, until time.Time, limit int) (D, error) {
 		return claim(ctx, now, now.Add(until.Sub(now)/2), limit)
+	}
+}
+
+// BelieveLeases hides a claimed record until the end of its lease, however far ahead that is.
+func (f Fields[E, Q, C, D]) BelieveLeases(claim ClaimFunc[D]) ClaimFunc[D] {
+	var mu sync.Mutex
+	leases := map[uuid.UUID]time.Time{}
+	return func(ctx context.Context, now, until time.Time, limit int) (D, error) {
+		due, err := claim(ctx, now, until, limit)
+		mu.Lock()
+		defer mu.Unlock()
+		records, _ := f.Claimed(&due)
+		*records = slices.DeleteFunc(*records, func(e E) bool { return leases[*f.Meta(&e).ID].After(now) })
+		for _, e := range *records {
+			leases[*f.Meta(&e).ID] = until
+		}
+		return due, err
 	}
 }
 

@@ -13,6 +13,7 @@ func (k Kind[E]) testLeases(t *testing.T) {
 	t.Run("10 leases: ClaimDue returns due records only, oldest first", k.testClaimsDue)
 	t.Run("10 leases: ClaimDue says when the next record is due", k.testNext)
 	t.Run("10 leases: a claimed record is hidden until its lease ends", k.testHidden)
+	t.Run("10 leases: a lease too far ahead counts as ended", k.testFarLease)
 	t.Run("10 leases: ClaimDue sets the lease and raises the version", k.testClaimRaises)
 	t.Run("10 leases: Commit after a lost lease is ErrConflict", k.testLostLease)
 	t.Run("10 leases: Commit stores the lease as given", k.testLeaseAsGiven)
@@ -79,6 +80,35 @@ func (k Kind[E]) testHidden(t *testing.T) {
 	k.wantClaimed(t, got)
 	got, _ = k.claim(t, s, instant(5), instant(9), 10)
 	k.wantClaimed(t, got, e)
+}
+
+// testFarLease has one record claimed by a clock that is nine years ahead, and another one by a clock that is an hour ahead.
+func (k Kind[E]) testFarLease(t *testing.T) {
+	const length = 10 * time.Minute
+	s := k.Open(t)
+	first, second := k.makeDue(1), k.makeDue(2)
+	k.put(t, s, first)
+	got, _ := k.claim(t, s, instant(1).AddDate(9, 0, 0), instant(1).AddDate(9, 0, 0).Add(length), 10)
+	k.wantClaimed(t, got, first)
+	k.put(t, s, second)
+	got, next := k.claim(t, s, instant(0), instant(0).Add(length), 10)
+	k.wantClaimed(t, got)
+	if !next.Equal(instant(1)) {
+		t.Errorf("with a lease that ends in nine years, next is %v, want %v: the record counts as free", next, instant(1))
+	}
+	got, _ = k.claim(t, s, instant(2), instant(2).Add(length), 10)
+	k.wantClaimed(t, got, first, second)
+
+	limit := instant(2).Add(length).Add(-time.Hour - 2*length) // here the lease is an hour and twice its length ahead
+	*k.Meta(&got[0]).Due, *k.Meta(&got[1]).Due = limit.Add(-time.Hour), limit.Add(-time.Minute)
+	k.put(t, s, got...)
+	got, next = k.claim(t, s, limit, limit.Add(length), 10)
+	k.wantClaimed(t, got)
+	if !next.IsZero() {
+		t.Errorf("with leases of a clock that is a little ahead, next is %v, want the zero time", next)
+	}
+	got, _ = k.claim(t, s, limit.Add(-time.Microsecond), limit.Add(length-time.Microsecond), 1)
+	k.wantClaimed(t, got, first)
 }
 
 func (k Kind[E]) testClaimRaises(t *testing.T) {

@@ -71,6 +71,20 @@ func brokenClaims() []storetest.Broken {
 		breaksClaims("10 leases: hidden", "claims without a lease", noLease),
 		breaksClaims("10 leases: hidden", "leases for half the time", all.HalfLease),
 		breaksClaims("10 leases: hidden", "leases for a microsecond more", longLease),
+		breaks("10 leases: a lease too far", "hides a delivery however far ahead its lease ends", func(o *outbox) {
+			claims := map[string]claimFunc{} // each remembers its leases
+			o.claim = func(ctx context.Context, name string, now, until time.Time, limit int) (notify.Due, error) {
+				o.mu.Lock()
+				if claims[name] == nil {
+					claims[name] = all.BelieveLeases(func(ctx context.Context, now, until time.Time, limit int) (notify.Due, error) {
+						return o.MemoryOutbox.ClaimDue(ctx, name, now, until, limit)
+					})
+				}
+				claim := claims[name]
+				o.mu.Unlock()
+				return claim(ctx, now, until, limit)
+			}
+		}),
 		breaksClaims("10 leases: says when", "forgets when the next delivery is due", all.ForgetNext),
 		breaksClaims("10 leases: says when", "says when a claimed delivery was due", nextOfClaimed),
 		breaksClaims("10 leases: claiming sets", "returns versions from before the claim", all.ClaimOldVersions),

@@ -47,6 +47,7 @@ func TestOutbox(t *testing.T, open func(t *testing.T) (o notify.Outbox, add func
 	run("10 leases: due alone is claimed, oldest first", (*outboxFixture).claimsDue)
 	run("10 leases: of the same time, in the sequence of their events", (*outboxFixture).claimsInOrder)
 	run("10 leases: hidden until the lease ends", (*outboxFixture).hidden)
+	run("10 leases: a lease too far ahead counts as ended", (*outboxFixture).farLease)
 	run("10 leases: says when the next is due", (*outboxFixture).saysNext)
 	run("10 leases: claiming sets the lease and raises the version", (*outboxFixture).claimRaises)
 	run("10 leases: who lost its lease cannot settle", (*outboxFixture).staleLease)

@@ -41,6 +41,30 @@ func (f *outboxFixture) hidden() {
 	f.want("when the lease ends", f.claim(hour(5), hour(9), 1).Deliveries, e)
 }
 
+// farLease has one delivery claimed by a clock that is nine years ahead, and another one by a clock that is an hour ahead.
+func (f *outboxFixture) farLease() {
+	const length = 10 * time.Minute
+	first, second := event(1), event(2)
+	f.with(first)
+	wrong := hour(1).AddDate(9, 0, 0)
+	f.want("under a wrong clock", f.claim(wrong, wrong.Add(length), 9).Deliveries, first)
+	f.add(second)
+	if due := f.claim(hour(0), hour(0).Add(length), 9); len(due.Deliveries) > 0 || !due.Next.Equal(hour(1)) {
+		f.Errorf("before both are due: got %s and Next %v, want none and %v", describe(due.Deliveries), due.Next, hour(1))
+	}
+	claimed := f.claim(hour(2), hour(2).Add(length), 9).Deliveries
+	f.want("under the right clock", claimed, first, second)
+
+	limit := hour(2).Add(length).Add(-time.Hour - 2*length) // here the lease is an hour and twice its length ahead
+	claimed[0].Due, claimed[1].Due = limit.Add(-time.Hour), limit.Add(-time.Minute)
+	claimed[0].LeaseUntil, claimed[1].LeaseUntil = hour(2).Add(length), hour(2).Add(length)
+	f.settle(claimed...)
+	if due := f.claim(limit, limit.Add(length), 9); len(due.Deliveries) > 0 || !due.Next.IsZero() {
+		f.Errorf("with leases of a clock that is a little ahead: got %s and Next %v, want neither", describe(due.Deliveries), due.Next)
+	}
+	f.want("beyond the limit", f.claim(limit.Add(-time.Microsecond), limit.Add(length-time.Microsecond), 1).Deliveries, first)
+}
+
 func (f *outboxFixture) saysNext() {
 	f.register("a")
 	wantNext := func(what string, due notify.Due, want time.Time) {
