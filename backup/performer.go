@@ -41,6 +41,7 @@ type runs struct {
 	running int
 	done    chan error // one error, or nil, for each run that has ended
 	errs    []error
+	unread  manage.Unread
 }
 
 // performDue is Tick with a Performer. It claims as many requests as there are free goroutines. It returns when nothing is due
@@ -56,10 +57,12 @@ func (m *Manager) performDue(ctx context.Context) (time.Time, error) {
 				rs.errs = append(rs.errs, rs.waitForAll(), report(OpTick, ids{}, err))
 				return time.Time{}, errors.Join(rs.errs...)
 			}
+			unreadable := unreadableErrors(&rs.unread, due)
+			rs.errs = append(rs.errs, unreadable...)
 			for _, r := range due.Requests {
 				rs.start(ctx, r, now)
 			}
-			if len(due.Requests) > 0 {
+			if len(due.Requests)+len(unreadable) > 0 {
 				continue
 			}
 			next = due.Next

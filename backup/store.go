@@ -20,7 +20,10 @@ type Change struct {
 // Due is the result of ClaimDue.
 type Due struct {
 	Requests []Request
-	Next     time.Time // the earliest Due of all requests that are neither claimed now nor under a lease; zero: there is none
+	// Unreadable are due requests that the Store has, but cannot read; it has put them aside. See line 12 of Store.
+	Unreadable []notify.Unreadable
+	// Next is the earliest Due of all requests that are neither claimed now nor under a lease nor put aside; zero: there is none.
+	Next time.Time
 }
 
 // Store remembers requests and their tasks. It knows no rules: the Manager enforces all rules, permissions and states.
@@ -54,6 +57,11 @@ type Due struct {
 //     the call nor under a lease at now. The cost of a claim follows what is due, not what is stored.
 //  11. Our promises to the implementer: IDs are never nil. Times are in UTC, truncated to the microsecond. Queries were
 //     checked: Limit is not negative, States and Owner are known, Overdue is false. No hook runs inside a store call.
+//  12. Unreadable records: a record that the Store has but cannot read holds up no other. ClaimDue names such a request in
+//     Due.Unreadable and puts it aside: for a minute the first time, twice as long each time after that, and for a day at
+//     most. It keeps its Due. Meanwhile ClaimDue ignores it. Request and Task return an error for such a record that is
+//     neither ErrNotFound nor ErrConflict. Requests, Tasks and OpenTasks leave it out; they go past it, and tell the host in a way of
+//     the Store's own. A Store without such records has nothing to do here.
 type Store interface {
 	// Request returns one request of any reseller, or ErrNotFound.
 	Request(ctx context.Context, id uuid.UUID) (Request, error)

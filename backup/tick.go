@@ -33,7 +33,8 @@ var _ dedicated.Ticker = (*Manager)(nil)
 // pending, and reminds the reseller once of an overdue task. With a Performer it has due tasks performed, and returns when
 // none is left: that takes as long as the backups.
 //
-// If one request fails, Tick goes on with the others and joins the errors; the failed one is tried again later. A second
+// If one request fails, Tick goes on with the others and joins the errors; the failed one is tried again later. A request
+// that the Store cannot read is an error of its own, and the Store tries it again later. A second
 // Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is planned.
 // Other processes may call Tick at the same time. The errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
@@ -42,16 +43,28 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	}
 	now := m.now()
 	var errs []error
+	var unread manage.Unread
 	for {
 		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batchSize)
 		if err != nil {
 			return time.Time{}, errors.Join(append(errs, report(OpTick, ids{}, err))...)
 		}
-		if len(due.Requests) == 0 {
+		unreadable := unreadableErrors(&unread, due)
+		errs = append(errs, unreadable...)
+		if len(due.Requests)+len(unreadable) == 0 {
 			return due.Next, errors.Join(errs...)
 		}
 		errs = append(errs, m.processBatch(ctx, due.Requests, now))
 	}
+}
+
+// unreadableErrors are the errors for the claimed requests that the Store cannot read, each once a Tick.
+func unreadableErrors(unread *manage.Unread, due Due) []error {
+	var errs []error
+	for _, u := range unread.Fresh(due.Unreadable) {
+		errs = append(errs, report(OpTick, ids{request: u.ID}, manage.UnreadableError("backup request", u)))
+	}
+	return errs
 }
 
 // processBatch does what is due of claimed requests, in one commit. If somebody changed one meanwhile, that one is decided

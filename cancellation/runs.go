@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
 // runs are the executions of one Tick. They run in parallel, while the Tick goes on to claim what falls due. Executions that were claimed
@@ -19,6 +20,7 @@ type runs struct {
 	count   int               // of all resellers
 	ended   chan ended
 	errs    []error
+	unread  manage.Unread
 }
 
 // ended is an execution that has ended, as far as this Tick is concerned.
@@ -35,6 +37,19 @@ func (rs *runs) addError(err error) {
 	if err != nil {
 		rs.errs = append(rs.errs, err)
 	}
+}
+
+// addUnreadable adds an error for each claimed record that the Store cannot read, once a Tick. It reports whether there was one.
+func (rs *runs) addUnreadable(due Due) bool {
+	fresh := rs.unread.Fresh(due.Unreadable)
+	for _, u := range fresh {
+		id := u.ID
+		if id == u.ResellerID {
+			id = uuid.Nil // settings
+		}
+		rs.addError(report(opTick, id, uuid.Nil, manage.UnreadableError("cancellation or settings", u)))
+	}
+	return len(fresh) > 0
 }
 
 // full reports whether so many executions wait that nothing more is to be claimed.

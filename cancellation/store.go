@@ -21,7 +21,10 @@ type Change struct {
 type Due struct {
 	Cancellations []Cancellation
 	Settings      []Settings
-	// Next is the earliest Due of both kinds that this call did not claim and that is under no lease at now; zero: none.
+	// Unreadable are due records that the Store has, but cannot read; it has put them aside. The ID of settings is that of their
+	// reseller. See line 12 of Store.
+	Unreadable []notify.Unreadable
+	// Next is the earliest Due of both kinds that this call did not claim, that is under no lease at now and not put aside; zero: none.
 	Next time.Time
 }
 
@@ -54,6 +57,12 @@ type Due struct {
 //  11. Our promises to the implementer: the IDs of cancellations and settings are never nil. Times are in UTC, truncated to the
 //     microsecond. Queries were checked: Limit is not negative, States and By are known, To is not before From. No hook runs
 //     inside a store call.
+//  12. Unreadable records: a record that the Store has but cannot read holds up no other. ClaimDue names it in Due.Unreadable and puts
+//     it aside: for a minute the first time, twice as long each time after that, and for a day at most. It keeps its Due.
+//     Meanwhile ClaimDue ignores it. Cancellation and Settings return an error for it that is neither ErrNotFound nor ErrConflict.
+//     Cancellations leaves it out, goes past it, and tells the host in a way of the Store's own. So does Active for several servers.
+//     For one server Active returns an error: an answer without the record would say that the server stays. It still counts for
+//     what must be unique. A Store without such records has nothing to do here.
 type Store interface {
 	// Cancellation returns one cancellation of any reseller, or ErrNotFound.
 	Cancellation(ctx context.Context, id uuid.UUID) (Cancellation, error)

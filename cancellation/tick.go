@@ -32,7 +32,8 @@ var _ dedicated.Ticker = (*Manager)(nil)
 // Tick does everything that is due, the oldest first, a bounded batch at a time: warnings, executions, and what follows from
 // changed settings and billing. Up to Config.Parallel executions run at once; meanwhile Tick goes on with what falls due, and returns when
 // nothing is due and nothing runs. If one cancellation fails, Tick goes on with the others and joins the errors; the failed one is
-// tried again later. A call of a host's part that ignores its deadline is left behind, and Tick does not wait for it. A second Tick
+// tried again later. A record that the Store cannot read is an error of its own, and the Store tries it again later. A call of a
+// host's part that ignores its deadline is left behind, and Tick does not wait for it. A second Tick
 // at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is planned.
 //
 // The refusal of a gate is not an error of Tick: the record keeps it. Other processes may call Tick at the same time. The
@@ -56,7 +57,7 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 				rs.addError(report(opTick, uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
 			}
 			next = due.Next
-			if len(due.Cancellations)+len(due.Settings) > 0 {
+			if rs.addUnreadable(due) || len(due.Cancellations)+len(due.Settings) > 0 {
 				rs.start(ctx)
 				continue
 			}

@@ -33,7 +33,9 @@ type DeliveryQuery struct {
 // Due is the result of a claim.
 type Due struct {
 	Deliveries []Delivery // the claimed deliveries
-	// Next is when the earliest delivery becomes due that was not claimed and is not under a lease. Zero: there is none.
+	// Unreadable are due deliveries that the outbox has, but cannot read; it has put them aside. See rule 15 of Outbox.
+	Unreadable []Unreadable
+	// Next is when the earliest delivery becomes due that was not claimed, is not under a lease and not put aside. Zero: there is none.
 	Next time.Time
 }
 
@@ -72,6 +74,11 @@ type Due struct {
 //     can be claimed, and only that one counts for Next. Deliveries with a nil SubjectID do not wait for each other. A dead letter that
 //     Settle makes waiting again returns to its former position.
 //  14. depth: Depth counts the waiting deliveries (neither delivered nor dead) and the dead ones.
+//  15. unreadable deliveries: a delivery that the outbox has but cannot read holds up no other subject. ClaimDue names it in
+//     Due.Unreadable and puts it aside: for a minute the first time, twice as long each time after that, and for a day at most. It keeps
+//     its Due. Meanwhile ClaimDue ignores it, and the deliveries of its subject that were added later wait for it, as rule 13
+//     says. Deliveries leaves it out, goes past it, and tells the host in a way of the outbox's own. An outbox without such
+//     deliveries has nothing to do here.
 type Outbox interface {
 	// Register adds a subscriber, or replaces the kinds of one. It is safe to repeat. Rules 3 and 12.
 	Register(ctx context.Context, subscriber string, kinds []Kind) error

@@ -43,19 +43,21 @@ func (s *subscription) deliverDue(ctx context.Context) (time.Time, error) {
 	}
 	start, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
+	var unread unread
 	for {
 		due, err := s.claim(ctx)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("claiming deliveries: %w", err)
+			return time.Time{}, unread.join(fmt.Errorf("claiming deliveries: %w", err))
 		}
-		if len(due.Deliveries) == 0 {
-			return due.Next, nil
+		more := unread.add(ctx, s.log, due.Unreadable)
+		if len(due.Deliveries) == 0 && !more {
+			return due.Next, unread.join(nil)
 		}
 		if err := s.deliverAll(ctx, start, due.Deliveries); err != nil {
-			return time.Time{}, fmt.Errorf("storing results: %w", err)
+			return time.Time{}, unread.join(fmt.Errorf("storing results: %w", err))
 		}
 		if start.Err() != nil {
-			return now(s.Clock), ctx.Err()
+			return now(s.Clock), unread.join(ctx.Err())
 		}
 	}
 }

@@ -21,7 +21,8 @@ var (
 // result ignores deliveries that another Dispatcher has claimed.
 //
 // A subscriber that fails, panics or hangs does not delay the events of the others. Tick records its failure in the outbox
-// and the log, and does not return it. Tick returns ErrHost if the outbox, the clock or the logger fails or panics. It
+// and the log, and does not return it. Tick returns ErrHost if the outbox, the clock or the logger fails or panics, and for each
+// delivery that the outbox cannot read: the later ones of its subject wait for it, and everything else is delivered. It
 // returns ErrNotFound if the outbox does not know a subscriber. It still serves the other subscribers, and joins the errors.
 //
 // Tick starts attempts only in its first Config.Timeout, so it takes little longer than two Timeouts. A Handle

@@ -19,7 +19,9 @@ type Change struct {
 // Due is what ClaimDue returns: tickets, the oldest Due first.
 type Due struct {
 	Tickets []Ticket
-	// Next is the earliest Due that this call did not claim and that is under no lease at now; zero: none.
+	// Unreadable are due records that the Store has, but cannot read; it has put them aside. See line 12 of Store.
+	Unreadable []notify.Unreadable
+	// Next is the earliest Due that this call did not claim, that is under no lease at now and not put aside; zero: none.
 	Next time.Time
 }
 
@@ -53,6 +55,10 @@ type Due struct {
 //  11. Our promises to the implementer: IDs are never nil. Times are in UTC, truncated to the microsecond. Texts are valid UTF-8
 //     without zero bytes. Queries were checked: Limit is not negative, Kinds are names, States, WaitingOn and Sort are known. No
 //     hook runs inside a store call.
+//  12. Unreadable records: a ticket that the Store has but cannot read holds up no other. ClaimDue names it in Due.Unreadable and puts
+//     it aside: for a minute the first time, twice as long each time after that, and for a day at most. It keeps its Due.
+//     Meanwhile ClaimDue ignores it. Ticket returns an error for it that is neither ErrNotFound nor ErrConflict. Tickets leaves it out,
+//     goes past it, and tells the host in a way of the Store's own. A Store without such records has nothing to do here.
 type Store interface {
 	// Ticket returns one ticket of any reseller, or ErrNotFound.
 	Ticket(ctx context.Context, id uuid.UUID) (Ticket, error)

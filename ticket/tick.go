@@ -31,18 +31,23 @@ var _ dedicated.Ticker = (*Manager)(nil)
 // ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server that
 // has left its client, if neither CloseServer nor the Subscriber did.
 //
-// If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A
-// second Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is
+// If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A ticket
+// that the Store cannot read is an error of its own, and the Store tries it again later. A second Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is
 // planned. Other processes may call Tick at the same time. The errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	now := m.now()
 	var errs []error
+	var unread manage.Unread
 	for {
 		due, err := m.store.ClaimDue(ctx, now, now.Add(lease), batchSize)
 		if err != nil {
 			return time.Time{}, errors.Join(append(errs, report(OpTick, uuid.Nil, uuid.Nil, err))...)
 		}
-		if len(due.Tickets) == 0 {
+		unreadable := unread.Fresh(due.Unreadable)
+		for _, u := range unreadable {
+			errs = append(errs, report(OpTick, u.ID, uuid.Nil, manage.UnreadableError("ticket", u)))
+		}
+		if len(due.Tickets)+len(unreadable) == 0 {
 			return due.Next, errors.Join(errs...)
 		}
 		errs = append(errs, m.processBatch(ctx, due.Tickets, now))
