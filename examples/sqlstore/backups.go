@@ -145,9 +145,11 @@ func (b backups) ClaimDue(ctx context.Context, now, until time.Time, limit int) 
 		return due, err
 	}
 	err = b.db.transact(ctx, func(t *tx) error {
-		due.Requests, due.Next, err = b.requests.claim(ctx, t, now, until, limit)
+		claimed, err := b.requests.claim(ctx, t, now, until, limit)
+		due = backup.Due{Requests: claimed.records, Unreadable: claimed.unreadable, Next: claimed.next}
 		return err
 	})
+	b.db.logUnreadable(ctx, due.Unreadable)
 	return due, err
 }
 

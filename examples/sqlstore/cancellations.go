@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -140,8 +141,14 @@ func active() string {
 	return fmt.Sprintf("state IN ('%s', '%s')", cancellation.Scheduled, cancellation.Executing)
 }
 
-// Active implements cancellation.Store.
+// Active implements cancellation.Store. For one server, a cancellation that cannot be read is an error: the caller decides whether
+// that server is paid for again.
 func (s cancellations) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
+	if len(servers) == 1 {
+		text := fmt.Sprintf("SELECT %s FROM %s WHERE server_id = $1 AND %s", s.table.columns, s.table.name, active())
+		found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{argument(servers[0])})
+		return found, s.db.explain(ctx, err, false)
+	}
 	return s.table.byIDs(ctx, s.db, s.db.dialect.inList("server_id", "$1")+" AND "+active(), servers)
 }
 
@@ -156,16 +163,20 @@ func (s cancellations) ClaimDue(ctx context.Context, now, until time.Time, limit
 		return due, err
 	}
 	err = s.db.transact(ctx, func(t *tx) error {
-		var next time.Time
-		if due.Cancellations, due.Next, err = s.table.claim(ctx, t, now, until, limit); err != nil {
+		due = cancellation.Due{}
+		claimed, err := s.table.claim(ctx, t, now, until, limit)
+		if err != nil {
 			return err
 		}
-		due.Settings, next, err = s.settings.claim(ctx, t, now, until, limit)
-		if due.Next.IsZero() || !next.IsZero() && next.Before(due.Next) {
-			due.Next = next
+		settings, err := s.settings.claim(ctx, t, now, until, limit)
+		due.Cancellations, due.Settings, due.Next = claimed.records, settings.records, claimed.next
+		due.Unreadable = slices.Concat(claimed.unreadable, settings.unreadable)
+		if due.Next.IsZero() || !settings.next.IsZero() && settings.next.Before(due.Next) {
+			due.Next = settings.next
 		}
 		return err
 	})
+	s.db.logUnreadable(ctx, due.Unreadable)
 	return due, err
 }
 

@@ -18,6 +18,8 @@ type dialect interface {
 	// inLocked is the condition that a column is in the result of a SELECT. It locks the selected rows, and skips rows that
 	// are locked already.
 	inLocked(column, selection string) string
+	// clock is the expression for the database's present time, in microseconds since 1970.
+	clock() string
 	// prepare prepares statements for all their later executions.
 	prepare(ctx context.Context, write *sql.DB, statements []statement) error
 	// begin begins a transaction on a connection that has no other user.

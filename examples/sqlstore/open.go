@@ -5,7 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
+
+	"github.com/metalkeep/metalkeep/dedicated"
 )
 
 // DB is an open database. Its methods return the stores of the library. Many goroutines may use the DB and its stores at
@@ -14,6 +18,18 @@ type DB struct {
 	dialect dialect
 	write   *sql.DB // one connection for SQLite
 	pool    *sql.DB // for reads; for PostgreSQL the same as write
+	options Options
+}
+
+// Options are optional settings of a DB. The zero value is that of Open.
+type Options struct {
+	// Logger receives an error for each record that cannot be read, each time that a claim or a list meets it. nil: slog.Default().
+	Logger *slog.Logger
+	// MaxClockDifference makes each claim compare its time with the database's clock. If they differ by more, nothing is claimed, and the
+	// error is a *ClockError, which the Runner reports. A program with real clocks should set it to an hour: a computer whose clock is
+	// years ahead then executes nothing before its time. 0: claims do not compare, as tests and simulations with a clock of their own
+	// need it. SQLite has no clock of its own: it compares with that of the same computer.
+	MaxClockDifference time.Duration
 }
 
 const maxConnections = 16
@@ -26,11 +42,18 @@ const maxConnections = 16
 //	postgres:host=/run/postgresql dbname=panel
 //
 // SQLite creates a missing file. The caller must Close the DB.
-func Open(ctx context.Context, dsn string) (*DB, error) {
+func Open(ctx context.Context, dsn string) (*DB, error) { return OpenWith(ctx, dsn, Options{}) }
+
+// OpenWith is Open with options. A negative MaxClockDifference is ErrInvalid.
+func OpenWith(ctx context.Context, dsn string, o Options) (*DB, error) {
+	if o.MaxClockDifference < 0 {
+		return nil, fmt.Errorf("sqlstore: %w: MaxClockDifference: %s is negative", dedicated.ErrInvalid, o.MaxClockDifference)
+	}
 	db, err := connect(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
+	db.options = o
 	if err := db.dialect.migrate(ctx, db.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlstore: %w", db.explain(ctx, err, false)), db.Close())
 	}

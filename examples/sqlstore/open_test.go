@@ -79,7 +79,7 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 		_, err := raw(t, dsn).Exec(insert)
 		require.NoError(t, err)
 		_, err = sqlstore.Open(t.Context(), dsn)
-		require.ErrorContains(t, err, "the database has schema version 99, but this program supports at most 2: use a newer program")
+		require.ErrorContains(t, err, "the database has schema version 99, but this program supports at most 4: use a newer program")
 	})
 }
 

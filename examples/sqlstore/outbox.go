@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,26 +37,27 @@ const (
 		FROM events e JOIN subscriptions s ON s.kind IN (e.kind, '')
 		WHERE %s AND e.brought_by = $2`
 
-	// claimable selects a subscriber's deliveries that are under no lease at $2. Of a subject's deliveries it selects the first that
-	// waits. The condition is <= and not =, because PostgreSQL expects few rows for =, and would sort instead of reading in order.
-	claimable = `d.subscriber = $1 AND NOT d.delivered AND NOT d.dead AND d.lease_until <= $2
+	// claimable selects a subscriber's deliveries that are unclaimed. The subscriber is $4, so that the arguments of unclaimed come first.
+	// Of a subject's deliveries it selects the first that waits. The condition is <= and not =, because PostgreSQL expects few rows
+	// for =, and would sort instead of reading in order.
+	claimable = `d.subscriber = $4 AND NOT d.delivered AND NOT d.dead AND ` + unclaimed + `
 		AND (d.subject_id IS NULL OR d.seq <= (SELECT min(b.seq) FROM deliveries b
-			WHERE b.subscriber = $1 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
+			WHERE b.subscriber = $4 AND b.subject_id = d.subject_id AND NOT b.delivered AND NOT b.dead))`
 
 	// A claimable delivery is ready when it is due. A delivery that waits behind another of its subject is ready later: see
 	// postpone.
-	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.ready <= $2 ORDER BY d.ready, d.seq LIMIT $4`
+	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.ready <= $1 ORDER BY d.ready, d.seq LIMIT $6`
 	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.ready, d.seq LIMIT 1`
 
 	// claim leases the deliveries of a list of events. The condition for the events follows it.
-	claim = `UPDATE deliveries SET lease_until = $3, version = version + 1 WHERE subscriber = $1 AND `
+	claim = `UPDATE deliveries SET lease_until = $5, version = version + 1 WHERE subscriber = $4 AND `
 
 	selectDeliveries = `SELECT d.subscriber, d.version, d.attempts, d.due, d.lease_until, d.delivered, d.dead, d.last_error,
 			e.id, e.kind, e.at, e.reseller_id, e.client_id, e.server_id, e.subject_id, e.data
 		FROM deliveries d JOIN events e ON e.id = d.event_id WHERE `
 
 	settleDelivery = `UPDATE deliveries SET version = version + 1, attempts = $4, due = $5, ready = $5, lease_until = $6, delivered = $7, dead = $8,
-		last_error = $9 WHERE event_id = $1 AND subscriber = $2 AND version = $3`
+		last_error = $9, ` + notAside + ` WHERE event_id = $1 AND subscriber = $2 AND version = $3`
 
 	// postpone sets when the deliveries behind another one are ready: when that one is tried again. So no claim reads them before.
 	// It is only a hint. A delivery that is ready too early is read without use. None is ready too late, because a finished
@@ -124,38 +127,100 @@ func (o outbox) ClaimDue(ctx context.Context, subscriber string, now, until time
 	}
 	err = o.db.transact(ctx, func(t *tx) error {
 		due = notify.Due{}
-		if due.Deliveries, err = o.claim(ctx, t, subscriber, now, until, limit); err != nil {
+		if err := t.checkClock(ctx, now); err != nil {
 			return err
 		}
-		return o.db.each(ctx, t, nextDelivery, []any{argument(subscriber), now.UnixMicro()},
+		if due.Deliveries, due.Unreadable, err = o.claim(ctx, t, subscriber, now, until, limit); err != nil {
+			return err
+		}
+		return o.db.each(ctx, t, nextDelivery, append(limits(now, until), argument(subscriber)),
 			func(rows *sql.Rows) error { return rows.Scan(instant{&due.Next}) })
 	})
+	o.db.logUnreadable(ctx, due.Unreadable)
 	return due, err
 }
 
-// claim claims deliveries in one statement, and returns them with their events.
-func (o outbox) claim(ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int) ([]notify.Delivery, error) {
-	sequence := map[uuid.UUID]int64{} // by event
-	text := claim + o.db.dialect.inLocked("event_id", dueDeliveries) + " RETURNING event_id, seq"
-	err := o.db.each(ctx, t, text, []any{argument(subscriber), now.UnixMicro(), until.UnixMicro(), limit}, func(rows *sql.Rows) error {
-		var id uuid.UUID
-		var seq int64
-		err := rows.Scan(&id, &seq)
-		sequence[id] = seq
+// lease is what a claim tells about a delivery, before its event is read. The IDs are texts, because they may be none.
+type lease struct {
+	seq, unreadable int64
+	subject         sql.NullString
+}
+
+// claim claims deliveries in one statement, returns them with their events, and puts aside those that cannot be read.
+func (o outbox) claim(
+	ctx context.Context, t *tx, subscriber string, now, until time.Time, limit int,
+) ([]notify.Delivery, []notify.Unreadable, error) {
+	leases := map[string]lease{} // by event
+	text := claim + o.db.dialect.inLocked("event_id", dueDeliveries) + " RETURNING event_id, seq, subject_id, unreadable"
+	err := o.db.each(ctx, t, text, append(limits(now, until), argument(subscriber), until.UnixMicro(), limit), func(rows *sql.Rows) error {
+		var event string
+		var l lease
+		err := rows.Scan(&event, &l.seq, &l.subject, &l.unreadable)
+		leases[event] = l
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(sequence) == 0 {
-		return nil, o.checkRegistered(ctx, t, subscriber)
+	if len(leases) == 0 {
+		return nil, nil, o.checkRegistered(ctx, t, subscriber)
 	}
 	which := "d.subscriber = $1 AND " + o.db.dialect.inList("d.event_id", "$2")
-	claimed, err := o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(ids(slices.Collect(maps.Keys(sequence))))})
-	slices.SortFunc(claimed, func(a, b notify.Delivery) int {
-		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(sequence[a.Event.ID], sequence[b.Event.ID]))
+	rows, err := o.read(ctx, t, which, []any{subscriber, o.db.dialect.list(slices.Collect(maps.Keys(leases)))})
+	if err != nil {
+		return nil, nil, err
+	}
+	deliveries, failed := separate(rows)
+	failed = append(failed, withoutEvent(subscriber, leases, rows)...)
+	slices.SortFunc(deliveries, func(a, b notify.Delivery) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(leases[a.Event.ID.String()].seq, leases[b.Event.ID.String()].seq))
 	})
-	return claimed, err
+	var aside []statement
+	for _, f := range failed {
+		event := f.text("id")
+		aside = append(aside, putDeliveryAside(subscriber, event, leases[event], now)...)
+	}
+	return deliveries, unreadableDeliveries(failed), t.write(ctx, aside)
+}
+
+// withoutEvent returns the claimed deliveries whose event is missing: somebody has deleted it without regard to foreign keys.
+func withoutEvent(subscriber string, leases map[string]lease, rows []row[notify.Delivery]) []*failedRow {
+	missing := maps.Clone(leases)
+	for _, r := range rows {
+		if r.failed != nil {
+			delete(missing, r.failed.text("id"))
+		} else {
+			delete(missing, r.record.Event.ID.String())
+		}
+	}
+	var failed []*failedRow
+	for _, event := range slices.Sorted(maps.Keys(missing)) {
+		columns := map[string]any{"id": event, "subscriber": subscriber, "reseller_id": nil}
+		failed = append(failed, &failedRow{columns, errors.New("the event is missing")})
+	}
+	return failed
+}
+
+// putDeliveryAside returns the statements that put a delivery aside, and let those behind it be ready when it is tried again.
+func putDeliveryAside(subscriber, event string, l lease, now time.Time) []statement {
+	until := asideUntil(now, l.unreadable).UnixMicro()
+	statements := []statement{{
+		text: `UPDATE deliveries SET unreadable = unreadable + 1, aside_until = $3 WHERE event_id = $1 AND subscriber = $2`,
+		args: []any{event, argument(subscriber), until},
+	}}
+	if l.subject.Valid {
+		statements = append(statements, statement{text: postpone, args: []any{argument(subscriber), l.subject.String, until, event}})
+	}
+	return statements
+}
+
+// unreadableDeliveries describes deliveries that cannot be read.
+func unreadableDeliveries(failed []*failedRow) []notify.Unreadable {
+	var all []notify.Unreadable
+	for _, f := range failed {
+		all = append(all, f.unreadable("delivery to "+f.text("subscriber")+" of event", "id"))
+	}
+	return all
 }
 
 // checkRegistered returns ErrNotFound if the subscriber was never registered.
@@ -172,17 +237,16 @@ func (o outbox) checkRegistered(ctx context.Context, t *tx, subscriber string) e
 }
 
 // read returns deliveries with their events.
-func (o outbox) read(ctx context.Context, on queryer, which string, args []any) ([]notify.Delivery, error) {
-	var found []notify.Delivery
-	err := o.db.each(ctx, on, selectDeliveries+which, args, func(rows *sql.Rows) error {
-		var d notify.Delivery
+func (o outbox) read(ctx context.Context, on queryer, which string, args []any) ([]row[notify.Delivery], error) {
+	return readRows(ctx, o.db, on, selectDeliveries+which, args, func(rows *sql.Rows) (d notify.Delivery, err error) {
 		e := &d.Event
-		err := rows.Scan(&d.Subscriber, &d.Version, &d.Attempts, instant{&d.Due}, instant{&d.LeaseUntil}, &d.Delivered, &d.Dead, &d.LastError,
+		err = rows.Scan(&d.Subscriber, &d.Version, &d.Attempts, instant{&d.Due}, instant{&d.LeaseUntil}, &d.Delivered, &d.Dead, &d.LastError,
 			&e.ID, &e.Kind, instant{&e.At}, &e.ResellerID, &e.ClientID, &e.ServerID, &e.SubjectID, (*[]byte)(&e.Data))
-		found = append(found, d)
-		return err
+		if err == nil && !json.Valid(e.Data) {
+			err = errors.New(`column "data" holds no JSON`)
+		}
+		return d, err
 	})
-	return found, err
 }
 
 // Settle implements notify.Outbox.
@@ -282,14 +346,25 @@ func (o outbox) Deliveries(ctx context.Context, q notify.DeliveryQuery) ([]notif
 	if q.Event != uuid.Nil {
 		sort = "d.subscriber"
 	}
-	which := fmt.Sprintf("%s ORDER BY %s LIMIT %s", &found, sort, found.parameter(limit+1))
-	items, err := o.read(ctx, o.db.pool, which, found.args)
-	if err != nil || len(items) <= limit {
-		return items, "", o.db.explain(ctx, err, false)
+	conditions := found.String()
+	which := fmt.Sprintf("%s ORDER BY %s LIMIT %s", conditions, sort, found.parameter(nil))
+	items, next, failed, err := cutPage(limit, deliveryCursor, func(rows int) ([]row[notify.Delivery], error) {
+		found.args[len(found.args)-1] = rows
+		return o.read(ctx, o.db.pool, which, found.args)
+	})
+	o.db.logUnreadable(ctx, unreadableDeliveries(failed))
+	return items, next, o.db.explain(ctx, err, false)
+}
+
+// deliveryCursor returns the cursor of a delivery. ok is false if its position cannot be read.
+func deliveryCursor(r *row[notify.Delivery]) (cursor string, ok bool) {
+	if r.failed != nil {
+		after := position{r.failed.text("at") + " " + r.failed.text("subscriber"), r.failed.id("id")}
+		return after.cursor(deliveryList), after.id != uuid.Nil
 	}
-	last := items[limit-1]
-	after := position{fmt.Sprintf("%d %s", last.Event.At.UnixMicro(), last.Subscriber), last.Event.ID}
-	return items[:limit], after.cursor(deliveryList), nil
+	d := &r.record
+	after := position{fmt.Sprintf("%d %s", d.Event.At.UnixMicro(), d.Subscriber), d.Event.ID}
+	return after.cursor(deliveryList), true
 }
 
 // Depth implements notify.Outbox.

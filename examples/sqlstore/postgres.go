@@ -50,6 +50,10 @@ func (postgresDialect) contains(column, parameter string) string {
 	return "strpos(" + column + ", " + parameter + ") > 0"
 }
 
+func (postgresDialect) clock() string {
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+}
+
 // inLocked makes an array of the selection. PostgreSQL might run a plain subquery more than once, and lock more rows.
 func (postgresDialect) inLocked(column, selection string) string {
 	return column + " = ANY(ARRAY(" + selection + " FOR UPDATE SKIP LOCKED))"

@@ -70,6 +70,9 @@ func (sqliteDialect) contains(column, parameter string) string {
 	return "instr(" + column + ", " + parameter + ") > 0"
 }
 
+// clock is exact to the second.
+func (sqliteDialect) clock() string { return "unixepoch('now') * 1000000" }
+
 // inLocked locks nothing, because the file has only one writer.
 func (sqliteDialect) inLocked(column, selection string) string {
 	return column + " IN (" + selection + ")"

@@ -1,8 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -60,6 +58,9 @@ func (t table[E]) prepared() *table[E] {
 			}
 		}
 	}
+	if t.due != nil { // it was read, so nothing is wrong with it
+		set, partial = append(set, notAside), append(partial, notAside)
+	}
 	t.columns = strings.Join(read, ", ")
 	t.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.name, strings.Join(all, ", "), strings.Join(values, ", "))
 	update := func(set, where []string) string {
@@ -72,8 +73,8 @@ func (t table[E]) prepared() *table[E] {
 	return &t
 }
 
-// scan reads one row.
-func (t *table[E]) scan(rows *sql.Rows) (E, error) {
+// scan reads one row. others are the targets of the columns that follow those of the table.
+func (t *table[E]) scan(rows *sql.Rows, others ...any) (E, error) {
 	var e E
 	var targets []any
 	for _, f := range t.fields(&e) {
@@ -81,10 +82,10 @@ func (t *table[E]) scan(rows *sql.Rows) (E, error) {
 			targets = append(targets, target)
 		}
 	}
-	return e, rows.Scan(targets...)
+	return e, rows.Scan(append(targets, others...)...)
 }
 
-// all returns the records that a query finds.
+// all returns the records that a query finds. One that cannot be read is an error.
 func (t *table[E]) all(ctx context.Context, db *DB, on queryer, query string, args []any) ([]E, error) {
 	var found []E
 	err := db.each(ctx, on, query, args, func(rows *sql.Rows) error {
@@ -93,6 +94,11 @@ func (t *table[E]) all(ctx context.Context, db *DB, on queryer, query string, ar
 		return err
 	})
 	return found, err
+}
+
+// rows returns the rows that a query finds, readable or not.
+func (t *table[E]) rows(ctx context.Context, db *DB, on queryer, query string, args []any, others ...any) ([]row[E], error) {
+	return readRows(ctx, db, on, query, args, func(rows *sql.Rows) (E, error) { return t.scan(rows, others...) })
 }
 
 // get returns the record with a key, or ErrNotFound.
@@ -112,14 +118,19 @@ func (t *table[E]) get(ctx context.Context, db *DB, key ...any) (E, error) {
 	return found[0], nil
 }
 
-// byIDs returns the records that a condition on lists of IDs finds, in any order.
+// byIDs returns the records that a condition on lists of IDs finds, in any order. It leaves out what cannot be read.
 func (t *table[E]) byIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
 	args := make([]any, len(lists))
 	for i, list := range lists {
 		args[i] = db.dialect.list(ids(list))
 	}
-	found, err := t.all(ctx, db, db.pool, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.name, condition), args)
-	return found, db.explain(ctx, err, false)
+	rows, err := t.rows(ctx, db, db.pool, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.name, condition), args)
+	if err != nil {
+		return nil, db.explain(ctx, err, false)
+	}
+	found, failed := separate(rows)
+	db.logUnreadable(ctx, t.unreadable(failed))
+	return found, nil
 }
 
 // put returns the statement that stores a record. Version 0 inserts it, any other version updates it.
@@ -146,7 +157,7 @@ type order[E any] struct {
 	at     func(*E) (sort any, id uuid.UUID) // sort is a string or a time.Time
 }
 
-// list returns a page of the records that the query finds.
+// list returns a page of the records that the query finds. It leaves out what cannot be read.
 func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit int, after string) ([]E, string, error) {
 	limit = pageSize(limit)
 	if after != "" {
@@ -156,28 +167,33 @@ func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit
 		}
 		q.where("("+by.column+", id) > (%s, %s)", sort, id)
 	}
-	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s, id LIMIT %s", t.columns, t.name, &q, by.column, q.parameter(limit+1))
-	items, err := t.all(ctx, db, db.pool, text, q.args)
-	if err != nil {
-		return nil, "", db.explain(ctx, err, false)
-	}
-	if len(items) <= limit {
-		return items, "", nil
-	}
-	return items[:limit], by.cursor(&items[limit-1]), nil
+	conditions := q.String()
+	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s, id LIMIT %s",
+		t.columns, t.name, conditions, by.column, q.parameter(nil))
+	items, next, failed, err := cutPage(limit, by.cursor, func(rows int) ([]row[E], error) {
+		q.args[len(q.args)-1] = rows
+		return t.rows(ctx, db, db.pool, text, q.args)
+	})
+	db.logUnreadable(ctx, t.unreadable(failed))
+	return items, next, db.explain(ctx, err, false)
 }
 
-// cursor returns the cursor of a record.
-func (o order[E]) cursor(e *E) string {
-	sort, id := o.at(e)
-	key := position{id: id}
+// cursor returns the cursor of a row. ok is false if the row's position cannot be read.
+func (o order[E]) cursor(r *row[E]) (cursor string, ok bool) {
+	var key position
+	if r.failed != nil {
+		key, ok = position{r.failed.text(o.column), r.failed.id("id")}, r.failed.id("id") != uuid.Nil
+		return key.cursor(o.list), ok
+	}
+	sort, id := o.at(&r.record)
+	key.id = id
 	switch sort := sort.(type) {
 	case string:
 		key.sort = sort
 	case time.Time:
 		key.sort = strconv.FormatInt(sort.UnixMicro(), 10)
 	}
-	return key.cursor(o.list)
+	return key.cursor(o.list), true
 }
 
 // position decodes a cursor.
@@ -209,31 +225,4 @@ func count[S ~string](ctx context.Context, db *DB, name, column string, q query)
 		return err
 	})
 	return counts, err
-}
-
-// claim leases the due records in one statement. next is the time at which the next record without a lease is due.
-func (t *table[E]) claim(ctx context.Context, tx *tx, now, until time.Time, limit int) (items []E, next time.Time, err error) {
-	free := fmt.Sprintf("due > %d AND lease_until <= $1", zeroTime)
-	due := fmt.Sprintf("SELECT id FROM %s WHERE %s AND due <= $1 ORDER BY due, id LIMIT $3", t.name, free)
-	items, err = t.all(ctx, tx.db, tx, fmt.Sprintf("UPDATE %s SET lease_until = $2, version = version + 1 WHERE %s RETURNING %s",
-		t.name, tx.db.dialect.inLocked("id", due), t.columns), []any{now.UnixMicro(), until.UnixMicro(), limit})
-	if err != nil {
-		return nil, next, err
-	}
-	slices.SortFunc(items, func(a, b E) int {
-		aID, aDue := t.due(&a)
-		bID, bDue := t.due(&b)
-		return cmp.Or(aDue.Compare(bDue), bytes.Compare(aID[:], bID[:]))
-	})
-	err = tx.db.each(ctx, tx, fmt.Sprintf("SELECT due FROM %s WHERE %s ORDER BY due LIMIT 1", t.name, free), []any{now.UnixMicro()},
-		func(rows *sql.Rows) error { return rows.Scan(instant{&next}) })
-	return items, next, err
-}
-
-// checkClaim returns ErrInvalid for a limit below 1.
-func checkClaim(limit int) error {
-	if limit < 1 {
-		return fmt.Errorf("%w: the limit of the claim is %d, expected at least 1", dedicated.ErrInvalid, limit)
-	}
-	return nil
 }

@@ -38,8 +38,13 @@ func (s mailTexts) Text(ctx context.Context, reseller uuid.UUID, k notify.Kind, 
 // Texts implements notify.Texts.
 func (s mailTexts) Texts(ctx context.Context, reseller uuid.UUID) ([]notify.Text, error) {
 	text := "SELECT " + s.table.columns + " FROM texts WHERE reseller_id = $1 ORDER BY kind, locale"
-	found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{argument(reseller)})
-	return found, s.db.explain(ctx, err, false)
+	rows, err := s.table.rows(ctx, s.db, s.db.pool, text, []any{argument(reseller)})
+	if err != nil {
+		return nil, s.db.explain(ctx, err, false)
+	}
+	found, failed := separate(rows)
+	s.db.logUnreadable(ctx, s.table.unreadable(failed))
+	return found, nil
 }
 
 // Save implements notify.Texts.

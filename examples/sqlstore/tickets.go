@@ -137,9 +137,11 @@ func (s tickets) ClaimDue(ctx context.Context, now, until time.Time, limit int) 
 		return due, err
 	}
 	err = s.db.transact(ctx, func(t *tx) error {
-		due.Tickets, due.Next, err = s.table.claim(ctx, t, now, until, limit)
+		claimed, err := s.table.claim(ctx, t, now, until, limit)
+		due = ticket.Due{Tickets: claimed.records, Unreadable: claimed.unreadable, Next: claimed.next}
 		return err
 	})
+	s.db.logUnreadable(ctx, due.Unreadable)
 	return due, err
 }
 
