@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/metalkeep/metalkeep/internal/alive"
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
@@ -54,6 +55,7 @@ func callHost(ctx context.Context, part string, call func() error, documented ..
 		}
 		return err
 	})
+	alive.Sign(ctx)
 	if answer != nil {
 		return answer
 	}

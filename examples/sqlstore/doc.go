@@ -34,6 +34,25 @@
 // After a deadlock the call repeats the transaction. A broken connection is a *LostError, which says whether the transaction
 // may have been committed. If a context ends before the commit, nothing is written.
 //
+// # Records that cannot be read
+//
+// A value that no program can read is an error of its own and holds up no other record: JSON of a wrong shape after an edit by hand, text
+// that is no UUID in SQLite, a number out of range. A claim names the record in Due.Unreadable, and so Tick returns an error for it. The
+// column unreadable counts these claims, and aside_until says until when claims ignore the record: a minute, doubling up to a day. The column
+// due does not change. Lists leave the record out and log it (Options.Logger); counts still count it. A read of the record alone
+// fails, and so does Active for its server alone, because an answer without it would say that the server stays. An active cancellation still
+// excludes a second one. In the outbox the later events of the same subject wait.
+//
+// The error names the record and the column. Repair the value, and let the next claim find the record:
+//
+//	UPDATE cancellations SET history = '[]', unreadable = 0, aside_until = 0 WHERE id = '…'
+//
+// # Clocks
+//
+// A lease that ends later than an hour and twice its length from now was set by a process with a wrong clock. Claims ignore it. With
+// Options.MaxClockDifference, a process with a wrong clock claims nothing at all. Programs should set it to an hour. It is off by default,
+// because tests and simulations run on clocks of their own.
+//
 // # Operation
 //
 // Open applies the embedded migrations. They go forward only, and a program refuses a schema that is newer than itself: stop

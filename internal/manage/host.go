@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/metalkeep/metalkeep/internal/alive"
 	"github.com/metalkeep/metalkeep/internal/fault"
 )
 
@@ -29,6 +30,7 @@ func ask[T any](ctx context.Context, read func() (T, error), answers ...error) (
 		value, err = read()
 		return err
 	})
+	alive.Sign(ctx)
 	if err != nil {
 		var none T
 		return none, answered(err, answers...)
@@ -46,6 +48,7 @@ func List[E any](ctx context.Context, after string, read func() ([]E, string, er
 		items, next, err = read()
 		return err
 	})
+	alive.Sign(ctx)
 	if err == nil {
 		return items, next, nil
 	}
@@ -62,6 +65,7 @@ func List[E any](ctx context.Context, after string, read func() ([]E, string, er
 // Commit writes to a Store. Its ErrConflict keeps its meaning: nothing was written. Every other error says that the outcome is unknown.
 func Commit(ctx context.Context, write func() error) error {
 	err := fault.Host(ctx, store, write)
+	alive.Sign(ctx)
 	var host *fault.HostError
 	if errors.As(err, &host) {
 		host.OutcomeUnknown = true
