@@ -105,7 +105,9 @@ func TestRunnerLeavesAHangBehind(t *testing.T) {
 		r := &dedicated.Runner{
 			Tickers: []dedicated.Ticker{hanging(release, &ticks), tickerFunc(func(context.Context) (time.Time, error) { return time.Time{}, nil })},
 			Timeout: time.Minute,
-			OnError: func(dedicated.Ticker, error) { t.Error("the context ends before a Timeout has passed, so only Run reports") },
+			OnError: func(dedicated.Ticker, error) {
+				t.Error("the context ends before a Timeout has passed, so only Run reports")
+			},
 		}
 		err := runFor(t, r, 30*time.Second)
 		assert.Equal(t, 90*time.Second, time.Since(start))

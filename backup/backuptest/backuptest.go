@@ -78,7 +78,7 @@ func adaptRequests(store backup.Store, outbox notify.Outbox) storetest.Store[bac
 		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]backup.Request, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
-			return due.Requests, due.Next, err
+			return due.Requests, due.Next, storetest.NoUnreadable(due.Unreadable, err)
 		},
 		Outbox: outbox,
 	}

@@ -91,6 +91,7 @@ func breakRequests() requestBreaks {
 			Records: func(c *backup.Change) *[]backup.Request { return &c.Requests },
 			Events:  func(c *backup.Change) *[]notify.Event { return &c.Events },
 			Claimed: func(d *backup.Due) (*[]backup.Request, *time.Time) { return &d.Requests, &d.Next },
+			Unread:  func(d *backup.Due) *[]notify.Unreadable { return &d.Unreadable },
 		},
 		Methods: func(s backup.Store) requestMethods {
 			return requestMethods{Get: s.Request, List: s.Requests, Claim: s.ClaimDue, Commit: s.Commit}

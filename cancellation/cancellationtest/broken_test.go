@@ -100,6 +100,7 @@ func breakCancellations() breaks {
 			Records: func(c *change) *[]record { return &c.Cancellations },
 			Events:  func(c *change) *[]notify.Event { return &c.Events },
 			Claimed: func(d *due) (*[]record, *time.Time) { return &d.Cancellations, &d.Next },
+			Unread:  func(d *due) *[]notify.Unreadable { return &d.Unreadable },
 		},
 		Methods: func(s store) methods {
 			return methods{Get: s.Cancellation, List: s.Cancellations, Claim: s.ClaimDue, Commit: s.Commit}
@@ -118,6 +119,7 @@ func breakSettings() settingsBreaks {
 			Records: func(c *change) *[]cancellation.Settings { return &c.Settings },
 			Events:  func(c *change) *[]notify.Event { return &c.Events },
 			Claimed: func(d *due) (*[]cancellation.Settings, *time.Time) { return &d.Settings, &d.Next },
+			Unread:  func(d *due) *[]notify.Unreadable { return &d.Unreadable },
 		},
 		Methods: func(s store) settingsMethods {
 			return settingsMethods{Get: s.Settings, Claim: s.ClaimDue, Commit: s.Commit}

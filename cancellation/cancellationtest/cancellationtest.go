@@ -95,7 +95,7 @@ func adaptCancellations(store cancellation.Store, outbox notify.Outbox) storetes
 		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]cancellation.Cancellation, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
-			return due.Cancellations, due.Next, err
+			return due.Cancellations, due.Next, storetest.NoUnreadable(due.Unreadable, err)
 		},
 		Outbox: outbox,
 	}
@@ -167,7 +167,7 @@ func adaptSettings(store cancellation.Store, outbox notify.Outbox) storetest.Sto
 		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]cancellation.Settings, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
-			return due.Settings, due.Next, err
+			return due.Settings, due.Next, storetest.NoUnreadable(due.Unreadable, err)
 		},
 		Outbox: outbox,
 	}

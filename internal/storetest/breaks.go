@@ -162,6 +162,7 @@ func (b Breaks[S, E, Q, C, D]) brokenClaims() []Broken {
 		claim("returns a record of the claim before again", b.ClaimAgain, "10 leases: concurrent workers"),
 		claim("takes a limit below 1 for a larger one", b.AnyLimit, "10 leases: a limit"),
 		claim("ignores the context of claims", b.ClaimAlways, "9 context: a cancelled context is an error, and"),
+		claim("names readable records as unreadable", b.NameReadable, "12 unreadable records"),
 		b.breakLines("ends every lease", endLeases, "10 leases: Commit stores"),
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/metalkeep/metalkeep/notify"
 )
 
 // editClaims edits the results of each claim.
@@ -54,6 +56,18 @@ func (f Fields[E, Q, C, D]) BelieveLeases(claim ClaimFunc[D]) ClaimFunc[D] {
 		*records = slices.DeleteFunc(*records, func(e E) bool { return leases[*f.Meta(&e).ID].After(now) })
 		for _, e := range *records {
 			leases[*f.Meta(&e).ID] = until
+		}
+		return due, err
+	}
+}
+
+// NameReadable names each claimed record as one that it could not read.
+func (f Fields[E, Q, C, D]) NameReadable(claim ClaimFunc[D]) ClaimFunc[D] {
+	return func(ctx context.Context, now, until time.Time, limit int) (D, error) {
+		due, err := claim(ctx, now, until, limit)
+		records, _ := f.Claimed(&due)
+		for _, e := range *records {
+			*f.Unread(&due) = append(*f.Unread(&due), notify.Unreadable{ID: *f.Meta(&e).ID, Reason: "it is not nice"})
 		}
 		return due, err
 	}

@@ -21,6 +21,7 @@ type Fields[E, Q, C, D any] struct {
 	Records func(*C) *[]E
 	Events  func(*C) *[]notify.Event
 	Claimed func(*D) (records *[]E, next *time.Time) // nil: there are no claims
+	Unread  func(*D) *[]notify.Unreadable            // nil: there are no claims
 }
 
 // EditRecords edits each record that get returns.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -50,6 +51,14 @@ func WantNoEvents(t *testing.T, outbox notify.Outbox) {
 	if all, _, err := outbox.Deliveries(t.Context(), notify.DeliveryQuery{}); err != nil || len(all) > 0 {
 		t.Errorf("the outbox has deliveries of a failed call: %v, %v", all, err)
 	}
+}
+
+// NoUnreadable returns err, or an error if a claim names records that it could not read. The suites spoil no record.
+func NoUnreadable(named []notify.Unreadable, err error) error {
+	if err == nil && len(named) > 0 {
+		return fmt.Errorf("the claim names %d records in Unreadable, although the suite has stored readable ones only: %v", len(named), named)
+	}
+	return err
 }
 
 // Register registers a subscriber for all events.

@@ -19,6 +19,7 @@ func (k Kind[E]) testLeases(t *testing.T) {
 	t.Run("10 leases: Commit stores the lease as given", k.testLeaseAsGiven)
 	t.Run("10 leases: concurrent workers claim each record once", k.testWorkers)
 	t.Run("10 leases: a limit below 1 is ErrInvalid", k.testClaimLimit)
+	t.Run("12 unreadable records: a readable record is not named", k.testNoneNamed)
 }
 
 // makeDue returns a record that is due at the n-th hour.
@@ -197,6 +198,17 @@ func (k Kind[E]) testWorkers(t *testing.T) {
 			t.Fatalf("8 concurrent workers claimed %s %d times, want once", k.id(e), claims[k.id(e)])
 		}
 	}
+}
+
+// testNoneNamed relies on Store.Claim, which returns an error if a record is named: see NoUnreadable.
+func (k Kind[E]) testNoneNamed(t *testing.T) {
+	s := k.Open(t)
+	var empty E
+	*k.Meta(&empty).ID, *k.Meta(&empty).Due = uuid.New(), instant(1)
+	full := k.makeDue(2)
+	k.put(t, s, empty, full)
+	got, _ := k.claim(t, s, instant(3), instant(4), 10)
+	k.wantClaimed(t, got, empty, full)
 }
 
 func (k Kind[E]) testClaimLimit(t *testing.T) {

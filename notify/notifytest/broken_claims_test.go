@@ -92,6 +92,7 @@ func brokenClaims() []storetest.Broken {
 			o.editClaimed(func(d *notify.Delivery) { d.LeaseUntil = time.Time{} })
 		}),
 		breaks("10 leases: who lost its lease", "takes results after a lost lease", func(o *outbox) { o.settle = o.overwrite }),
+		breaksClaims("15 unreadable deliveries", "names readable deliveries as unreadable", all.NameReadable),
 		breaksClaims("10 leases: a limit below one", "takes a limit below 1 for a larger one", all.AnyLimit),
 	}
 }

@@ -146,6 +146,7 @@ func deliveries() storetest.Fields[notify.Delivery, notify.DeliveryQuery, struct
 		Meta:    func(d *notify.Delivery) storetest.Meta { return storetest.Meta{ID: &d.Event.ID, Version: &d.Version} },
 		Page:    func(q *notify.DeliveryQuery) (limit *int, after *string) { return &q.Limit, &q.After },
 		Claimed: func(d *notify.Due) (*[]notify.Delivery, *time.Time) { return &d.Deliveries, &d.Next },
+		Unread:  func(d *notify.Due) *[]notify.Unreadable { return &d.Unreadable },
 	}
 }
 

@@ -62,6 +62,7 @@ func TestOutbox(t *testing.T, open func(t *testing.T) (o notify.Outbox, add func
 	run("13 subjects: each subscriber has its own sequence", (*outboxFixture).subjectOfEach)
 	run("13 subjects: a dead one that is sent again returns to its position", (*outboxFixture).resent)
 	run("14 depth: waiting, dead, oldest", (*outboxFixture).depth)
+	run("15 unreadable deliveries: a readable one is not named", (*outboxFixture).noneNamed)
 }
 
 // outboxFixture is the outbox of one sub-test.
@@ -106,6 +107,9 @@ func (f *outboxFixture) claimFor(name string, now, until time.Time, limit int) n
 	due, err := f.ClaimDue(f.Context(), name, now, until, limit)
 	if err != nil {
 		f.Fatalf("ClaimDue for %q: %v", name, err)
+	}
+	if len(due.Unreadable) > 0 {
+		f.Errorf("the claim names deliveries in Unreadable, although the suite has stored readable ones only: %v", due.Unreadable)
 	}
 	return due
 }

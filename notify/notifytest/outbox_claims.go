@@ -65,6 +65,14 @@ func (f *outboxFixture) farLease() {
 	f.want("beyond the limit", f.claim(limit.Add(-time.Microsecond), limit.Add(length-time.Microsecond), 1).Deliveries, first)
 }
 
+// noneNamed relies on claimFor, which fails the test if a delivery is named.
+func (f *outboxFixture) noneNamed() {
+	first, second := event(1), event(2)
+	second.ResellerID, second.Data = uuid.Nil, []byte(`null`)
+	f.with(first, second)
+	f.want("due", f.claim(hour(3), hour(4), 9).Deliveries, first, second)
+}
+
 func (f *outboxFixture) saysNext() {
 	f.register("a")
 	wantNext := func(what string, due notify.Due, want time.Time) {

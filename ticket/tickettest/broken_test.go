@@ -69,6 +69,7 @@ func breakTickets() breaks {
 			Records: func(c *ticket.Change) *[]ticket.Ticket { return &c.Tickets },
 			Events:  func(c *ticket.Change) *[]notify.Event { return &c.Events },
 			Claimed: func(d *ticket.Due) (*[]ticket.Ticket, *time.Time) { return &d.Tickets, &d.Next },
+			Unread:  func(d *ticket.Due) *[]notify.Unreadable { return &d.Unreadable },
 		},
 		Methods: func(s ticket.Store) methods {
 			return methods{Get: s.Ticket, List: s.Tickets, Claim: s.ClaimDue, Commit: s.Commit}

@@ -101,7 +101,7 @@ func adapt(store ticket.Store, outbox notify.Outbox, sort string) storetest.Stor
 		}),
 		Claim: func(ctx context.Context, now, until time.Time, limit int) ([]ticket.Ticket, time.Time, error) {
 			due, err := store.ClaimDue(ctx, now, until, limit)
-			return due.Tickets, due.Next, err
+			return due.Tickets, due.Next, storetest.NoUnreadable(due.Unreadable, err)
 		},
 		Outbox: outbox,
 	}
