@@ -60,7 +60,8 @@ type Due struct {
 //  12. Unreadable records: a record that the Store has but cannot read holds up no other. ClaimDue names such a request in
 //     Due.Unreadable and puts it aside: for a minute the first time, twice as long each time after that, and for a day at
 //     most. It keeps its Due. Meanwhile ClaimDue ignores it. Request and Task return an error for such a record that is
-//     neither ErrNotFound nor ErrConflict. Requests, Tasks and OpenTasks leave it out; they go past it, and tell the host in a way of
+//     neither ErrNotFound nor ErrConflict. So do OpenTasks, and Tasks for one request (RequestID): the Manager decides by all
+//     tasks of a request. Requests, and Tasks otherwise, leave the record out; they go past it, and tell the host in a way of
 //     the Store's own. A Store without such records has nothing to do here.
 type Store interface {
 	// Request returns one request of any reseller, or ErrNotFound.

@@ -34,7 +34,7 @@
 // [Billing] computes billing periods by pure functions, without a clock.
 //
 // [Manager] enforces the rules and a [Store] remembers. Each change is committed together with the events that it caused
-// (see package notify). [Runner] calls everything in the library that has work of its own.
+// (see package notify). [Runner] calls everything in the library that has work of its own, and says which part of it hangs.
 //
 // A Tick of another package reads a hundred servers with one question if the Store is a [BulkStore], or the host's inventory a
 // [BulkInventory]. Both are optional.

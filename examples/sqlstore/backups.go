@@ -109,10 +109,14 @@ func (b backups) Task(ctx context.Context, id uuid.UUID) (backup.Task, error) {
 	return b.tasks.get(ctx, b.db, id)
 }
 
-// Tasks implements backup.Store.
+// Tasks implements backup.Store. A task of one request that cannot be read is an error: the Manager decides by the tasks of a request.
 func (b backups) Tasks(ctx context.Context, reseller uuid.UUID, q backup.TaskQuery) ([]backup.Task, string, error) {
 	byDate := order[backup.Task]{"backup tasks", "at", func(t *backup.Task) (any, uuid.UUID) { return t.At, t.ID }}
-	return b.tasks.list(ctx, b.db, b.searchTasks(reseller, q), byDate, q.Limit, q.After)
+	list := b.tasks.list
+	if q.RequestID != uuid.Nil {
+		list = b.tasks.readableList
+	}
+	return list(ctx, b.db, b.searchTasks(reseller, q), byDate, q.Limit, q.After)
 }
 
 // Counts implements backup.Store.
@@ -133,10 +137,10 @@ func (b backups) searchTasks(reseller uuid.UUID, q backup.TaskQuery) query {
 	return found
 }
 
-// OpenTasks implements backup.BulkStore.
+// OpenTasks implements backup.BulkStore. A task that cannot be read is an error.
 func (b backups) OpenTasks(ctx context.Context, requests, ids []uuid.UUID) ([]backup.Task, error) {
 	in := b.db.dialect.inList
-	return b.tasks.byIDs(ctx, b.db, in("request_id", "$1")+" AND state = 'pending' OR "+in("id", "$2"), requests, ids)
+	return b.tasks.readableByIDs(ctx, b.db, in("request_id", "$1")+" AND state = 'pending' OR "+in("id", "$2"), requests, ids)
 }
 
 // ClaimDue implements backup.Store.

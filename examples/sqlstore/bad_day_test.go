@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/metalkeep/metalkeep/backup"
 	"github.com/metalkeep/metalkeep/cancellation"
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/examples/sqlstore"
@@ -127,5 +128,50 @@ func TestProcessWithAWrongClock(t *testing.T) {
 		waiting, _, _, err := db.Outbox().Depth(t.Context())
 		require.NoError(t, err)
 		assert.Zero(t, waiting)
+	})
+}
+
+// TestSpoiltTaskHoldsUpItsRequestOnly: the Manager plans nothing for a request whose pending task cannot be read. It goes on with the others.
+func TestSpoiltTaskHoldsUpItsRequestOnly(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn := fresh(t)
+		db := open(t, dsn)
+		p, now, _ := cancelling(t, db)
+		servers, _, err := p.servers.Servers(t.Context(), p.reseller, dedicated.Query{})
+		require.NoError(t, err)
+		var requests []uuid.UUID
+		for _, s := range servers[:2] {
+			r, err := p.backups.Submit(t.Context(), p.reseller, backup.Form{
+				ServerID: s.ID, What: "/var", Schedule: backup.Schedule{Frequency: backup.Daily, Hour: 12},
+			})
+			require.NoError(t, err)
+			requests = append(requests, r.ID)
+		}
+		executeAll(t, raw(t, dsn), fmt.Sprintf(`UPDATE backup_tasks SET result = '7' WHERE request_id = '%s'`, requests[0]))
+		now.Set(day(2).Add(20 * time.Hour))
+		_, err = p.backups.Tick(t.Context())
+		var e *backup.Error
+		require.ErrorAs(t, err, &e)
+		require.ErrorIs(t, err, backup.ErrHost)
+		assert.Equal(t, requests[0], e.RequestID)
+		assert.Contains(t, e.Error(), "result")
+		spoilt, err := db.Backups().Request(t.Context(), requests[0])
+		require.NoError(t, err)
+		assert.Equal(t, 1, spoilt.Failures)
+		other, err := db.Backups().Request(t.Context(), requests[1])
+		require.NoError(t, err)
+		assert.Zero(t, other.Failures)
+
+		listed, _, err := p.backups.Tasks(t.Context(), p.reseller, backup.TaskQuery{})
+		require.NoError(t, err)
+		for _, task := range listed {
+			assert.Equal(t, requests[1], task.RequestID, "a list leaves the spoilt task out")
+		}
+		assert.NotEmpty(t, listed)
+		executeAll(t, raw(t, dsn), fmt.Sprintf(`UPDATE backup_tasks SET result = '{}' WHERE request_id = '%s'`, requests[0]))
+		now.Set(now.Now().Add(3 * time.Hour))
+		_, err = p.backups.Tick(t.Context())
+		require.NoError(t, err)
 	})
 }

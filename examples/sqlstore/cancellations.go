@@ -144,12 +144,11 @@ func active() string {
 // Active implements cancellation.Store. For one server, a cancellation that cannot be read is an error: the caller decides whether
 // that server is paid for again.
 func (s cancellations) Active(ctx context.Context, servers []uuid.UUID) ([]cancellation.Cancellation, error) {
+	condition := s.db.dialect.inList("server_id", "$1") + " AND " + active()
 	if len(servers) == 1 {
-		text := fmt.Sprintf("SELECT %s FROM %s WHERE server_id = $1 AND %s", s.table.columns, s.table.name, active())
-		found, err := s.table.all(ctx, s.db, s.db.pool, text, []any{argument(servers[0])})
-		return found, s.db.explain(ctx, err, false)
+		return s.table.readableByIDs(ctx, s.db, condition, servers)
 	}
-	return s.table.byIDs(ctx, s.db, s.db.dialect.inList("server_id", "$1")+" AND "+active(), servers)
+	return s.table.byIDs(ctx, s.db, condition, servers)
 }
 
 // Settings implements cancellation.Store.

@@ -39,9 +39,12 @@
 // A value that no program can read is an error of its own and holds up no other record: JSON of a wrong shape after an edit by hand, text
 // that is no UUID in SQLite, a number out of range. A claim names the record in Due.Unreadable, and so Tick returns an error for it. The
 // column unreadable counts these claims, and aside_until says until when claims ignore the record: a minute, doubling up to a day. The column
-// due does not change. Lists leave the record out and log it (Options.Logger); counts still count it. A read of the record alone
-// fails, and so does Active for its server alone, because an answer without it would say that the server stays. An active cancellation still
-// excludes a second one. In the outbox the later events of the same subject wait.
+// due does not change. Lists leave the record out and log it (Options.Logger); counts still count it. In the outbox the later events of the
+// same subject wait.
+//
+// Where a Manager decides by an answer, the answer is an error instead: a read of the record alone, the active cancellations of its server
+// alone, and the tasks of its backup request. Without the record the answer would say that the server stays, or that no task is planned.
+// Only that server or request waits. An active cancellation that cannot be read still excludes a second one.
 //
 // The error names the record and the column. Repair the value, and let the next claim find the record:
 //

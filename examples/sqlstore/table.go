@@ -118,19 +118,34 @@ func (t *table[E]) get(ctx context.Context, db *DB, key ...any) (E, error) {
 	return found[0], nil
 }
 
-// byIDs returns the records that a condition on lists of IDs finds, in any order. It leaves out what cannot be read.
-func (t *table[E]) byIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
+// readByIDs returns the records that a condition on lists of IDs finds, in any order.
+func (t *table[E]) readByIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, []*failedRow, error) {
 	args := make([]any, len(lists))
 	for i, list := range lists {
 		args[i] = db.dialect.list(ids(list))
 	}
 	rows, err := t.rows(ctx, db, db.pool, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.name, condition), args)
 	if err != nil {
-		return nil, db.explain(ctx, err, false)
+		return nil, nil, db.explain(ctx, err, false)
 	}
 	found, failed := separate(rows)
+	return found, failed, nil
+}
+
+// byIDs is readByIDs without what cannot be read.
+func (t *table[E]) byIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
+	found, failed, err := t.readByIDs(ctx, db, condition, lists...)
 	db.logUnreadable(ctx, t.unreadable(failed))
-	return found, nil
+	return found, err
+}
+
+// readableByIDs is readByIDs with an error if something cannot be read.
+func (t *table[E]) readableByIDs(ctx context.Context, db *DB, condition string, lists ...[]uuid.UUID) ([]E, error) {
+	found, failed, err := t.readByIDs(ctx, db, condition, lists...)
+	if err == nil && len(failed) > 0 {
+		return nil, t.failure(failed)
+	}
+	return found, err
 }
 
 // put returns the statement that stores a record. Version 0 inserts it, any other version updates it.
@@ -157,25 +172,42 @@ type order[E any] struct {
 	at     func(*E) (sort any, id uuid.UUID) // sort is a string or a time.Time
 }
 
-// list returns a page of the records that the query finds. It leaves out what cannot be read.
+// list is readList without what cannot be read.
 func (t *table[E]) list(ctx context.Context, db *DB, q query, by order[E], limit int, after string) ([]E, string, error) {
+	items, next, failed, err := t.readList(ctx, db, q, by, limit, after)
+	db.logUnreadable(ctx, t.unreadable(failed))
+	return items, next, err
+}
+
+// readableList is readList with an error if something cannot be read.
+func (t *table[E]) readableList(ctx context.Context, db *DB, q query, by order[E], limit int, after string) ([]E, string, error) {
+	items, next, failed, err := t.readList(ctx, db, q, by, limit, after)
+	if err == nil && len(failed) > 0 {
+		return nil, "", t.failure(failed)
+	}
+	return items, next, err
+}
+
+// readList returns a page of the records that the query finds.
+func (t *table[E]) readList(
+	ctx context.Context, db *DB, q query, by order[E], limit int, after string,
+) (items []E, next string, failed []*failedRow, err error) {
 	limit = pageSize(limit)
 	if after != "" {
 		sort, id, err := by.position(after)
 		if err != nil {
-			return nil, "", err
+			return nil, "", nil, err
 		}
 		q.where("("+by.column+", id) > (%s, %s)", sort, id)
 	}
 	conditions := q.String()
 	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s, id LIMIT %s",
 		t.columns, t.name, conditions, by.column, q.parameter(nil))
-	items, next, failed, err := cutPage(limit, by.cursor, func(rows int) ([]row[E], error) {
+	items, next, failed, err = cutPage(limit, by.cursor, func(rows int) ([]row[E], error) {
 		q.args[len(q.args)-1] = rows
 		return t.rows(ctx, db, db.pool, text, q.args)
 	})
-	db.logUnreadable(ctx, t.unreadable(failed))
-	return items, next, db.explain(ctx, err, false)
+	return items, next, failed, db.explain(ctx, err, false)
 }
 
 // cursor returns the cursor of a row. ok is false if the row's position cannot be read.

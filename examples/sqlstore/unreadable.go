@@ -125,6 +125,15 @@ func (t *table[E]) unreadable(failed []*failedRow) []notify.Unreadable {
 	return all
 }
 
+// failure is the error for rows that cannot be read.
+func (t *table[E]) failure(failed []*failedRow) error {
+	var all []error
+	for _, u := range t.unreadable(failed) {
+		all = append(all, fmt.Errorf("a record cannot be read: repair it in the database: %s", u.Reason))
+	}
+	return errors.Join(all...)
+}
+
 // logUnreadable logs records that cannot be read.
 func (db *DB) logUnreadable(ctx context.Context, records []notify.Unreadable) {
 	log := db.options.Logger
