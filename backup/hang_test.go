@@ -49,7 +49,7 @@ func TestRunnerAndALongBackup(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			errs := run(t, 5*time.Hour)
-			require.GreaterOrEqual(t, len(errs), 5)
+			require.GreaterOrEqual(t, len(errs), 4, "every ten minutes of an hour, the first after ten to twenty")
 			require.ErrorAs(t, errs[0], new(*dedicated.HangError))
 		})
 	})
