@@ -2,6 +2,7 @@ package cancellation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,53 +23,36 @@ func (c Cancellation) badge() Badge {
 	return Badge{CancellationID: c.ID, At: c.At, By: c.By.Role, State: c.State}
 }
 
-// Badges returns the badges of those of the servers that have an active cancellation. A reseller gets those of its servers, a
-// client those of the servers that it uses.
+// Badges returns the badges of those of the servers that have an active cancellation of their present assignment, with the date under
+// their present billing. A reseller gets those of its servers, a client those of the servers that it uses. While an
+// execution runs, its server in clean_up has a badge.
 func (m *Manager) Badges(ctx context.Context, a dedicated.Actor, servers []uuid.UUID) (map[uuid.UUID]Badge, error) {
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return nil, actorError(opBadges, a)
 	}
-	active, err := m.readActive(ctx, servers, func(c Cancellation) bool { return c.visibleTo(a) })
+	present, err := m.readPresent(ctx, servers, func(c Cancellation) bool { return c.visibleTo(a) })
 	if err != nil {
 		return nil, explain(opBadges, uuid.Nil, uuid.Nil, err)
 	}
 	badges := map[uuid.UUID]Badge{}
-	for server, c := range active {
+	for server, c := range present {
 		badges[server] = c.badge()
 	}
 	return badges, nil
 }
 
-// Ends returns the planned dates of those of the servers that have an active cancellation. It fits backup.Config.Ends. It is
-// trusted: it takes no actor.
+// Ends returns the planned dates of those of the servers that have an active cancellation of their present assignment, under their
+// present billing. It fits backup.Config.Ends. It is trusted: it takes no actor.
 func (m *Manager) Ends(ctx context.Context, servers []uuid.UUID) (map[uuid.UUID]time.Time, error) {
-	active, err := m.readActive(ctx, servers, func(Cancellation) bool { return true })
+	present, err := m.readPresent(ctx, servers, func(Cancellation) bool { return true })
 	if err != nil {
 		return nil, report(opEnds, uuid.Nil, uuid.Nil, err)
 	}
 	ends := map[uuid.UUID]time.Time{}
-	for server, c := range active {
+	for server, c := range present {
 		ends[server] = c.At
 	}
 	return ends, nil
-}
-
-// readActive returns the active cancellation of each server that has one. If a server has several, all but one belong to
-// assignments that are over: the one that was ordered last is returned.
-func (m *Manager) readActive(
-	ctx context.Context, servers []uuid.UUID, include func(Cancellation) bool,
-) (map[uuid.UUID]Cancellation, error) {
-	all, err := m.store.Active(ctx, servers)
-	if err != nil {
-		return nil, err
-	}
-	active := map[uuid.UUID]Cancellation{}
-	for _, c := range all {
-		if other, ok := active[c.ServerID]; include(c) && (!ok || c.Asked.After(other.Asked)) {
-			active[c.ServerID] = c
-		}
-	}
-	return active, nil
 }
 
 // ShouldRenew tells the host's invoicing whether to charge the billing period that starts at start. It is false if the server is
@@ -77,36 +61,62 @@ func (m *Manager) readActive(
 // Cancelling comes before renewing. So call ShouldRenew first, then read the server, and charge only if it is still in use
 // under the same assignment: one of the two finds a cancellation that is executed in between.
 func (m *Manager) ShouldRenew(ctx context.Context, server uuid.UUID, start time.Time) (bool, error) {
-	now := m.now()
-	all, err := m.store.Active(ctx, []uuid.UUID{server})
+	present, err := m.readPresent(ctx, []uuid.UUID{server}, func(Cancellation) bool { return true })
 	if err != nil {
 		return false, report(opShouldRenew, uuid.Nil, server, err)
 	}
-	for _, c := range all {
-		at, err := m.readPresentDate(ctx, c, now)
-		if err != nil {
-			return false, report(opShouldRenew, c.ID, server, err)
-		}
-		if !at.IsZero() && !at.After(start) {
-			return false, nil
-		}
-	}
-	return true, nil
+	c, ends := present[server]
+	return !ends || c.At.After(start), nil
 }
 
-// readPresentDate returns the planned instant under the server's present billing. It is zero if nothing will happen: the server
-// has left its client, or belongs to a provider.
-func (m *Manager) readPresentDate(ctx context.Context, c Cancellation, now time.Time) (time.Time, error) {
-	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
-	switch {
-	case err != nil:
-		return time.Time{}, err
-	case !found || !c.holds(s):
-		return time.Time{}, nil
-	case c.State == Executing:
-		return c.At, nil
-	case !s.Used() || !s.Owner.Own():
-		return time.Time{}, nil
+// readPresent returns the active cancellation of the present assignment of each server that has one, with its date under the present
+// billing. A record of an assignment that is over counts for nothing.
+func (m *Manager) readPresent(
+	ctx context.Context, servers []uuid.UUID, include func(Cancellation) bool,
+) (map[uuid.UUID]Cancellation, error) {
+	now := m.now()
+	active, err := m.store.Active(ctx, servers)
+	if err != nil {
+		return nil, err
 	}
-	return c.resolveDate(s, now)
+	active = slices.DeleteFunc(active, func(c Cancellation) bool { return !include(c) })
+	wanted := map[uuid.UUID][]uuid.UUID{}
+	for _, c := range active {
+		wanted[c.ResellerID] = append(wanted[c.ResellerID], c.ServerID)
+	}
+	from := inventory.Prefetch(ctx, m.servers, wanted)
+	present := map[uuid.UUID]Cancellation{}
+	for _, c := range active {
+		s, found, err := inventory.Server(ctx, from, c.ResellerID, c.ServerID)
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			continue
+		}
+		at, counts, err := c.presentDate(s, now)
+		if err != nil {
+			return nil, err
+		}
+		if counts {
+			c.At = at
+			present[c.ServerID] = c
+		}
+	}
+	return present, nil
+}
+
+// presentDate returns the planned instant under the server's present billing. counts is false if nothing will happen to the server:
+// it has left its client, or belongs to a provider.
+func (c Cancellation) presentDate(s dedicated.Server, now time.Time) (at time.Time, counts bool, err error) {
+	switch {
+	case !c.holds(s):
+		return at, false, nil
+	case c.State == Executing:
+		return c.At, true, nil
+	case !s.Used() || !s.Owner.Own():
+		return at, false, nil
+	}
+	at, err = c.resolveDate(s, now)
+	return at, err == nil, err
 }

@@ -25,11 +25,13 @@ type Cancellation struct {
 	ServerName string    // as the Manager last saw it
 	State      State
 
-	When  When            // the date or the intent that was ordered
-	Asked time.Time       // when it was ordered; When means the billing period that contains it, or the first one
-	At    time.Time       // the planned instant that When means; the refund is computed for it, even if the execution is late
-	Zone  string          // the server's zone at the last planning, for dates and days in warnings and mails
-	By    dedicated.Actor // the actor that ordered it
+	When  When      // the date or the intent that was ordered
+	Asked time.Time // when it was ordered or moved last; When means the billing period that contains it, or the first one
+	At    time.Time // the planned instant that When means; the refund is computed for it, even if the execution is late
+	// Ordered is what At was when it was ordered or moved last: At itself follows the billing. Zero: unknown.
+	Ordered time.Time
+	Zone    string          // the server's zone at the last planning, for dates and days in warnings and mails
+	By      dedicated.Actor // the actor that ordered it
 	// Reason is one line of at most dedicated.MaxReason bytes, or "". The client sees it.
 	Reason     string
 	TellClient bool            // Order.TellClient: the client was told of the order at once
@@ -56,8 +58,8 @@ type Cancellation struct {
 	Currency string        // of Refund: ISO 4217
 	Places   int32         // of Refund: the currency's decimal places
 
-	Warned  []Warning // the recorded warnings, oldest first
-	History []Entry   // every visible change, oldest first
+	Warned  []Warning // the recorded warnings, oldest first: those of At, and the newest hundred
+	History []Entry   // the visible changes, oldest first: the first one, and the newest hundred
 
 	SettingsVersion int64     // the Settings.Saved for which Due was computed
 	Due             time.Time // when a Tick must look at it next; zero: never
@@ -89,12 +91,32 @@ type Entry struct {
 	From, To time.Time
 }
 
-// record adds an entry to the history, in a new slice.
+// maxHistory is how many entries the history keeps besides the first one, and how many warnings are kept for other dates.
+const maxHistory = 100
+
+// record adds an entry to the history, in a new slice. The history keeps the first entry and the newest maxHistory.
 func (c *Cancellation) record(now time.Time, by dedicated.Actor, what, reason string, from, to time.Time) {
 	if reason != "" {
 		what += ": " + reason
 	}
-	c.History = append(slices.Clip(c.History), Entry{At: now, By: by, What: what, From: from, To: to})
+	history := append(slices.Clip(c.History), Entry{At: now, By: by, What: what, From: from, To: to})
+	if len(history) > 1+maxHistory {
+		history = append(history[:1:1], history[len(history)-maxHistory:]...)
+	}
+	c.History = history
+}
+
+// recordWarning adds a warning of the planned date, in a new slice. It keeps the newest maxHistory warnings and all of the planned
+// date: each of those is nearer than the one before, so there are few.
+func (c *Cancellation) recordWarning(days int, now time.Time) {
+	warned := append(slices.Clip(c.Warned), Warning{Days: days, For: c.At, Sent: now})
+	var kept []Warning
+	for i, w := range warned {
+		if i >= len(warned)-maxHistory || w.For.Equal(c.At) {
+			kept = append(kept, w)
+		}
+	}
+	c.Warned = kept
 }
 
 // stepDone reports whether a step of the execution is done.
@@ -122,8 +144,10 @@ func (c Cancellation) orderedBy(a dedicated.Actor) bool {
 	return c.By.Role == dedicated.Client && a.IsClient(c.ResellerID, c.By.ID)
 }
 
-// knownToClient reports whether the client has ordered it or was warned of it.
-func (c Cancellation) knownToClient() bool { return c.By.Role == dedicated.Client || len(c.Warned) > 0 }
+// knownToClient reports whether the client has ordered it, was told of the order or was warned of it.
+func (c Cancellation) knownToClient() bool {
+	return c.By.Role == dedicated.Client || c.TellClient || len(c.Warned) > 0
+}
 
 // holds reports whether the server is still under the assignment of the cancellation.
 func (c Cancellation) holds(s dedicated.Server) bool {

@@ -36,7 +36,7 @@ func TestRescheduleToAPastDate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00"))
-	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-10 08:59")})
+	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-10 08:58")})
 	assert.Equal(t, "When.At", requireError(t, err, cancellation.ErrInvalid).Field)
 	assert.Equal(t, c, f.get(t, c.ID))
 }
@@ -53,9 +53,7 @@ func TestClientChangesItsOwnOrder(t *testing.T) {
 		_, err = f.Reschedule(ctx, f.client, resellers.ID, endOfPeriod())
 		assertError(t, err, cancellation.ErrForbidden)
 		f.clock.Set(at("2026-11-10 10:00"))
-		_, err = f.Reschedule(ctx, f.reseller, own.ID, cancellation.When{At: at("2026-11-20 00:00")})
-		require.NoError(t, err)
-		_, moveErr := f.Reschedule(ctx, f.client, own.ID, endOfPeriod())
+		_, moveErr := f.Reschedule(ctx, f.client, own.ID, cancellation.When{FirstAllowed: true})
 		_, dateErr := f.Reschedule(ctx, f.client, own.ID, cancellation.When{At: at("2026-11-29 00:00")})
 		assertError(t, dateErr, cancellation.ErrForbidden)
 		_, discardErr := f.Discard(ctx, f.client, own.ID, "we stay")
@@ -68,9 +66,10 @@ func TestClientChangesItsOwnOrder(t *testing.T) {
 		require.NoError(t, discardErr)
 		c := f.get(t, own.ID)
 		assert.Equal(t, cancellation.Discarded, c.State)
-		assert.Equal(t, []string{"scheduled", "rescheduled", "rescheduled", "discarded: we stay"}, history(c))
+		assert.Equal(t, []string{"scheduled", "rescheduled", "discarded: we stay"}, history(c))
+		assert.Equal(t, dedicated.Client, c.MovedBy)
 		assert.Equal(t, map[notify.Kind]int{
-			cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindRescheduled: 2, cancellation.KindRescheduledByClient: 1,
+			cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindRescheduled: 1, cancellation.KindRescheduledByClient: 1,
 			cancellation.KindDiscarded: 1, cancellation.KindDiscardedByClient: 1,
 		}, f.countEvents(t, own.ID))
 	}
@@ -118,7 +117,7 @@ func TestGateOfReschedule(t *testing.T) {
 	t.Parallel()
 	closed := false
 	f := newFixture(t, func(c *cancellation.Config) {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
 			if closed && c.Version > 0 {
 				return dedicated.Refuse("closed")
 			}
@@ -131,7 +130,8 @@ func TestGateOfReschedule(t *testing.T) {
 	assertError(t, err, cancellation.ErrForbidden)
 	assert.Equal(t, c, f.get(t, c.ID))
 	_, err = f.Discard(t.Context(), f.reseller, c.ID, "")
-	require.NoError(t, err, "gates are not asked to discard")
+	assertError(t, err, cancellation.ErrForbidden)
+	assert.Equal(t, c, f.get(t, c.ID))
 }
 
 // TestConflictsAreDecidedAgain: another process writes the record between the read and the commit.
@@ -142,7 +142,7 @@ func TestConflictsAreDecidedAgain(t *testing.T) {
 	asked := 0
 	first := f.newManager(t, func(config *cancellation.Config) {
 		config.Store = &conflictingStore{Store: f.store, conflicts: 3}
-		config.Hooks.Gate = append(config.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { asked++; return nil })
+		config.Hooks.Gate = append(config.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error { asked++; return nil })
 	})
 	moved, err := first.Reschedule(t.Context(), f.reseller, c.ID, endOfPeriod())
 	require.NoError(t, err)
@@ -255,7 +255,9 @@ func TestConflictOfAReadPassesNoGate(t *testing.T) {
 	guarded := func() *cancellation.Manager {
 		return f.newManager(t, func(c *cancellation.Config) {
 			c.Store = &conflictOnRead{Store: c.Store}
-			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return dedicated.Refuse("closed") })
+			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
+				return dedicated.Refuse("closed")
+			})
 		})
 	}
 	_, err := guarded().Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})

@@ -152,8 +152,8 @@ func interrupted(c cancellation.Config, stop *interruption) cancellation.Config 
 	hooks := c.Hooks
 	c.Hooks = cancellation.Hooks{}
 	for _, gate := range hooks.Gate {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(ctx context.Context, c cancellation.Cancellation) error {
-			return aroundErr(stop, "gate", func() error { return gate(ctx, c) })
+		c.Hooks.Gate = append(c.Hooks.Gate, func(ctx context.Context, a dedicated.Actor, op string, c cancellation.Cancellation) error {
+			return aroundErr(stop, "gate", func() error { return gate(ctx, a, op, c) })
 		})
 	}
 	for _, hook := range hooks.Deprovision {

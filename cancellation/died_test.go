@@ -29,7 +29,7 @@ func deadly(part string) func(*cancellation.Config) {
 		case "biller":
 			c.Biller = dyingBiller{c.Biller, die}
 		case "gate":
-			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return die() })
+			c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error { return die() })
 		case "formula":
 			c.RefundFormula = refund.FormulaFunc(func(refund.Case) (refund.Result, error) { return refund.Result{}, die() })
 		case "deprovision":

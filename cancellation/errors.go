@@ -38,13 +38,16 @@ type Error struct {
 	State          State         // the state of the cancellation, if that is the reason
 	Want           []State       // with State: the states that Op takes
 	Existing       *Cancellation // the stored record that prevents the operation, as the actor may see it; nil if none does
-	Earliest       time.Time     // the earliest end of a billing period that the notice leaves, if the notice is the reason
-	PeriodEnd      time.Time     // the end of the billing period, if that is all that a client may choose
-	Provider       string        // the owner of the machine, if that is the reason; "" for a client
-	Reference      string        // the provider's name for the server; "" for a client
-	OutcomeUnknown bool          // with ErrHost or an ended context: the change may have been stored, read the record before you repeat
-	Msg            string        // what was wrong, and what would have been right
-	Err            error         // a sentinel; of a gate its refusal; with ErrHost also the error of the host's part, for the log
+	At             time.Time     // the date that the order means, if it is not the one of Order.Expect
+	// Earliest is what would have been right, if a date is too early: for a client what When.FirstAllowed would order, or with
+	// ClientMayChooseDate the earliest date; for a reseller how far Order.Backdated goes. Zero if that is not the reason.
+	Earliest       time.Time
+	PeriodEnd      time.Time // the end of the billing period, if that is all that a client may choose
+	Provider       string    // the owner of the machine, if that is the reason; "" for a client
+	Reference      string    // the provider's name for the server; "" for a client
+	OutcomeUnknown bool      // with ErrHost or an ended context: the change may have been stored, read the record before you repeat
+	Msg            string    // what was wrong, and what would have been right
+	Err            error     // a sentinel; of a gate its refusal; with ErrHost also the error of the host's part, for the log
 }
 
 // Error says what was wrong, and what would have been right.

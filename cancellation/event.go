@@ -14,13 +14,13 @@ import (
 
 // The kinds of event that this package records. Their subject is the cancellation.
 const (
-	// KindScheduled tells the client that its order was accepted. Payload: Notice.
+	// KindScheduled tells the client that its order was accepted, or of a reseller's order with TellClient. Payload: Notice.
 	KindScheduled notify.Kind = "cancellation.scheduled"
 	// KindWarning tells the client that its server will be cancelled soon. Payload: Notice.
 	KindWarning notify.Kind = "cancellation.warning"
-	// KindRescheduled tells the client that the date has moved, if the client ordered the cancellation or was warned of it. Payload: Notice.
+	// KindRescheduled tells the client that the date has moved, if the client knows of the cancellation. Payload: Notice.
 	KindRescheduled notify.Kind = "cancellation.rescheduled"
-	// KindDiscarded tells the client that the cancellation was called off, if the client ordered it or was warned of it. Payload: Notice.
+	// KindDiscarded tells the client that the cancellation was called off, if the client knows of the cancellation. Payload: Notice.
 	KindDiscarded notify.Kind = "cancellation.discarded"
 	// KindExecuted tells the client that the server was cancelled, and the refund. Payload: Statement.
 	KindExecuted notify.Kind = "cancellation.executed"
@@ -62,7 +62,8 @@ type Notice struct {
 	LocalDate      string    `json:"local_date"`
 	FromDate       string    `json:"from_date"` // the date before; "" if the date has not moved
 	FromLocalDate  string    `json:"from_local_date"`
-	DaysLeft       int       `json:"days_left"` // calendar days until then, in the server's zone
+	DaysLeft       int       `json:"days_left"` // calendar days until then, in the server's zone; 0 also if it is past
+	Backdated      bool      `json:"backdated"` // the date was past when it was ordered
 	By             string    `json:"by"`        // the role that ordered it: "client", "reseller", "system"
 	Reason         string    `json:"reason"`
 }
@@ -157,7 +158,7 @@ func (c Cancellation) noticePayload(now time.Time, reason string) Notice {
 	return Notice{
 		CancellationID: c.ID, ServerID: c.ServerID, ServerName: c.ServerName,
 		Date: date(at, loc), LocalDate: localDate(at, loc), DaysLeft: max(daysLeft(now, at, loc), 0),
-		By: c.By.Role.String(), Reason: reason,
+		Backdated: c.At.Before(c.Asked), By: c.By.Role.String(), Reason: reason,
 	}
 }
 

@@ -17,7 +17,7 @@ func ExampleHooks() {
 		return
 	}
 	running := true
-	whileBackupRuns := func(_ context.Context, c cancellation.Cancellation) error {
+	whileBackupRuns := func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
 		if running && c.State == cancellation.Executing {
 			return dedicated.Refuse("a backup is running")
 		}
@@ -25,7 +25,7 @@ func ExampleHooks() {
 	}
 	cancellations, err := cancellation.New(cancellation.Config{
 		Store: &cancellation.MemoryStore{}, Servers: panel.servers, Clock: panel.clock,
-		Hooks: cancellation.Hooks{Gate: []func(context.Context, cancellation.Cancellation) error{whileBackupRuns}},
+		Hooks: cancellation.Hooks{Gate: []func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error{whileBackupRuns}},
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -28,7 +28,7 @@ type recordingHooks struct {
 }
 
 func (hooks *recordingHooks) install(c *cancellation.Config) {
-	c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
+	c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
 		hooks.mu.Lock()
 		defer hooks.mu.Unlock()
 		hooks.gateCalls = append(hooks.gateCalls, c)
@@ -343,7 +343,7 @@ func TestFailureDelaysNoOther(t *testing.T) {
 func TestHooksGetCopies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *cancellation.Config) {
-		overwrite := func(_ context.Context, c cancellation.Cancellation) error {
+		overwrite := func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
 			for i := range c.History {
 				c.History[i].What = "changed"
 			}
@@ -354,7 +354,7 @@ func TestHooksGetCopies(t *testing.T) {
 		}
 		c.Hooks.Gate = append(c.Hooks.Gate, overwrite)
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(ctx context.Context, c cancellation.Cancellation, _ dedicated.Server) error {
-			return overwrite(ctx, c)
+			return overwrite(ctx, dedicated.Actor{}, "", c)
 		})
 	})
 	charge := november()

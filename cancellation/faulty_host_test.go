@@ -212,7 +212,9 @@ func newHostFixture(t *testing.T) *hostFixture {
 		c.RefundFormula = refund.FormulaFunc(func(question refund.Case) (refund.Result, error) {
 			return call(host, "RefundFormula", func() (refund.Result, error) { return refund.Prorated{}.Refund(question) })
 		})
-		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { return host.fail("Hooks.Gate") })
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
+			return host.fail("Hooks.Gate")
+		})
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 			return host.fail("Hooks.Deprovision")
 		})

@@ -290,8 +290,8 @@ func (b *biller) failRefund(err error) {
 }
 
 // deafGate is a gate that does not return until it is released.
-func deafGate(release chan struct{}) func(context.Context, cancellation.Cancellation) error {
-	return func(context.Context, cancellation.Cancellation) error {
+func deafGate(release chan struct{}) func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
+	return func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
 		<-release
 		return nil
 	}

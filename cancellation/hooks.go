@@ -13,14 +13,15 @@ import (
 // run in order, each with the deadline Config.StepTimeout and never inside a store call. To join several plug-ins, append their
 // functions. Many goroutines may call them at once.
 type Hooks struct {
-	// Gate functions may refuse to schedule, to reschedule and to begin an execution, before anything is written, by returning
-	// dedicated.Refuse. The first refusal wins and is ErrForbidden, with the message for the actor. Any other error and a panic
-	// are ErrHost. Gates run once an operation.
+	// Gate functions may refuse an operation before anything is written, by returning dedicated.Refuse. The first refusal wins and
+	// is ErrForbidden, with the message for the actor. Any other error and a panic are ErrHost. Gates run once an operation.
 	//
-	// c is the cancellation as it would become. A new one has Version 0. One that is about to be executed has the state
-	// executing and its refund. A gate that switches cancelling off refuses only Version 0, so that open ones finish. A refused
-	// execution stays scheduled, with the reason in LastError, and is tried again later.
-	Gate []func(ctx context.Context, c Cancellation) error
+	// op is "Schedule", "Reschedule", "Discard", "Retry", or "Execution" before an execution begins. a is the actor of the
+	// operation, for "Execution" System. c is the cancellation as it would become. A new one has Version 0. One that is about to be
+	// executed has the state executing and its refund. A gate that switches cancelling off refuses only Version 0, so that
+	// open ones finish. A refused execution stays scheduled, with the reason in LastError, and is tried again later. Abandon, Confirm
+	// and what Tick does by itself are not gated.
+	Gate []func(ctx context.Context, a dedicated.Actor, op string, c Cancellation) error
 	// Deprovision functions are a step of the execution: they wipe the disks and take the addresses back. s is the server; the
 	// Manager has just checked that it is still under the cancellation's assignment. If one of them fails, all of them run again
 	// later, until all succeed in the same attempt. So they must be idempotent by c.ID. A function that takes longer than
@@ -33,10 +34,13 @@ type Hooks struct {
 	CloseDown []func(ctx context.Context, d dedicated.Released) error
 }
 
+// gate is a function of Hooks.Gate.
+type gate = func(context.Context, dedicated.Actor, string, Cancellation) error
+
 // askGates asks the gates. op names the operation.
-func (m *Manager) askGates(ctx context.Context, op Op, _ dedicated.Actor, c Cancellation) error {
-	err := manage.Ask(ctx, m.calls, m.config.Hooks.Gate, func(ctx context.Context, gate func(context.Context, Cancellation) error) error {
-		return gate(ctx, c.clone())
+func (m *Manager) askGates(ctx context.Context, op Op, a dedicated.Actor, c Cancellation) error {
+	err := manage.Ask(ctx, m.calls, m.config.Hooks.Gate, func(ctx context.Context, ask gate) error {
+		return ask(ctx, a, string(op), c.clone())
 	})
 	if refusal := manage.Refusal(err); refusal != nil {
 		return &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, Err: err,

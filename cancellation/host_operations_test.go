@@ -45,6 +45,21 @@ func hostQuote(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
 	return err
 }
 
+func hostQuotes(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
+	_, err := f.Quotes(ctx, a, f.server.ID, endOfNovember(), at("2026-12-31 23:00"))
+	return err
+}
+
+func hostPreview(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
+	_, err := f.Preview(ctx, a, cancellation.Order{ID: uuid.New(), ServerID: f.server.ID, When: endOfPeriod()})
+	return err
+}
+
+func hostPolicy(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
+	_, err := f.Policy(ctx, a, f.server.ID)
+	return err
+}
+
 func hostCancellation(ctx context.Context, f *hostFixture, a dedicated.Actor) error {
 	_, err := f.Cancellation(ctx, a, f.cancellation.ID)
 	return err
@@ -93,13 +108,15 @@ func hostSubscriber(ctx context.Context, f *hostFixture, _ dedicated.Actor) erro
 	return f.Subscriber().Handle(ctx, f.event)
 }
 
-// ordered has a client's order, which the reseller has moved and the client may change.
+// ordered has a client's order for another date than the end of the period, which the client may change.
 func ordered(t *testing.T) *hostFixture {
 	t.Helper()
 	f := newHostFixture(t)
-	f.saveSettings(t, cancellation.Settings{ClientMayDiscard: true})
-	f.cancellation = f.scheduleAsClient(t, f.server.ID)
-	_, err := f.Reschedule(t.Context(), f.reseller, f.cancellation.ID, cancellation.When{At: at("2026-11-20 12:00")})
+	f.saveSettings(t, cancellation.Settings{ClientMayDiscard: true, ClientMayChooseDate: true})
+	var err error
+	f.cancellation, err = f.Schedule(t.Context(), f.client, cancellation.Order{
+		ServerID: f.server.ID, When: cancellation.When{At: at("2026-11-20 12:00")},
+	})
 	require.NoError(t, err)
 	return f
 }
@@ -191,7 +208,9 @@ func abandoned(t *testing.T) *hostFixture {
 func changedBilling(t *testing.T) *hostFixture {
 	t.Helper()
 	f := newHostFixture(t)
-	f.cancellation = f.scheduleAsClient(t, f.server.ID)
+	var err error
+	f.cancellation, err = f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: f.server.ID, When: endOfPeriod()})
+	require.NoError(t, err)
 	s, err := f.servers.ChangeBilling(t.Context(), f.reseller, f.server.ID, quarterly())
 	require.NoError(t, err)
 	f.event = f.serverEvent(t, dedicated.KindBillingChanged, dedicated.BillingChanged{ServerID: s.ID, Assignment: s.Assignment, At: s.BilledAt})

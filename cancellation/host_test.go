@@ -54,6 +54,8 @@ func hostRows() []hostRow {
 		steps    = " Servers.Release Hooks.Deprovision Biller.Refund Hooks.CloseDown Servers.Unlock"
 		rearm    = "Store.ClaimDue Store.Cancellations Store.Commit Store.Settings"
 		follow   = "Store.Active Servers.Server Store.Commit"
+		present  = "Store.Active Servers.ServersByID"
+		preview  = "Store.Cancellation Servers.Server Store.Settings Store.Active Biller.Paid RefundFormula"
 	)
 	notFound, conflict, forbidden, invalid := cancellation.ErrNotFound, cancellation.ErrConflict, cancellation.ErrForbidden, cancellation.ErrInvalid
 	return []hostRow{
@@ -63,10 +65,10 @@ func hostRows() []hostRow {
 		{"Reschedule", "Reschedule", ordered, hostReschedule, change + " Hooks.Gate", change + " Hooks.Gate", answers{
 			"client: Store.Settings: not found": forbidden, "reseller: Store.Settings: not found": nil, "Servers.Server: not found": conflict,
 		}},
-		{"Discard", "Discard", ordered, hostDiscard, change, change, answers{
+		{"Discard", "Discard", ordered, hostDiscard, change + " Hooks.Gate", change + " Hooks.Gate", answers{
 			"client: Store.Settings: not found": forbidden, "reseller: Store.Settings: not found": nil, "Servers.Server: not found": nil,
 		}},
-		{"Retry", "Retry", stuckExecution, hostRetry, "Store.Cancellation", "Store.Cancellation Store.Commit", nil},
+		{"Retry", "Retry", stuckExecution, hostRetry, "Store.Cancellation", "Store.Cancellation Hooks.Gate Store.Commit", nil},
 		{"Abandon", "Abandon", stuckExecution, hostAbandon, "Store.Cancellation", "Store.Cancellation Store.Commit Servers.Unlock", answers{
 			"Store.Commit: conflict from call 2 on": nil, // another process continues
 		}},
@@ -79,9 +81,18 @@ func hostRows() []hostRow {
 		{"Cancellations after a cursor", "Cancellations", twoPages, hostCancellations, "Store.Cancellations", "Store.Cancellations", answers{
 			"Store.Cancellations: invalid": invalid,
 		}},
-		{"Badges", "Badges", ordered, hostBadges, "Store.Active", "Store.Active", nil},
-		{"Ends", "Ends", ordered, hostEnds, "", "Store.Active", nil},
-		{"ShouldRenew", "ShouldRenew", ordered, hostShouldRenew, "", "Store.Active Servers.Server", answers{"Servers.Server: not found": nil}},
+		{"Badges", "Badges", ordered, hostBadges, present, present, nil},
+		{"Ends", "Ends", ordered, hostEnds, "", present, nil},
+		{"ShouldRenew", "ShouldRenew", ordered, hostShouldRenew, "", present, nil},
+		{"Preview", "Preview", newHostFixture, hostPreview, preview, preview, answers{
+			"Store.Cancellation: not found": nil, "Store.Settings: not found": nil, "Servers.Server: not found": notFound,
+		}},
+		{"Quotes", "Quotes", newHostFixture, hostQuotes, quote, quote, answers{
+			"Store.Settings: not found": nil, "Servers.Server: not found": notFound,
+		}},
+		{"Policy", "Policy", newHostFixture, hostPolicy, "Servers.Server Store.Settings", "Servers.Server Store.Settings", answers{
+			"Store.Settings: not found": nil, "Servers.Server: not found": notFound,
+		}},
 		{"Settings", "Settings", ordered, hostSettings, "", "Store.Settings", answers{"Store.Settings: not found": nil}},
 		{"SaveSettings", "SaveSettings", newHostFixture, hostSaveSettings, "", "Store.Settings Store.Commit", answers{
 			"Store.Settings: not found": nil,
@@ -335,7 +346,7 @@ func TestGatesAreAskedOnce(t *testing.T) {
 				f.host.conflicts = conflicts
 				require.ErrorIs(t, row.do(t.Context(), f, f.reseller), want)
 				require.Equal(t, 1, f.host.calls["Hooks.Gate"])
-				require.Equal(t, min(conflicts+1, 5), f.host.calls["Store.Settings"], "decisions")
+				require.Equal(t, min(conflicts+1, 5), f.host.calls["Store.Cancellation"], "decisions")
 			})
 		}
 	}

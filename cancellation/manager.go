@@ -75,14 +75,6 @@ const maxEpoch = 64
 // now reads the clock: once an operation, and once a step of an execution.
 func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
 
-// Order is a cancellation to schedule.
-type Order struct {
-	ID       uuid.UUID // optional; a repeat with the same ID and content returns the stored cancellation
-	ServerID uuid.UUID
-	When     When   // for a client: the end of the period
-	Reason   string // one line of at most dedicated.MaxReason bytes, or ""; the client sees it
-}
-
 // reading is everything that the decision of an operation depends on.
 type reading struct {
 	cancellation Cancellation
@@ -97,12 +89,18 @@ type reading struct {
 
 // Schedule plans the cancellation of a server that is in use.
 //
-// A client may only choose the end of the current billing period. A date is ErrForbidden, with Error.PeriodEnd. Less than
-// Settings.NoticeDays before the end is ErrForbidden, with Error.Earliest. Within Settings.LockDays before it is ErrForbidden.
-// A reseller may choose any date from now on; a past date is ErrInvalid. A provider's server is ErrForbidden, and nothing is
-// stored: the reseller gets Error.Provider and Error.Reference, the client the advice to open a ticket. A second cancellation
-// for the same assignment is ErrConflict, with Error.Existing. A server that is not in use is ErrConflict, and ErrNotFound for
-// a client. If the inventory answers with a Billing that has no period to end, it is ErrHost.
+// A reseller may choose any date from now on. A date up to a minute ago is now, an earlier one ErrInvalid. With Order.Backdated it may
+// be a past one; before the bound it is ErrInvalid, with Error.Earliest.
+//
+// A client may only choose the end of the current billing period, or with When.FirstAllowed the first one that Settings.NoticeDays and
+// Settings.LockDays leave. A date is ErrForbidden, with Error.PeriodEnd and Error.Earliest. With Settings.ClientMayChooseDate a date
+// is allowed that NoticeDays, LockDays and at least one day leave. What is too early is ErrForbidden, with Error.Earliest. When.Now and
+// Order.Backdated are ErrForbidden. Notice and lock are frozen with the order: later settings do not change it.
+//
+// A provider's server is ErrForbidden, and nothing is stored: the reseller gets Error.Provider and Error.Reference, the client the
+// advice to open a ticket. A second cancellation for the same assignment is ErrConflict, with Error.Existing. A server that is not
+// in use is ErrConflict, and ErrNotFound for a client. If the inventory answers with a Billing that has no period to end, it is
+// ErrHost.
 func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Cancellation, error) {
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
 		return Cancellation{}, actorError(OpSchedule, a)
@@ -116,23 +114,19 @@ func (m *Manager) Schedule(ctx context.Context, a dedicated.Actor, o Order) (Can
 	}
 	now := m.now()
 	return m.run(ctx, a, OpSchedule, o.ID, o.ServerID, now, operation{
-		read: func(ctx context.Context) (reading, error) { return m.readForOrder(ctx, a, o) },
-		decide: func(r reading) (d decision, write bool, err error) {
-			if r.stored {
-				return decision{cancellation: r.cancellation}, false, o.checkRepeat(a, r.cancellation)
-			}
-			c, err := o.draft(a, r, now)
-			return decision{c, c.orderFacts(now)}, true, err
-		},
-		gated: true,
+		read:   func(ctx context.Context) (reading, error) { return m.readForOrder(ctx, a, o) },
+		decide: func(r reading) (decision, bool, error) { return o.decide(a, r, now) },
+		gated:  true,
 	})
 }
 
 // readForOrder reads what decides on an order.
 func (m *Manager) readForOrder(ctx context.Context, a dedicated.Actor, o Order) (r reading, err error) {
-	r.cancellation, err = m.store.Cancellation(ctx, o.ID)
-	if r.stored = err == nil; r.stored || !errors.Is(err, ErrNotFound) {
-		return r, err
+	if o.ID != uuid.Nil { // only a preview has none
+		r.cancellation, err = m.store.Cancellation(ctx, o.ID)
+		if r.stored = err == nil; r.stored || !errors.Is(err, ErrNotFound) {
+			return r, err
+		}
 	}
 	if r.server, r.found, err = inventory.Server(ctx, m.servers, a.ResellerID, o.ServerID); err != nil {
 		return r, err
@@ -149,19 +143,13 @@ func (m *Manager) readForOrder(ctx context.Context, a dedicated.Actor, o Order) 
 	return r, err
 }
 
-// orderFacts are the facts about a new cancellation. A client's order is announced; of a reseller's order the client is warned.
-func (c Cancellation) orderFacts(now time.Time) []manage.Fact {
-	if c.By.Role != dedicated.Client {
-		return nil
-	}
-	return []manage.Fact{c.notice(KindScheduled, now, c.Reason), c.notice(KindScheduledByClient, now, c.Reason)}
-}
-
 // Reschedule moves a scheduled cancellation and starts its warnings anew. It keeps the record and its history. The date that
-// it already has changes nothing. The actor must be allowed to schedule for the date. A client may move its own order if
-// Settings.ClientMayDiscard is set, and not within Settings.LockDays before the date; otherwise it is ErrForbidden. A
-// cancellation that is not scheduled any more is ErrConflict, and so is one whose server has left its client. A client that
-// knows the date before is told the new one.
+// it already has changes nothing. The actor must be allowed to schedule for the date; nothing is backdated. A cancellation that
+// is not scheduled any more is ErrConflict, and so is one whose server has left its client. A client that knows the date before is
+// told the new one.
+//
+// A client may move its own order if Settings.ClientMayDiscard is set. It is ErrForbidden if a reseller has moved the order, from
+// the planned date on, also while the execution is postponed, and in the last days before it that were locked when it was ordered.
 func (m *Manager) Reschedule(ctx context.Context, a dedicated.Actor, id uuid.UUID, w When) (Cancellation, error) {
 	now := m.now()
 	return m.run(ctx, a, OpReschedule, id, uuid.Nil, now, operation{
@@ -182,6 +170,7 @@ func (m *Manager) Discard(ctx context.Context, a dedicated.Actor, id uuid.UUID, 
 			d, err := r.discard(a, reason, now)
 			return d, true, err
 		},
+		gated: true,
 	})
 }
 
@@ -198,7 +187,7 @@ func (m *Manager) readForChange(ctx context.Context, a dedicated.Actor, op Op, i
 }
 
 // Retry makes a stuck cancellation due at once. It is ErrConflict if nothing has failed, if the cancellation is over, and while
-// a process works on it. A client gets ErrForbidden.
+// a process works on it. A client gets ErrForbidden. The gates are asked.
 func (m *Manager) Retry(ctx context.Context, a dedicated.Actor, id uuid.UUID) (Cancellation, error) {
 	now := m.now()
 	return m.runStuck(ctx, a, OpRetry, id, now, func(c Cancellation) (Cancellation, error) {
@@ -257,6 +246,7 @@ func (m *Manager) runStuck(
 			d.cancellation, err = rule(r.cancellation)
 			return d, true, err
 		},
+		gated: op == OpRetry,
 	})
 }
 
@@ -286,7 +276,7 @@ func (m *Manager) run(
 			return m.commit(ctx, now, d)
 		},
 	}
-	if o.gated {
+	if o.gated && len(m.config.Hooks.Gate) > 0 {
 		run.Gate = func(ctx context.Context, d decision) error { return m.askGates(ctx, op, a, d.cancellation) }
 		run.Covers = func(asked, later decision) bool {
 			was, is := asked.cancellation, later.cancellation

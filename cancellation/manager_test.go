@@ -28,10 +28,10 @@ func TestFromOrderToRefund(t *testing.T) {
 	assert.Equal(t, f.client, c.By)
 
 	next := f.tick(t)
-	assert.Equal(t, at("2026-11-23 23:00"), next, "the warning, seven local days ahead")
-	next = f.tickAt(t, next)
-	assert.Equal(t, endOfNovember(), next)
-	f.tick(t)
+	assert.Equal(t, at("2026-11-11 09:00"), next, "an end of period is looked at once a day")
+	f.tickUntil(t, at("2026-11-23 22:59"))
+	assert.Zero(t, f.countEvents(t, c.ID)[cancellation.KindWarning])
+	f.tickUntil(t, at("2026-11-23 23:00"))
 	assert.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindWarning])
 
 	moved, err := f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: at("2026-11-24 12:00")})

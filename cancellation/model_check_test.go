@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/metalkeep/metalkeep/cancellation"
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
@@ -121,14 +122,15 @@ func (r *modelRun) checkFinal(c cancellation.Cancellation) error {
 	if err := r.model.checkFinal(c, s); err != nil {
 		return err
 	}
-	if c.State != cancellation.Scheduled || !c.When.EndOfPeriod || s.Assignment != c.Assignment {
+	if c.State != cancellation.Scheduled || !c.When.EndOfPeriod && !c.When.FirstAllowed || s.Assignment != c.Assignment {
 		return nil
 	}
-	end, err := r.endOf(s, c.Asked)
-	if err != nil {
-		return err
+	end := r.model.firstAllowed(s.Billing, c.Asked, 0)
+	if c.When.FirstAllowed {
+		end = r.model.firstAllowed(s.Billing, c.Asked, max(c.NoticeDays, c.LockDays))
 	}
-	if end.After(s.BilledAt) && !end.Equal(c.At) {
+	isKept := c.By.Role == dedicated.Client && end.After(c.At) && c.Cycle != s.Billing.Cycle
+	if end.After(s.BilledAt) && !end.Equal(c.At) && s.Billing.Anchor.Before(c.At) && !isKept {
 		return fmt.Errorf("the period ends at %s, but the planned date is %s", end, c.At)
 	}
 	return nil
@@ -183,6 +185,13 @@ func (r *modelRun) checkOnceEach(c cancellation.Cancellation, released int, coun
 		if counted[kind] != executed {
 			return fmt.Errorf("%d events of kind %s", counted[kind], kind)
 		}
+	}
+	told := 0
+	if c.By.Role == dedicated.Client || c.TellClient {
+		told = 1
+	}
+	if counted[cancellation.KindScheduled] != told {
+		return fmt.Errorf("%d events about the order, want %d", counted[cancellation.KindScheduled], told)
 	}
 	if counted[cancellation.KindWarning] != len(c.Warned) {
 		return fmt.Errorf("%d events about warnings, %d warnings recorded", counted[cancellation.KindWarning], len(c.Warned))

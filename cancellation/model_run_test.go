@@ -69,7 +69,7 @@ func newModelRun(t testing.TB) *modelRun {
 	r := &modelRun{t: t, released: &notify.MemoryOutbox{}, assigned: map[uuid.UUID]time.Time{}}
 	r.fixture = newFixture(t, func(c *cancellation.Config) {
 		c.Biller = modelBiller{r}
-		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
 			if r.model.gateClosed {
 				return dedicated.Refuse("the gate is closed")
 			}
@@ -86,7 +86,8 @@ func newModelRun(t testing.TB) *modelRun {
 	require.NoError(t, r.released.Register(t.Context(), "cancellation", r.Subscriber().Kinds))
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
-	r.model = &model{berlin: berlin, now: r.clock.Now(), last: map[uuid.UUID]cancellation.State{}}
+	r.model = &model{berlin: berlin, now: r.clock.Now(), last: map[uuid.UUID]cancellation.Cancellation{},
+		moved: map[uuid.UUID]bool{}, locks: map[uuid.UUID]int{}}
 	for range 2 {
 		s := r.server(t)
 		r.servers = append(r.servers, s.ID)
@@ -130,12 +131,19 @@ func (r *modelRun) wait(op modelOp) error {
 	return nil
 }
 
-// when returns a date up to 20 days from now, sometimes a past one, or the end of the period.
-func (r *modelRun) when(client bool, op modelOp) cancellation.When {
-	if client || op.y%3 == 0 {
+// when returns a date up to 20 days from now, sometimes a past one, or another When.
+func (r *modelRun) when(op modelOp) cancellation.When {
+	switch op.y % 8 {
+	case 0, 1:
 		return endOfPeriod()
+	case 2, 3:
+		return cancellation.When{FirstAllowed: true}
+	case 4:
+		return cancellation.When{Now: op.z%3 == 0, EndOfPeriod: op.z%3 > 0}
+	case 5:
+		return cancellation.When{At: r.model.now.Add(-time.Duration(op.z%3) * 40 * time.Second)}
 	}
-	return cancellation.When{At: r.model.now.Add(time.Duration(op.z%500-20) * time.Hour)}
+	return cancellation.When{At: r.model.now.Add(time.Duration(op.z%500-40) * time.Hour)}
 }
 
 func (r *modelRun) actor(client bool) dedicated.Actor {
@@ -154,7 +162,7 @@ func (r *modelRun) clientID(client bool) uuid.UUID {
 
 func (r *modelRun) trySchedule(op modelOp) error {
 	client, s := op.x%2 == 0, r.readServer(r.t, r.servers[op.x/2%2])
-	w := r.when(client, op)
+	o := cancellation.Order{ServerID: s.ID, When: r.when(op), TellClient: op.x%3 == 0, Backdated: op.z%4 == 0}
 	active, err := r.store.Active(r.t.Context(), []uuid.UUID{s.ID})
 	if err != nil {
 		return err
@@ -163,34 +171,37 @@ func (r *modelRun) trySchedule(op modelOp) error {
 	for _, c := range active {
 		hasActive = hasActive || c.Assignment == s.Assignment
 	}
-	var end time.Time
-	if s.Used() {
-		if end, err = r.endOf(s, r.model.now); err != nil {
-			return err
-		}
+	if op.z%5 == 0 {
+		o.Expect = endOfNovember()
 	}
-	want := r.model.wantSchedule(client, s, hasActive, w, end)
+	date, want := r.model.wantSchedule(client, s, hasActive, o)
 	if client && s.ClientID != r.client.ID {
 		want = cancellation.ErrNotFound
 	}
-	c, err := r.Schedule(r.t.Context(), r.actor(client), cancellation.Order{ServerID: s.ID, When: w})
+	if err := r.checkPreview(client, o, date, want); err != nil {
+		return err
+	}
+	c, err := r.Schedule(r.t.Context(), r.actor(client), o)
 	if err == nil {
 		r.orders = append(r.orders, c.ID)
-		if w.EndOfPeriod && !c.At.Equal(end) {
-			return fmt.Errorf("the end of the period is %s, not %s", end, c.At)
+		r.model.ordered(client, c.ID, false)
+		if !c.At.Equal(date) {
+			return fmt.Errorf("the date is %s, not %s", date, c.At)
 		}
 	}
 	return checkAnswer("Schedule", want, err)
 }
 
-// endOf finds the end of the period that contains asked. It tries all periods in order.
-func (r *modelRun) endOf(s dedicated.Server, asked time.Time) (time.Time, error) {
-	for n := 0; ; n++ {
-		period, err := s.Billing.Period(n)
-		if err != nil || period.End.After(asked) {
-			return period.End, err
-		}
+// checkPreview compares the Preview of an order with what Schedule must answer. Gates are not asked.
+func (r *modelRun) checkPreview(client bool, o cancellation.Order, date time.Time, want error) error {
+	if want != nil && r.model.gateClosed || r.failure != nil {
+		return nil
 	}
+	p, err := r.Preview(r.t.Context(), r.actor(client), o)
+	if err == nil && !p.Cancellation.At.Equal(date) {
+		return fmt.Errorf("the preview's date is %s, not %s", date, p.Cancellation.At)
+	}
+	return checkAnswer("Preview", want, err)
 }
 
 func (r *modelRun) pick(n int) (cancellation.Cancellation, bool) {
@@ -206,21 +217,28 @@ func (r *modelRun) tryReschedule(op modelOp) error {
 		return nil
 	}
 	client := op.x%2 == 0
-	w, want, s := r.when(client, op), r.model.wantChange(r.clientID(client), c), r.readServer(r.t, c.ServerID)
+	w, want, s := r.when(op), r.model.wantChange(r.clientID(client), c), r.readServer(r.t, c.ServerID)
 	if want == nil && (s.Assignment != c.Assignment || !s.Used()) {
 		want = cancellation.ErrConflict
 	}
-	if want == nil {
-		end, err := r.endOf(s, r.model.now)
-		if err != nil {
-			return err
-		}
-		same := w.EndOfPeriod == c.When.EndOfPeriod && w.At.Equal(c.When.At) && (!w.EndOfPeriod || end.Equal(c.At))
-		if !same || !w.EndOfPeriod && w.At.Before(r.model.now) {
-			want = r.model.wantWhen(client, w, end)
+	changes := want == nil
+	if changes {
+		date, err := r.model.wantWhen(client, s, w, false)
+		same := w.EndOfPeriod == c.When.EndOfPeriod && w.FirstAllowed == c.When.FirstAllowed && w.Now == c.When.Now &&
+			(w.Now || date.Equal(c.At))
+		switch {
+		case same && (w.EndOfPeriod || w.FirstAllowed || err == nil):
+			changes = false
+		case err != nil:
+			want = err
+		case r.model.gateClosed:
+			want = cancellation.ErrForbidden
 		}
 	}
 	_, err := r.Reschedule(r.t.Context(), r.actor(client), c.ID, w)
+	if err == nil && changes {
+		r.model.ordered(client, c.ID, true)
+	}
 	return checkAnswer("Reschedule", want, err)
 }
 
@@ -229,14 +247,19 @@ func (r *modelRun) tryDiscard(op modelOp) error {
 	if !ok {
 		return nil
 	}
+	want := r.model.wantChange(r.clientID(op.x%2 == 0), c)
+	if want == nil && r.model.gateClosed {
+		want = cancellation.ErrForbidden
+	}
 	_, err := r.Discard(r.t.Context(), r.actor(op.x%2 == 0), c.ID, "")
-	return checkAnswer("Discard", r.model.wantChange(r.clientID(op.x%2 == 0), c), err)
+	return checkAnswer("Discard", want, err)
 }
 
 func (r *modelRun) saveRandomSettings(op modelOp) error {
 	s := cancellation.Settings{
 		Warn: op.x%4 > 0, DaysAhead: [][]int{{7}, {14, 3, 1}, {1}}[op.y%3], MinWarningDays: []int{0, 0, 2, 10}[op.z%4],
-		ClientMayDiscard: op.x%2 == 0, NoticeDays: []int{0, 0, 5}[op.z%3], LockDays: []int{0, 0, 2}[op.y%3],
+		ClientMayDiscard: op.x%2 == 0, ClientMayChooseDate: op.x%5 < 2,
+		NoticeDays: []int{0, 0, 5, 40}[op.z%4], LockDays: []int{0, 0, 2, 35}[op.y%4],
 	}
 	var err error
 	r.model.settings, err = r.SaveSettings(r.t.Context(), r.reseller, s)
@@ -357,6 +380,9 @@ func (r *modelRun) retryOrAbandon(op modelOp) error {
 	if op.y%2 == 0 {
 		_, err := r.Retry(r.t.Context(), r.reseller, c.ID)
 		if c.State.Active() && (c.Attempts > 0 || c.State == cancellation.Executing) && !leased {
+			if r.model.gateClosed {
+				return checkAnswer("Retry", cancellation.ErrForbidden, err)
+			}
 			return err
 		}
 		return checkAnswer("Retry", cancellation.ErrConflict, err)

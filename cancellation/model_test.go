@@ -18,38 +18,111 @@ type model struct {
 	now        time.Time
 	settings   cancellation.Settings
 	gateClosed bool // the gate refuses
-	last       map[uuid.UUID]cancellation.State
+	last       map[uuid.UUID]cancellation.Cancellation
+	moved      map[uuid.UUID]bool // by the reseller
+	locks      map[uuid.UUID]int  // the days that were locked when a client ordered it
 }
 
 // addDays returns the same local time n calendar days later.
 func (m *model) addDays(t time.Time, n int) time.Time { return t.In(m.berlin).AddDate(0, 0, n) }
 
-// wantSchedule returns the error that Schedule must return; nil: it succeeds.
-func (m *model) wantSchedule(client bool, s dedicated.Server, active bool, w cancellation.When, end time.Time) error {
+// wantSchedule returns the date of an order, or the error that Schedule must return.
+func (m *model) wantSchedule(client bool, s dedicated.Server, active bool, o cancellation.Order) (time.Time, error) {
 	switch {
 	case !s.Used():
-		return map[bool]error{true: cancellation.ErrNotFound, false: cancellation.ErrConflict}[client]
+		return time.Time{}, map[bool]error{true: cancellation.ErrNotFound, false: cancellation.ErrConflict}[client]
 	case active:
-		return cancellation.ErrConflict
+		return time.Time{}, cancellation.ErrConflict
 	}
-	return m.wantWhen(client, w, end)
-}
-
-// wantWhen returns the error for a When alone. end is the end of the current period.
-func (m *model) wantWhen(client bool, w cancellation.When, end time.Time) error {
+	at, err := m.wantWhen(client, s, o.When, o.Backdated)
 	switch {
-	case !w.EndOfPeriod && w.At.Before(m.now):
-		return cancellation.ErrInvalid
-	case client && m.now.After(m.addDays(end, -m.settings.NoticeDays)):
-		return cancellation.ErrForbidden
-	case client && m.locked(end), m.gateClosed:
-		return cancellation.ErrForbidden
+	case err != nil:
+		return at, err
+	case !o.Expect.IsZero() && !o.Expect.Equal(at):
+		return at, cancellation.ErrConflict
+	case m.gateClosed:
+		return at, cancellation.ErrForbidden
 	}
-	return nil
+	return at, nil
 }
 
-func (m *model) locked(at time.Time) bool {
-	return m.settings.LockDays > 0 && m.now.After(m.addDays(at, -m.settings.LockDays))
+// wantWhen returns the date that a When means, or the error that it must have.
+func (m *model) wantWhen(client bool, s dedicated.Server, w cancellation.When, backdated bool) (time.Time, error) {
+	notice, lock := 0, 0
+	if client {
+		notice, lock = m.settings.NoticeDays, m.settings.LockDays
+	}
+	switch {
+	case client && (w.Now || backdated):
+		return time.Time{}, cancellation.ErrForbidden
+	case backdated && w.At.IsZero():
+		return time.Time{}, cancellation.ErrInvalid
+	case w.Now:
+		return m.now, nil
+	case w.FirstAllowed:
+		return m.firstAllowed(s.Billing, m.now, max(notice, lock)), nil
+	case w.EndOfPeriod:
+		end := m.period(s.Billing, m.now).End
+		if m.tooLate(end, notice) || m.tooLate(end, lock) {
+			return end, cancellation.ErrForbidden
+		}
+		return end, nil
+	case client:
+		if !m.settings.ClientMayChooseDate || w.At.Before(m.addDays(m.now, max(1, notice, lock))) {
+			return w.At, cancellation.ErrForbidden
+		}
+		return w.At, nil
+	}
+	return m.wantDate(s, w.At, backdated)
+}
+
+// wantDate is wantWhen for a reseller's date.
+func (m *model) wantDate(s dedicated.Server, at time.Time, backdated bool) (time.Time, error) {
+	earliest := m.now
+	if backdated {
+		earliest = s.AssignedAt
+		if p := m.period(s.Billing, m.now); p.Start.After(earliest) && !p.Start.After(m.now) {
+			earliest = p.Start
+		}
+	}
+	switch {
+	case !at.Before(earliest):
+		return at, nil
+	case !at.Before(m.now.Add(-time.Minute)):
+		return m.now, nil
+	}
+	return at, cancellation.ErrInvalid
+}
+
+// period finds the period that contains t, or the first one. It tries all periods in order.
+func (m *model) period(b dedicated.Billing, t time.Time) dedicated.Period {
+	for n := 0; ; n++ {
+		if p, err := b.Period(n); err != nil || p.End.After(t) {
+			return p
+		}
+	}
+}
+
+// firstAllowed finds the first end of a period after asked that leaves so many days.
+func (m *model) firstAllowed(b dedicated.Billing, asked time.Time, days int) time.Time {
+	for n := 0; ; n++ {
+		if p, err := b.Period(n); err != nil || p.End.After(asked) && !asked.After(m.addDays(p.End, -days)) {
+			return p.End
+		}
+	}
+}
+
+// tooLate reports whether now is in the last days before t.
+func (m *model) tooLate(t time.Time, days int) bool {
+	return days > 0 && m.now.After(m.addDays(t, -days))
+}
+
+// ordered records who has ordered or moved a cancellation.
+func (m *model) ordered(client bool, id uuid.UUID, isMove bool) {
+	m.moved[id], m.locks[id] = m.moved[id] || isMove && !client, 0
+	if client {
+		m.locks[id] = m.settings.LockDays
+	}
 }
 
 // wantChange returns the error of Reschedule and Discard, apart from that for a date. client is nil for the reseller.
@@ -58,11 +131,11 @@ func (m *model) wantChange(client uuid.UUID, c cancellation.Cancellation) error 
 	switch {
 	case byClient && c.ClientID != client:
 		return cancellation.ErrNotFound
-	case byClient && (c.By.Role != dedicated.Client || !m.settings.ClientMayDiscard):
+	case byClient && (c.By.Role != dedicated.Client || m.moved[c.ID] || !m.settings.ClientMayDiscard):
 		return cancellation.ErrForbidden
 	case c.State != cancellation.Scheduled:
 		return cancellation.ErrConflict
-	case byClient && m.locked(c.At):
+	case byClient && (!m.now.Before(c.At) || m.tooLate(c.At, m.locks[c.ID])):
 		return cancellation.ErrForbidden
 	}
 	return nil
@@ -72,20 +145,38 @@ func (m *model) wantChange(client uuid.UUID, c cancellation.Cancellation) error 
 func (m *model) checkInvariants(all []cancellation.Cancellation) error {
 	active := map[uuid.UUID]bool{}
 	for _, c := range all {
-		if was := m.last[c.ID]; was != "" && was != c.State && !isPossible(was, c.State) {
-			return fmt.Errorf("%s became %s", was, c.State)
+		if err := m.checkChange(m.last[c.ID], c); err != nil {
+			return err
 		}
-		m.last[c.ID] = c.State
+		m.last[c.ID] = c
 		if c.State.Active() && active[c.Assignment] {
 			return fmt.Errorf("two cancellations of one assignment are active")
 		}
 		active[c.Assignment] = active[c.Assignment] || c.State.Active()
-		if !c.When.EndOfPeriod && !c.At.Equal(c.When.At) {
-			return fmt.Errorf("the date %s has moved to %s", c.When.At, c.At)
+		if !c.When.At.IsZero() && !c.At.Equal(c.When.At) || c.When.Now && !c.At.Equal(c.Asked) {
+			return fmt.Errorf("the date %s of %s has moved to %s", c.When.At, c.Asked, c.At)
+		}
+		if len(c.History) > 101 || c.History[0].What != "scheduled" {
+			return fmt.Errorf("the history has %d entries, the first of them %q", len(c.History), c.History[0].What)
 		}
 		if err := m.checkWarnings(c); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkChange checks what has become of a record.
+func (m *model) checkChange(was, is cancellation.Cancellation) error {
+	if was.ID != is.ID {
+		return nil // it is new
+	}
+	if was.State != is.State && !isPossible(was.State, is.State) {
+		return fmt.Errorf("%s became %s", was.State, is.State)
+	}
+	if is.By.Role == dedicated.Client && is.At.After(was.At) && is.Cycle != was.Cycle &&
+		slices.ContainsFunc(is.History[len(was.History):], func(e cancellation.Entry) bool { return e.What == "moved" }) {
+		return fmt.Errorf("other billing has moved the client's order from %s to %s", was.At, is.At)
 	}
 	return nil
 }

@@ -65,12 +65,14 @@ func TestPostponedOnceOnly(t *testing.T) {
 	s := warnings(7)
 	s.MinWarningDays = 3
 	s = f.saveSettings(t, s)
-	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
-	f.tick(t)
-	assert.Equal(t, at("2026-11-13 09:00"), f.get(t, c.ID).Due)
-	s.MinWarningDays = 30
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-13 09:00"))
+	f.tickAt(t, at("2026-11-13 10:00"))
+	assert.Equal(t, at("2026-11-16 10:00"), f.get(t, c.ID).Due)
+	s.MinWarningDays = 2 // the largest for which it was ordered long enough ahead
 	f.saveSettings(t, s)
-	f.tickUntil(t, at("2026-11-13 09:00"))
+	f.tickUntil(t, at("2026-11-16 09:59"))
+	assert.Equal(t, cancellation.Scheduled, f.get(t, c.ID).State)
+	f.tickUntil(t, at("2026-11-16 10:00"))
 	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
@@ -81,14 +83,14 @@ func TestMinWarningDaysAboveTheLead(t *testing.T) {
 	s := warnings(1)
 	s.MinWarningDays = 10
 	f.saveSettings(t, s)
-	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-15 09:00"))
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 09:00"))
 	f.tick(t)
 	assert.Zero(t, f.get(t, c.ID).Postponed, "no warning is due yet")
-	f.tickUntil(t, at("2026-11-24 08:59"))
+	f.tickUntil(t, at("2026-11-29 08:59"))
 	c = f.get(t, c.ID)
 	assert.Equal(t, cancellation.Scheduled, c.State)
-	assert.Equal(t, at("2026-11-24 09:00"), c.Postponed)
-	f.tickUntil(t, at("2026-11-24 09:00"))
+	assert.Equal(t, at("2026-11-29 09:00"), c.Postponed)
+	f.tickUntil(t, at("2026-11-29 09:00"))
 	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }
 
@@ -99,13 +101,13 @@ func TestRescheduleEndsAPostponement(t *testing.T) {
 	s := warnings(7)
 	s.MinWarningDays = 10
 	f.saveSettings(t, s)
-	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
-	f.tick(t)
-	require.Equal(t, at("2026-11-20 09:00"), f.get(t, c.ID).Postponed)
+	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 09:00"))
+	f.tickAt(t, at("2026-11-19 09:00"))
+	require.Equal(t, at("2026-11-29 09:00"), f.get(t, c.ID).Postponed)
 	s.MinWarningDays = 0
 	f.saveSettings(t, s)
-	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-12 09:00")})
+	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: at("2026-11-22 09:00")})
 	require.NoError(t, err)
-	f.tickUntil(t, at("2026-11-12 09:00"))
+	f.tickUntil(t, at("2026-11-22 09:00"))
 	assert.Equal(t, cancellation.Executed, f.get(t, c.ID).State)
 }

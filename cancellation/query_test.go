@@ -49,12 +49,13 @@ func TestShouldRenew(t *testing.T) {
 		return yes
 	}
 	assert.True(t, renews("2026-11-30 23:00"))
-	c := f.scheduleAsClient(t, s.ID)
+	c, err := f.Schedule(ctx, f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+	require.NoError(t, err)
 	assert.False(t, renews("2026-11-30 23:00"), "the period that begins at the planned date")
 	assert.False(t, renews("2026-12-31 23:00"))
 	assert.True(t, renews("2026-11-30 22:59"))
 
-	_, err := f.servers.ChangeBilling(ctx, f.reseller, s.ID, quarterly())
+	_, err = f.servers.ChangeBilling(ctx, f.reseller, s.ID, quarterly())
 	require.NoError(t, err)
 	assert.True(t, renews("2026-11-30 23:00"), "under the present billing, before a Tick")
 	assert.False(t, renews("2026-12-31 23:00"))

@@ -61,61 +61,115 @@ func (c Cancellation) refund() Refund {
 
 // Quote returns the refund, line by line, for a cancellation of the server at w. It uses the same function as the execution.
 // Without a Biller it is zero. Permissions are those of Schedule, but NoticeDays, LockDays and an existing cancellation do not
-// matter. A Biller or formula that fails is ErrHost.
+// matter: a client may ask for every end of a billing period from now on, with ClientMayChooseDate for every date from now on. A
+// reseller may also ask for a past instant, as far back as Order.Backdated goes. A Biller or formula that fails is ErrHost.
 func (m *Manager) Quote(ctx context.Context, a dedicated.Actor, server uuid.UUID, w When) (refund.Result, error) {
-	result, err := m.quote(ctx, a, server, w)
-	return result, explain(opQuote, uuid.Nil, server, err)
+	results, err := m.quote(ctx, opQuote, a, server, []When{w})
+	if err != nil {
+		return refund.Result{}, explain(opQuote, uuid.Nil, server, err)
+	}
+	return results[0], nil
 }
 
-func (m *Manager) quote(ctx context.Context, a dedicated.Actor, server uuid.UUID, w When) (result refund.Result, err error) {
+// MaxQuotes is the most instants that one call of Quotes takes.
+const MaxQuotes = 1000
+
+// Quotes is Quote for many instants, with one question of the Biller: for a curve. The results are in the order of the instants. The
+// period that Biller.Paid is told is that of the first instant. More than MaxQuotes instants are ErrInvalid.
+func (m *Manager) Quotes(ctx context.Context, a dedicated.Actor, server uuid.UUID, at ...time.Time) ([]refund.Result, error) {
+	if len(at) > MaxQuotes {
+		return nil, invalid(opQuotes, "at", "%d instants: want %d at the most", len(at), MaxQuotes)
+	}
+	var all []When
+	for _, t := range at {
+		all = append(all, When{At: t})
+	}
+	results, err := m.quote(ctx, opQuotes, a, server, all)
+	return results, explain(opQuotes, uuid.Nil, server, err)
+}
+
+func (m *Manager) quote(ctx context.Context, op Op, a dedicated.Actor, server uuid.UUID, all []When) ([]refund.Result, error) {
+	r, err := m.readForQuestion(ctx, op, a, server)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkServer(op, a, server); err != nil {
+		return nil, err
+	}
+	now := m.now()
+	var instants []time.Time
+	for _, w := range all {
+		order, err := r.choose(choice{op: op, actor: a, when: w, quote: true, now: now})
+		if err != nil {
+			return nil, err
+		}
+		instants = append(instants, order.at)
+	}
+	return m.computeRefunds(ctx, r.settings, r.server, instants)
+}
+
+// readForQuestion reads the server that an actor asks about, and the settings of its reseller.
+func (m *Manager) readForQuestion(ctx context.Context, op Op, a dedicated.Actor, server uuid.UUID) (r reading, err error) {
 	if !a.Manages(a.ResellerID) && !a.IsClient(a.ResellerID, a.ID) {
-		return result, actorError(opQuote, a)
+		return r, actorError(op, a)
 	}
-	var r reading
 	if r.server, r.found, err = inventory.Server(ctx, m.servers, a.ResellerID, server); err != nil {
-		return result, err
+		return r, err
 	}
-	if err := r.checkServer(opQuote, a, server); err != nil {
-		return result, err
-	}
-	_, at, err := chooseWhen(opQuote, a, r.server, w, m.now())
-	if err != nil {
-		return result, err
-	}
-	settings, err := m.readSettings(ctx, r.server.ResellerID)
-	if err != nil {
-		return result, err
-	}
-	return m.computeRefund(ctx, settings, r.server, at)
+	r.settings, err = m.readSettings(ctx, a.ResellerID)
+	return r, err
 }
 
 // computeRefund returns the refund for a server that is cancelled as of at. Quote and the execution both use it.
 func (m *Manager) computeRefund(ctx context.Context, settings Settings, s dedicated.Server, at time.Time) (refund.Result, error) {
-	if m.config.Biller == nil {
-		return refund.Result{}, nil
-	}
-	p, err := periodAt(at, s.Billing)
-	if err != nil {
-		return refund.Result{}, billingError(err)
-	}
-	if s.Billing.Decimals() < 0 {
-		return refund.Result{}, fault.Nonsense("Servers.Server", s.Billing.Validate())
-	}
-	loc, err := zone.Load(s.Billing.Zone)
-	if err != nil {
-		return refund.Result{}, billingError(err)
-	}
-	formula, err := settings.parseFormula(m.config.RefundFormula)
-	if err != nil {
-		return refund.Result{}, fault.Nonsense(partFormula, err)
-	}
-	question := refund.Case{At: at, ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Decimals()}
-	question.Charges, err = fault.Call(ctx, m.calls, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
-		return m.config.Biller.Paid(ctx, s, p)
-	})
+	results, err := m.computeRefunds(ctx, settings, s, []time.Time{at})
 	if err != nil {
 		return refund.Result{}, err
 	}
+	return results[0], nil
+}
+
+// computeRefunds returns the refunds for several instants, with one question of the Biller.
+func (m *Manager) computeRefunds(
+	ctx context.Context, settings Settings, s dedicated.Server, instants []time.Time,
+) ([]refund.Result, error) {
+	results := make([]refund.Result, len(instants))
+	if m.config.Biller == nil || len(instants) == 0 {
+		return results, nil
+	}
+	p, err := periodAt(instants[0], s.Billing)
+	if err != nil {
+		return nil, billingError(err)
+	}
+	if s.Billing.Decimals() < 0 {
+		return nil, fault.Nonsense("Servers.Server", s.Billing.Validate())
+	}
+	loc, err := zone.Load(s.Billing.Zone)
+	if err != nil {
+		return nil, billingError(err)
+	}
+	formula, err := settings.parseFormula(m.config.RefundFormula)
+	if err != nil {
+		return nil, fault.Nonsense(partFormula, err)
+	}
+	question := refund.Case{ServiceStart: s.AssignedAt, Location: loc, Places: s.Billing.Decimals()}
+	charges, err := fault.Call(ctx, m.calls, "Biller.Paid", func(ctx context.Context) ([]refund.Charge, error) {
+		return m.config.Biller.Paid(ctx, s, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, at := range instants {
+		question.At, question.Charges = at, slices.Clone(charges)
+		if results[i], err = m.calculate(ctx, formula, question); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// calculate returns the refund of one case, as it is stored.
+func (m *Manager) calculate(ctx context.Context, formula RefundFormula, question refund.Case) (refund.Result, error) {
 	if err := question.Validate(); err != nil {
 		return refund.Result{}, fault.Nonsense("Biller.Paid", err)
 	}

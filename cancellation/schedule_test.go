@@ -58,7 +58,7 @@ func TestScheduleRefuses(t *testing.T) {
 	}{
 		{"no When", theReseller, cancellation.Order{}, cancellation.ErrInvalid, "When"},
 		{"At and EndOfPeriod", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-12-01 00:00"), EndOfPeriod: true}}, cancellation.ErrInvalid, "When"},
-		{"a microsecond ago", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-11-10 09:00").Add(-time.Microsecond)}},
+		{"a minute and a microsecond ago", theReseller, cancellation.Order{When: cancellation.When{At: at("2026-11-10 08:59").Add(-time.Microsecond)}},
 			cancellation.ErrInvalid, "When.At"},
 		{"after the year 9999", theReseller, cancellation.Order{When: cancellation.When{At: at("9999-12-31 23:00").AddDate(0, 0, 1)}},
 			cancellation.ErrInvalid, "When.At"},
@@ -121,9 +121,9 @@ func TestClientDateErrorNamesThePeriodEnd(t *testing.T) {
 func TestPastDateInTheServersZone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	past := cancellation.Order{ServerID: f.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:59")}}
+	past := cancellation.Order{ServerID: f.server(t).ID, When: cancellation.When{At: at("2026-11-10 08:58")}}
 	_, err := f.Schedule(t.Context(), f.reseller, past)
-	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:59:00+01:00 is past: want 2026-11-10T10:00:00+01:00 or later")
+	require.EqualError(t, err, "cancellation: When.At: 2026-11-10T09:58:00+01:00 is past: want 2026-11-10T10:00:00+01:00 or later")
 }
 
 func TestEndOfPeriodBeforeTheAnchor(t *testing.T) {
@@ -322,11 +322,16 @@ func TestGateRefuses(t *testing.T) {
 	var asked []cancellation.Cancellation
 	f := newFixture(t, func(c *cancellation.Config) {
 		c.Hooks.Gate = append(c.Hooks.Gate,
-			func(_ context.Context, c cancellation.Cancellation) error { asked = append(asked, c); return nil },
-			func(context.Context, cancellation.Cancellation) error {
+			func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
+				asked = append(asked, c)
+				return nil
+			},
+			func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
 				return fmt.Errorf("%w: %w", reason, dedicated.Refuse("a backup is running"))
 			},
-			func(context.Context, cancellation.Cancellation) error { panic("not asked after a refusal") })
+			func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error {
+				panic("not asked after a refusal")
+			})
 	})
 	_, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: f.server(t).ID, When: endOfPeriod()})
 	assertError(t, err, cancellation.ErrForbidden)
@@ -342,7 +347,7 @@ func TestGateRefuses(t *testing.T) {
 func TestGatePanics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *cancellation.Config) {
-		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, cancellation.Cancellation) error { panic("boom") })
+		c.Hooks.Gate = append(c.Hooks.Gate, func(context.Context, dedicated.Actor, string, cancellation.Cancellation) error { panic("boom") })
 	})
 	_, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: f.server(t).ID, When: endOfPeriod()})
 	assertError(t, err, cancellation.ErrHost)

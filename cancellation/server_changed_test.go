@@ -200,7 +200,7 @@ func TestScheduleForAnotherClientThanTheGateSaw(t *testing.T) {
 	var s dedicated.Server
 	f = newFixture(t, func(c *cancellation.Config) {
 		store.Store, c.Store = c.Store, store
-		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, c cancellation.Cancellation) error {
+		c.Hooks.Gate = append(c.Hooks.Gate, func(_ context.Context, _ dedicated.Actor, _ string, c cancellation.Cancellation) error {
 			seen = append(seen, c.ClientID)
 			f.reassign(t, s, uuid.New())
 			return nil

@@ -45,7 +45,9 @@ func TestEndOfPeriodFollowsTheBilling(t *testing.T) {
 		f.saveSettings(t, warnings(30))
 		s := f.server(t)
 		fixedServer := f.server(t)
-		c, fixed := f.scheduleAsClient(t, s.ID), f.scheduleAt(t, fixedServer.ID, at("2026-11-30 23:00"))
+		c, err := f.Schedule(t.Context(), f.reseller, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
+		require.NoError(t, err)
+		fixed := f.scheduleAt(t, fixedServer.ID, at("2026-11-30 23:00"))
 		f.tick(t)
 		require.Equal(t, []int{30}, warnedDays(f.get(t, c.ID)))
 		for _, id := range []uuid.UUID{s.ID, fixedServer.ID} {
@@ -144,14 +146,15 @@ func TestReleaseDiscards(t *testing.T) {
 	require.NoError(t, err, "another assignment")
 	signs, err := f.Badges(t.Context(), f.client, []uuid.UUID{s.ID})
 	require.NoError(t, err)
-	assert.Contains(t, signs, s.ID)
+	assert.Equal(t, second.ID, signs[s.ID].CancellationID)
 	_, err = d.Tick(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Discarded, f.get(t, c.ID).State)
 	assert.Equal(t, cancellation.Scheduled, f.get(t, second.ID).State)
-	notice := payloads[cancellation.Notice](t, f, cancellation.KindDiscarded)
-	require.Len(t, notice, 1)
-	assert.Equal(t, "server left", notice[0].Reason)
+	assert.Equal(t, []string{"scheduled", "discarded: server left"}, history(f.get(t, c.ID)))
+	assert.Equal(t, map[notify.Kind]int{
+		cancellation.KindScheduled: 1, cancellation.KindScheduledByClient: 1, cancellation.KindServerLeft: 1,
+	}, f.countEvents(t, c.ID), "the release told the client")
 
 	data, err := json.Marshal(dedicated.Released{ServerID: s.ID, Assignment: s.Assignment})
 	require.NoError(t, err)

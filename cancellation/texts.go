@@ -71,6 +71,8 @@ const (
 	textThe    = "The dedicated server {{.server_name}} ({{.server_id}})"
 	textWhy    = "{{with .reason}}\nReason: {{.}}\n{{end}}"
 	textDays   = `{{if .days_left}}in {{.days_left}} {{plural .days_left "day" "days"}}{{else}}today{{end}}`
+	textOn     = `{{if .backdated}}as of {{else}}on {{end}}`
+	textWhen   = "{{if not .backdated}}, " + textDays + "{{end}}"
 	textMoved  = "{{with .from_local_date}} instead of {{.}}{{end}}"
 	textRefund = "{{if .total}}\nRefund: {{.total}} {{.currency}}\n{{range .lines}}  {{.label}}: {{.amount}} of {{.paid}}" +
 		"{{with .note}} ({{.}}){{end}}\n{{end}}{{end}}"
@@ -79,9 +81,9 @@ const (
 
 func clientKinds() []notify.Spec {
 	return []notify.Spec{
-		spec(KindScheduled, notify.ToClient, sampleNotice(), "A client's order to cancel a server was accepted.",
-			"Your server {{.server_name}} will be cancelled on {{.local_date}}",
-			"As you ordered:\n\n"+textYour+" will be cancelled on {{.local_date}}, "+textDays+".\n"+textWhy),
+		spec(KindScheduled, notify.ToClient, sampleNotice(), "A client's order to cancel a server was accepted, or the reseller tells of its own.",
+			"Your server {{.server_name}} will be cancelled "+textOn+"{{.local_date}}",
+			`{{if eq .by "client"}}`+"As you ordered:\n\n{{end}}"+textYour+" will be cancelled "+textOn+"{{.local_date}}"+textWhen+".\n"+textWhy),
 		spec(KindWarning, notify.ToClient, sampleNotice(), "A server will be cancelled soon.",
 			"Your server {{.server_name}} will be cancelled "+textDays,
 			textYour+" will be cancelled on {{.local_date}}, "+textDays+".\n\nPlease save what you need before that.\n"),
@@ -169,7 +171,8 @@ func germanToClient() map[notify.Kind]notify.Translation {
 	return map[notify.Kind]notify.Translation{
 		KindScheduled: {
 			Subject: "Ihr Server {{.server_name}} wird zum {{.local_date}} gekündigt",
-			Text:    "Wie von Ihnen gewünscht:\n\n" + germanYour + " wird zum {{.local_date}} gekündigt, " + germanDays + ".\n" + germanWhy,
+			Text: `{{if eq .by "client"}}` + "Wie von Ihnen gewünscht:\n\n{{end}}" + germanYour +
+				" wird zum {{.local_date}} gekündigt{{if not .backdated}}, " + germanDays + "{{end}}.\n" + germanWhy,
 		},
 		KindWarning: {
 			Subject: "Ihr Server {{.server_name}} wird " + germanDays + " gekündigt",
@@ -254,6 +257,7 @@ func meanings() map[string]string {
 		".from_date":       "the date before; empty: it has not moved",
 		".from_local_date": "the date before, for people; may be empty",
 		".days_left":       "calendar days until then, in the server's zone",
+		".backdated":       "the date was past when it was ordered",
 		".by":              "the role that ordered it: client, reseller or system",
 		".reason":          "the reason that was given with the order; may be empty",
 		".step":            "the first step that is not done; empty: the execution has not begun",

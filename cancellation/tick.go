@@ -206,7 +206,8 @@ func (r reading) decideDue(now time.Time) (dueAction, error) {
 
 const reasonServerLeft = "server left"
 
-// discardAsLeft ends a scheduled cancellation whose server has left its client. Nothing is done to the server.
+// discardAsLeft ends a scheduled cancellation whose server has left its client. Nothing is done to the server. The client is told
+// nothing: the release of the server was told.
 func (c Cancellation) discardAsLeft(now time.Time) (decision, error) {
 	d, err := c.discard(OpServerLeft, inventory.System(c.ResellerID), reasonServerLeft, now)
 	d.facts = append(d.facts, d.cancellation.notice(KindServerLeft, now, c.Reason))

@@ -18,9 +18,9 @@ func (c Cancellation) plannedExecution() time.Time {
 }
 
 // earliestExecution returns the earliest instant of the execution: as planned, or later because of Settings.MinWarningDays. An
-// execution is postponed once.
+// execution is postponed once, and only if it was ordered long enough ahead.
 func (c Cancellation) earliestExecution(s Settings, now time.Time) time.Time {
-	if !s.Warn || s.MinWarningDays == 0 || c.plannedExecution().After(c.At) {
+	if !s.Warn || s.MinWarningDays == 0 || c.plannedExecution().After(c.At) || !c.orderedAhead(s.MinWarningDays) {
 		return c.plannedExecution()
 	}
 	first, warned := c.firstWarning()
@@ -34,6 +34,17 @@ func (c Cancellation) earliestExecution(s Settings, now time.Time) time.Time {
 		return earliest
 	}
 	return c.At
+}
+
+// orderedAhead reports whether the cancellation was ordered at least n calendar days ahead, so that there was time for a warning. A
+// date that has moved with the billing counts as ordered so far ahead as the date that was ordered, or as the present one if
+// that is later: other billing may make a cancellation due at once, and then the client must not lose its server unwarned.
+func (c Cancellation) orderedAhead(n int) bool {
+	date := c.At
+	if c.Ordered.After(date) {
+		date = c.Ordered
+	}
+	return leaves(c.Asked, date, n, c.location())
 }
 
 // firstWarning returns when the first warning of the planned date was recorded.
@@ -52,9 +63,9 @@ func (c Cancellation) warnedWithin(days int) bool {
 }
 
 // dueWarning returns the days ahead of the warning that is due at now. If several are overdue, only the nearest is due. None is
-// due if one as near was recorded.
+// due if one as near was recorded, and none of a date that was past when it was ordered.
 func (c Cancellation) dueWarning(s Settings, now time.Time) (days int, due bool) {
-	if !s.Warn {
+	if !c.warns(s) {
 		return 0, false
 	}
 	for _, ahead := range s.DaysAhead {
@@ -65,12 +76,15 @@ func (c Cancellation) dueWarning(s Settings, now time.Time) (days int, due bool)
 	return days, due && !c.warnedWithin(days)
 }
 
+// warns reports whether there are warnings: they are on, and the date was not set back when it was ordered.
+func (c Cancellation) warns(s Settings) bool { return s.Warn && !c.At.Before(c.Asked) }
+
 // nextWarning returns the instant of the next warning, from now on; zero: there will be none.
 func (c Cancellation) nextWarning(s Settings, now time.Time) (next time.Time) {
 	if _, due := c.dueWarning(s, now); due {
 		return now
 	}
-	if !s.Warn {
+	if !c.warns(s) {
 		return next
 	}
 	for _, ahead := range s.DaysAhead {
@@ -87,7 +101,7 @@ func (c *Cancellation) warn(s Settings, now time.Time) []manage.Fact {
 	var facts []manage.Fact
 	days, due := c.dueWarning(s, now)
 	if due {
-		c.Warned = append(slices.Clip(c.Warned), Warning{Days: days, For: c.At, Sent: now})
+		c.recordWarning(days, now)
 	}
 	if earliest := c.earliestExecution(s, now); earliest.After(c.At) && !earliest.Equal(c.Postponed) {
 		c.Postponed = earliest
@@ -111,12 +125,20 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 		return c.PendingUntil
 	case c.State == Executing:
 		return now
-	case s.Paused:
-		return c.nextWarning(s, now)
 	}
-	// Not earliestExecution: a Tick must look at the date itself to record the postponement.
-	return earlier(c.nextWarning(s, now), c.plannedExecution())
+	next := c.nextWarning(s, now)
+	if !s.Paused {
+		// Not earliestExecution: a Tick must look at the date itself to record the postponement.
+		next = earlier(next, c.plannedExecution())
+	}
+	if c.When.isEnd() {
+		next = earlier(next, now.Add(lookAgain))
+	}
+	return next
 }
+
+// lookAgain is how long the end of a period may follow other billing of its server late, if no Subscriber tells of it.
+const lookAgain = 24 * time.Hour
 
 // plan makes a scheduled cancellation ready to be stored: due under the settings, and under no lease.
 func (c *Cancellation) plan(s Settings, now time.Time) {

@@ -17,9 +17,14 @@ type When struct {
 	Now          bool
 }
 
+// isEnd reports whether w means the end of a billing period, which follows the server's billing.
+func (w When) isEnd() bool { return w.EndOfPeriod || w.FirstAllowed }
+
 // same reports whether both mean the same, whatever the zones of their times are.
 func (w When) same(other When) bool {
-	return w.EndOfPeriod == other.EndOfPeriod && w.At.Equal(other.At)
+	at := w.At.Equal(other.At)
+	w.At, other.At = time.Time{}, time.Time{}
+	return at && w == other
 }
 
 const lastYear = 9999
@@ -27,22 +32,29 @@ const lastYear = 9999
 // normalize returns the When as it is stored.
 func (w When) normalize(op Op) (When, error) {
 	w.At = zone.Instant(w.At)
+	set := 0
+	for _, is := range []bool{!w.At.IsZero(), w.EndOfPeriod, w.FirstAllowed, w.Now} {
+		if is {
+			set++
+		}
+	}
 	switch {
-	case w.EndOfPeriod && !w.At.IsZero():
-		return w, invalid(op, "When", "At and EndOfPeriod are both set: want one of them")
-	case !w.EndOfPeriod && w.At.IsZero():
-		return w, invalid(op, "When", "missing: want At or EndOfPeriod")
+	case set == 0:
+		return w, invalid(op, "When", "missing: want one of At, EndOfPeriod, FirstAllowed and Now")
+	case set > 1:
+		return w, invalid(op, "When", "%d of At, EndOfPeriod, FirstAllowed and Now are set: want one of them", set)
 	case w.At.Year() > lastYear:
 		return w, invalid(op, "When.At", "year %d: want %d at the most", w.At.Year(), lastYear)
 	}
 	return w, nil
 }
 
-// resolve returns the instant that w means. The end of the period is that of the period which contains asked, or of the first
-// period if asked is before the Anchor. No period is an error, never now.
-func (w When) resolve(asked time.Time, b dedicated.Billing) (time.Time, error) {
-	if !w.EndOfPeriod {
-		return w.At, nil
+// resolveEnd returns the end of a billing period that w means. EndOfPeriod is that of the period which contains asked, or of the
+// first period if asked is before the Anchor. FirstAllowed is the first one after asked that leaves so many days. No period is an
+// error, never now.
+func (w When) resolveEnd(asked time.Time, days int, b dedicated.Billing) (time.Time, error) {
+	if w.FirstAllowed && days > 0 {
+		return firstEnd(asked, days, b)
 	}
 	p, err := periodAt(asked, b)
 	return zone.Instant(p.End), err
@@ -56,24 +68,42 @@ func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 	return b.PeriodAt(t)
 }
 
-// resolveDate returns the planned instant under the server's present billing. If the end of the period is not after the change
-// of billing, the cancellation is due as of the change; but if it was due before the change, the date stays. asOf is the
-// instant of the change if the inventory does not know it.
+// resolveDate returns the planned instant under the server's present billing. asOf is the instant of the change of billing if the
+// inventory does not know it. A fixed date stays. The end of a period follows the billing, except that:
+//
+//   - New terms that begin at the planned instant or after it do not move it.
+//   - If the end is not after the change of billing, the cancellation is due as of the change; but if it was due before the
+//     change, the date stays.
+//   - A client's order moves to a later date only if the billing keeps the cycle under which the client ordered it. Otherwise
+//     a reseller could keep a client by other billing.
 func (c Cancellation) resolveDate(s dedicated.Server, asOf time.Time) (time.Time, error) {
-	at, err := c.When.resolve(c.Asked, s.Billing)
+	if !c.When.isEnd() {
+		return c.At, nil
+	}
+	at, err := c.When.resolveEnd(c.Asked, c.leadDays(), s.Billing)
+	if err != nil {
+		return at, billingError(err)
+	}
 	if !s.BilledAt.IsZero() {
 		asOf = zone.Instant(s.BilledAt)
 	}
-	switch {
-	case err != nil:
-		return at, billingError(err)
-	case !c.When.EndOfPeriod || at.After(asOf):
-		return at, nil
-	case c.At.After(asOf):
-		return asOf, nil
+	if !at.After(asOf) {
+		at = asOf
 	}
-	return c.At, nil
+	extended := c.Cycle == dedicated.Cycle{} || c.Cycle == s.Billing.Cycle
+	switch {
+	case !s.Billing.Anchor.Before(c.At):
+		return c.At, nil
+	case at.Equal(asOf) && !c.At.After(asOf):
+		return c.At, nil
+	case at.After(c.At) && c.By.Role == dedicated.Client && !extended:
+		return c.At, nil
+	}
+	return at, nil
 }
+
+// leadDays is how many days the end of a period must leave to be the first allowed one.
+func (c Cancellation) leadDays() int { return max(c.NoticeDays, c.LockDays) }
 
 // daysBefore returns the instant with the same local time n calendar days before t, or after t if n is negative.
 func daysBefore(t time.Time, n int, loc *time.Location) time.Time {
@@ -86,8 +116,17 @@ func daysLeft(now, t time.Time, loc *time.Location) int {
 	return int(zone.Days(to.Year, to.Month, to.Day) - zone.Days(from.Year, from.Month, from.Day))
 }
 
-// earliestEnd returns the first end of a billing period that is at least n days after now.
-func earliestEnd(now time.Time, n int, b dedicated.Billing, loc *time.Location) (time.Time, error) {
+// leaves reports whether t is at least n calendar days after now.
+func leaves(now, t time.Time, n int, loc *time.Location) bool {
+	return !now.After(daysBefore(t, n, loc))
+}
+
+// firstEnd returns the first end of a billing period after now that is at least n days after now.
+func firstEnd(now time.Time, n int, b dedicated.Billing) (time.Time, error) {
+	loc, err := zone.Load(b.Zone)
+	if err != nil {
+		return time.Time{}, err
+	}
 	p, err := periodAt(daysBefore(now, -n, loc), b)
 	if err != nil {
 		return time.Time{}, err
@@ -98,8 +137,8 @@ func earliestEnd(now time.Time, n int, b dedicated.Billing, loc *time.Location) 
 		if err != nil {
 			return time.Time{}, err
 		}
-		if !now.After(daysBefore(p.End, n, loc)) {
-			return zone.Instant(p.End), nil
+		if end := zone.Instant(p.End); end.After(now) && leaves(now, end, n, loc) {
+			return end, nil
 		}
 	}
 }

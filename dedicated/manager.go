@@ -125,6 +125,10 @@ func (s Server) checkRepeat(a Actor, stored Server) error {
 type NewAssignment struct {
 	ClientID uuid.UUID // required
 	Billing  Billing   // required; the Anchor is kept in UTC, to the microsecond
+	// Since is when the client got the server, for clients who had it before the library was in use: days of money back and of
+	// service count from then. It becomes AssignedAt, in UTC to the microsecond. Zero: now. The future is ErrInvalid. It may lie
+	// before the Anchor of the Billing.
+	Since time.Time
 }
 
 // Assign gives a server in stock to a client, under a fresh assignment. The client is told.

@@ -25,10 +25,18 @@ func (s Server) assign(n NewAssignment, assignment uuid.UUID, now time.Time) (Se
 	if err != nil {
 		return s, nil, err
 	}
+	since := now
+	if !n.Since.IsZero() {
+		since = zone.Instant(n.Since)
+	}
+	if since.After(now) {
+		return s, nil, invalid(OpAssign, "Since", "%s is in the future: want %s or earlier, or zero for now",
+			since.Format(time.RFC3339), now.Format(time.RFC3339))
+	}
 	if s, err = s.move(OpAssign); err != nil {
 		return s, nil, err
 	}
-	s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = n.ClientID, b, now, assignment, now
+	s.ClientID, s.Billing, s.BilledAt, s.Assignment, s.AssignedAt = n.ClientID, b, now, assignment, since
 	return s, []manage.Fact{s.notice(KindAssigned, "")}, nil
 }
 

@@ -48,6 +48,7 @@ func cancellationFields(c *cancellation.Cancellation) fields {
 		{"first_allowed", &c.When.FirstAllowed},
 		{"when_now", &c.When.Now},
 		{"asked", &c.Asked},
+		{"ordered", &c.Ordered},
 		{"at", &c.At},
 		{"zone", &c.Zone},
 		{"by_role", &c.By.Role},

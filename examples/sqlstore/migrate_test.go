@@ -106,3 +106,54 @@ func TestNamesOfTheFirstVersion(t *testing.T) {
 		}
 	})
 }
+
+// TestOlderCancellations opens a database with cancellations of version 2. Who has moved each of them, and the days in which its client
+// may change nothing, are known afterwards.
+func TestOlderCancellations(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn, ctx := fresh(t), t.Context()
+		migrateTo(t, dsn, 2)
+		db, reseller := raw(t, dsn), uuid.New()
+		exec := func(text string, args ...any) {
+			t.Helper()
+			_, err := db.ExecContext(ctx, fmt.Sprintf(text, args...))
+			require.NoError(t, err)
+		}
+		const never = int64(-62135596800000000)
+		exec(`INSERT INTO cancellation_settings VALUES ('%s', 1, TRUE, '[7]', TRUE, 0, 3, 5, '', 1, '', %d, %d, FALSE)`, reseller, never, never)
+		entry := func(role dedicated.Role, what string) string {
+			return fmt.Sprintf(`{"At":"2026-11-10T09:00:00Z","By":{"Role":%d},"What":"%s"}`, role, what)
+		}
+		order := entry(dedicated.Client, "scheduled")
+		tests := []struct {
+			by      dedicated.Role
+			history string
+			movedBy dedicated.Role
+			lock    int
+		}{
+			{dedicated.Client, "[" + order + "]", 0, 3},
+			{dedicated.Client, "[" + order + "," + entry(dedicated.System, "moved") + "]", 0, 3},
+			{dedicated.Client, "[" + order + "," + entry(dedicated.Client, "rescheduled") + "]", dedicated.Client, 3},
+			{dedicated.Client, "[" + order + "," + entry(dedicated.Reseller, "rescheduled") + "," +
+				entry(dedicated.Client, "rescheduled") + "]", dedicated.Reseller, 3},
+			{dedicated.Reseller, "[" + entry(dedicated.Reseller, "scheduled") + "]", 0, 0},
+			{dedicated.Reseller, "null", 0, 0},
+		}
+		ids := make([]uuid.UUID, len(tests))
+		for i, tt := range tests {
+			ids[i] = uuid.New()
+			exec(`INSERT INTO cancellations VALUES ('%s', 1, '%s', NULL, NULL, NULL, 'web-07', 'discarded', %d, TRUE, 0, 0, '', %d, NULL, NULL,
+				'', '[]', 0, '', %d, %d, FALSE, '{}', '', 0, '[]', '%s', 1, %d, %d)`,
+				ids[i], reseller, never, tt.by, never, never, tt.history, never, never)
+		}
+		stores := open(t, dsn).Cancellations()
+		for i, tt := range tests {
+			c, err := stores.Cancellation(ctx, ids[i])
+			require.NoError(t, err)
+			assert.Equal(t, tt.movedBy, c.MovedBy, tt.history)
+			assert.Equal(t, tt.lock, c.LockDays, tt.history)
+			assert.Zero(t, c.Ordered)
+		}
+	})
+}

@@ -1,0 +1,15 @@
+-- Adds the date that was ordered. Fills in what older records of cancellations say only in their history or in the settings.
+
+-- +goose Up
+
+ALTER TABLE cancellations ADD COLUMN ordered BIGINT NOT NULL DEFAULT -62135596800000000;
+
+-- A reseller's move counts more than a client's: the roles are 1 client, 2 reseller, 3 system.
+UPDATE cancellations SET moved_by = COALESCE((
+    SELECT MAX((entry -> 'By' ->> 'Role')::BIGINT) FROM jsonb_array_elements(cancellations.history::JSONB) AS entry
+    WHERE entry ->> 'What' = 'rescheduled'), 0)
+WHERE moved_by = 0 AND jsonb_typeof(history::JSONB) = 'array';
+
+UPDATE cancellations SET lock_days = COALESCE((
+    SELECT settings.lock_days FROM cancellation_settings AS settings WHERE settings.id = cancellations.reseller_id), 0)
+WHERE by_role = 1 AND lock_days = 0;
