@@ -293,6 +293,9 @@ func TestEarliestEndIsAccepted(t *testing.T) {
 		berlin := p.End.Location()
 		assert.False(t, p.End.AddDate(0, 0, -45).Before(f.clock.Now()), "it leaves the notice")
 		assert.True(t, p.Start.In(berlin).AddDate(0, 0, -45).Before(f.clock.Now()), "the period before does not")
+		c, err := f.Schedule(t.Context(), f.client, cancellation.Order{ServerID: s.ID, When: cancellation.When{FirstAllowed: true}})
+		require.NoError(t, err)
+		assert.Equal(t, earliest, c.At, "the earliest end that will do")
 	}
 }
 

@@ -109,7 +109,7 @@ func makeCancellation(reseller uuid.UUID, n int) cancellation.Cancellation {
 	return cancellation.Cancellation{
 		ID: uuid.New(), ResellerID: reseller, ClientID: uuid.New(), ServerID: uuid.New(), Assignment: uuid.New(),
 		ServerName: "wéb'01\"", State: cancellation.Executing,
-		When: cancellation.When{At: instant(n % 5), EndOfPeriod: true, FirstAllowed: true, Now: true},
+		When:  cancellation.When{At: instant(n % 5), EndOfPeriod: true, FirstAllowed: true, Now: true},
 		Asked: instant(-1), Ordered: instant(n % 4), At: instant(n % 5), Zone: "Europe/Berlin",
 		By: by, Reason: "größer;--", TellClient: true, MovedBy: dedicated.System, Cycle: dedicated.Cycle{Unit: dedicated.Week, Count: 13},
 		NoticeDays: 31, LockDays: 7,
