@@ -66,10 +66,25 @@ func operations() []matrixRow {
 	return []matrixRow{
 		{"schedule a date", withoutCancellation, scheduleDate, orders(done, forbidden), orders(forbidden, forbidden)},
 		{"schedule the end of the period", withoutCancellation, scheduleEnd, orders(done, done), orders(forbidden, forbidden)},
+		{"schedule the first allowed end", withoutCancellation, scheduleFirstAllowed, orders(done, done), orders(forbidden, forbidden)},
+		{"schedule now", withoutCancellation, scheduleNow, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"schedule a past date", withoutCancellation, schedulePast, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"schedule a date with ClientMayChooseDate", whereClientsChoose, scheduleDate, orders(done, done), orders(forbidden, forbidden)},
+		{"schedule now with ClientMayChooseDate", whereClientsChoose, scheduleNow, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"schedule a past date with ClientMayChooseDate", whereClientsChoose, schedulePast, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"preview a date", withoutCancellation, previewDate, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"preview the end of the period", withoutCancellation, previewEnd, orders(done, done), orders(forbidden, forbidden)},
+		{"policy", withoutCancellation, policy, orders(done, done), orders(done, done)},
 		{"quote", withoutCancellation, quote, orders(done, done), orders(forbidden, forbidden)},
+		{"quotes of ends", withoutCancellation, quoteEnds, orders(done, done), orders(forbidden, forbidden)},
+		{"quotes of dates", withoutCancellation, quoteDates, orders(done, forbidden), orders(forbidden, forbidden)},
+		{"quotes of dates with ClientMayChooseDate", whereClientsChoose, quoteDates, orders(done, done), orders(forbidden, forbidden)},
 		{"reschedule an order of the reseller", byReseller, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
 		{"reschedule the client's own order", byClient, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
 		{"reschedule the client's own order with ClientMayDiscard", byClientWhoMayDiscard, reschedule, withdraws(done, conflict), withdraws(forbidden, conflict)},
+		{"reschedule the client's own order to now", byClientWhoMayDiscard, rescheduleNow, columns{client: forbidden, formerClient: conflict, anyoneElse: notFound}, withdraws(forbidden, conflict)},
+		{"reschedule the client's own order that the reseller has moved", byClientMoved, reschedule, managers(done, forbidden), managers(forbidden, forbidden)},
+		{"discard the client's own order that the reseller has moved", byClientMoved, discard, managers(done, forbidden), managers(forbidden, forbidden)},
 		{"discard an order of the reseller", byReseller, discard, managers(done, forbidden), managers(forbidden, forbidden)},
 		{"discard the client's own order", byClient, discard, managers(done, forbidden), managers(forbidden, forbidden)},
 		{"discard the client's own order with ClientMayDiscard", byClientWhoMayDiscard, discard, withdraws(done, done), withdraws(forbidden, done)},
@@ -115,6 +130,26 @@ func byClientWhoMayDiscard(t *testing.T, owner dedicated.Owner) *matrixFixture {
 	return withCancellation(t, owner, theClient, cancellation.Settings{ClientMayDiscard: true})
 }
 
+// byClientMoved has a client's order that the reseller has moved.
+func byClientMoved(t *testing.T, owner dedicated.Owner) *matrixFixture {
+	f := withCancellation(t, dedicated.Owner{}, theClient, cancellation.Settings{ClientMayDiscard: true})
+	_, err := f.Reschedule(t.Context(), f.reseller, f.cancellation.ID, cancellation.When{At: at("2026-11-20 12:00")})
+	require.NoError(t, err)
+	if !owner.Own() {
+		f.config.Servers = &alteredServers{Servers: f.config.Servers, change: func(s *dedicated.Server) { s.Owner = owner }}
+		f.Manager, err = cancellation.New(f.config)
+		require.NoError(t, err)
+	}
+	return f
+}
+
+// whereClientsChoose is withoutCancellation, with ClientMayChooseDate.
+func whereClientsChoose(t *testing.T, owner dedicated.Owner) *matrixFixture {
+	f := withoutCancellation(t, owner)
+	f.saveSettings(t, cancellation.Settings{ClientMayChooseDate: true})
+	return f
+}
+
 func withStuckExecution(t *testing.T, _ dedicated.Owner) *matrixFixture {
 	f, _, c := newStuckFixture(t)
 	return &matrixFixture{f, f.readServer(t, c.ServerID), c}
@@ -127,6 +162,52 @@ func scheduleDate(ctx context.Context, f *matrixFixture, a dedicated.Actor) (boo
 
 func scheduleEnd(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
 	_, err := f.Schedule(ctx, a, cancellation.Order{ServerID: f.server.ID, When: endOfPeriod()})
+	return true, err
+}
+
+func scheduleFirstAllowed(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Schedule(ctx, a, cancellation.Order{ServerID: f.server.ID, When: firstAllowed()})
+	return true, err
+}
+
+func scheduleNow(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Schedule(ctx, a, cancellation.Order{ServerID: f.server.ID, When: cancellation.When{Now: true}})
+	return true, err
+}
+
+func schedulePast(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	f.clock.Set(at("2026-11-12 09:00"))
+	_, err := f.Schedule(ctx, a, cancellation.Order{ServerID: f.server.ID, When: cancellation.When{At: at("2026-11-11 09:00")}, Backdated: true})
+	return true, err
+}
+
+func previewDate(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Preview(ctx, a, cancellation.Order{ServerID: f.server.ID, When: cancellation.When{At: at("2026-11-20 12:00")}})
+	return true, err
+}
+
+func previewEnd(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Preview(ctx, a, cancellation.Order{ServerID: f.server.ID, When: endOfPeriod()})
+	return true, err
+}
+
+func policy(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Policy(ctx, a, f.server.ID)
+	return true, err
+}
+
+func quoteEnds(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Quotes(ctx, a, f.server.ID, endOfNovember(), at("2026-12-31 23:00"))
+	return true, err
+}
+
+func quoteDates(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Quotes(ctx, a, f.server.ID, endOfNovember(), at("2026-11-20 12:00"))
+	return true, err
+}
+
+func rescheduleNow(ctx context.Context, f *matrixFixture, a dedicated.Actor) (bool, error) {
+	_, err := f.Reschedule(ctx, a, f.cancellation.ID, cancellation.When{Now: true})
 	return true, err
 }
 

@@ -183,3 +183,58 @@ func TestThreeManagersTick(t *testing.T) {
 		cancellation.KindWarning: due, cancellation.KindExecuted: due, cancellation.KindCompleted: due, cancellation.KindClosed: due,
 	}, count)
 }
+
+// TestClientsMoveAgainstResellersMove: whoever comes first, the reseller's move stays.
+func TestClientsMoveAgainstResellersMove(t *testing.T) {
+	t.Parallel()
+	refused := 0
+	for range raceRounds {
+		f, ctx := newFixture(t), t.Context()
+		f.saveSettings(t, cancellation.Settings{ClientMayDiscard: true, ClientMayChooseDate: true})
+		c := f.scheduleAsClient(t, f.server(t).ID)
+		errs := race(
+			func() error {
+				_, err := f.Reschedule(ctx, f.reseller, c.ID, cancellation.When{At: at("2026-11-20 12:00")})
+				return err
+			},
+			func() error {
+				_, err := f.Reschedule(ctx, f.client, c.ID, cancellation.When{At: at("2026-11-25 12:00")})
+				return err
+			},
+		)
+		require.NoError(t, errs[0])
+		got := f.get(t, c.ID)
+		require.Equal(t, at("2026-11-20 12:00"), got.At)
+		require.Equal(t, dedicated.Reseller, got.MovedBy)
+		if errs[1] != nil {
+			refused++
+			require.NotNil(t, requireError(t, errs[1], cancellation.ErrForbidden))
+			continue
+		}
+		require.Equal(t, []string{"scheduled", "rescheduled", "rescheduled"}, history(got))
+	}
+	t.Logf("the client was refused in %d of %d rounds", refused, raceRounds)
+}
+
+// TestOtherBillingAgainstATick: the Subscriber and the daily look find the same change of billing. It is mailed once.
+func TestOtherBillingAgainstATick(t *testing.T) {
+	t.Parallel()
+	for range raceRounds {
+		f, d := newEventFixture(t)
+		s := f.server(t)
+		c := f.scheduleAsClient(t, s.ID)
+		f.tick(t)
+		_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, billing("2026-11-02 23:00", dedicated.Week, 3))
+		require.NoError(t, err)
+		f.clock.Set(at("2026-11-11 09:00"))
+		require.NoError(t, errors.Join(race(
+			func() error { _, err := d.Tick(t.Context()); return err },
+			tickFunc(t.Context(), f.Manager),
+		)...))
+		f.tick(t)
+		got := f.get(t, c.ID)
+		require.Equal(t, at("2026-11-23 23:00"), got.At)
+		require.Equal(t, []string{"scheduled", "moved"}, history(got))
+		require.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindRescheduled])
+	}
+}
