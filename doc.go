@@ -45,7 +45,9 @@
 // # The smallest program
 //
 // The example of this package is a complete program: a reseller rents out a server, the client cancels it, and at the end of the
-// period the server is free and the client has been notified. In real time, a Runner calls Tick:
+// period the server is free and the client has been notified. The Dispatcher also serves the Subscriber of each Manager, so that
+// scheduled cancellations, backups and tickets follow at once when the billing of a server changes or a server leaves its client. In
+// real time, a Runner calls Tick:
 //
 //	runner := dedicated.Runner{Tickers: []dedicated.Ticker{cancellations, dispatcher}}
 //	err := runner.Run(ctx)

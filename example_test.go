@@ -36,6 +36,7 @@ func Example() {
 	dispatcher := must(notify.New(
 		notify.Config{Outbox: outbox, Clock: now},
 		catalog.Mail("client mail", notify.ToClient, mail),
+		cancellations.Subscriber(), // follows the billing and the release of servers
 	))
 
 	// A reseller assigns a server to a client, and the client cancels it.

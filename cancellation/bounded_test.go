@@ -165,3 +165,16 @@ func TestLeftWithoutASubscriber(t *testing.T) {
 	assert.Zero(t, count[cancellation.KindDiscarded])
 	assert.Equal(t, 1, count[cancellation.KindServerLeft])
 }
+
+// TestSameDateInOtherWords: the date becomes an intent for the same date. The mail names no date before.
+func TestSameDateInOtherWords(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.scheduleAsClient(t, f.server(t).ID)
+	_, err := f.Reschedule(t.Context(), f.reseller, c.ID, cancellation.When{At: endOfNovember()})
+	require.NoError(t, err)
+	notice := payloads[cancellation.Notice](t, f, cancellation.KindRescheduled)
+	require.Len(t, notice, 1)
+	assert.Equal(t, "2026-12-01T00:00:00+01:00", notice[0].Date)
+	assert.Empty(t, notice[0].FromDate+notice[0].FromLocalDate)
+}

@@ -14,7 +14,7 @@ import (
 // Servers is the part of the host's inventory that this package needs. *dedicated.Manager fits. The Manager always asks as
 // dedicated.System of one reseller, and checks the client and the owner itself: a client's view of a server has a blank
 // Owner, which does not mean "own". Many goroutines call it at once. A Servers that is also a dedicated.BulkInventory is
-// asked for many servers at once before warnings.
+// asked for many servers at once before warnings, and by Badges, Ends and ShouldRenew.
 type Servers interface {
 	// Server returns one server, or ErrNotFound. The Manager reads ID, ResellerID, ClientID, Name, Owner, State, Billing, BilledAt,
 	// Assignment, AssignedAt and LockedBy.

@@ -165,7 +165,9 @@ func (c Cancellation) noticePayload(now time.Time, reason string) Notice {
 // moveNotice makes a fact about a date that has moved.
 func (c Cancellation) moveNotice(kind notify.Kind, now, from time.Time) manage.Fact {
 	payload := c.noticePayload(now, c.Reason)
-	payload.FromDate, payload.FromLocalDate = date(from, c.location()), localDate(from, c.location())
+	if !from.Equal(c.plannedExecution()) {
+		payload.FromDate, payload.FromLocalDate = date(from, c.location()), localDate(from, c.location())
+	}
 	return manage.Fact{Kind: kind, Subject: c.subject(), Payload: payload}
 }
 

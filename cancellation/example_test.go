@@ -15,6 +15,7 @@ import (
 // examplePanel is a reseller's panel with one server, which a client uses since 1 November 2026.
 type examplePanel struct {
 	clock    *fixedClock
+	outbox   *notify.MemoryOutbox
 	servers  *dedicated.Manager
 	reseller dedicated.Actor
 	client   dedicated.Actor
@@ -24,6 +25,7 @@ type examplePanel struct {
 func newPanel(ctx context.Context) (*examplePanel, error) {
 	tenant := uuid.New()
 	p := &examplePanel{
+		outbox:   &notify.MemoryOutbox{},
 		clock:    &fixedClock{},
 		reseller: dedicated.Actor{Role: dedicated.Reseller, ResellerID: tenant},
 		client:   dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: tenant},
@@ -31,7 +33,7 @@ func newPanel(ctx context.Context) (*examplePanel, error) {
 	november := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	p.clock.Set(november)
 	var err error
-	p.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Clock: p.clock})
+	p.servers, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{Outbox: p.outbox}, Clock: p.clock})
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +55,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	outbox := &notify.MemoryOutbox{}
 	cancellations, err := cancellation.New(cancellation.Config{
-		Store: &cancellation.MemoryStore{Outbox: outbox}, Servers: panel.servers, Clock: panel.clock,
+		Store: &cancellation.MemoryStore{Outbox: panel.outbox}, Servers: panel.servers, Clock: panel.clock,
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -66,7 +67,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	mail, err := notify.New(notify.Config{Outbox: outbox, Clock: panel.clock},
+	mail, err := notify.New(notify.Config{Outbox: panel.outbox, Clock: panel.clock},
+		cancellations.Subscriber(), // follows the billing and the release of servers
 		catalog.Mail("mail to clients", notify.ToClient, notify.NotifierFunc(func(_ context.Context, m notify.Message) error {
 			fmt.Println(panel.clock.Now().Format(time.DateOnly), m.Subject)
 			return nil

@@ -28,13 +28,16 @@ type Settings struct {
 	Warn             bool  // clients are warned
 	DaysAhead        []int // the days ahead, 1 to MaxDays each, in any order, MaxLeads at the most; required if Warn is on
 	ClientMayDiscard bool  // a client may move and discard its own orders
-	// ClientMayChooseDate lets a client order any date from now + NoticeDays, at least one day ahead. Off: ends of periods only.
+	// ClientMayChooseDate lets a client order any date that NoticeDays, LockDays and at least one day leave. Off: ends of periods only.
 	ClientMayChooseDate bool
-	Paused              bool   // no execution begins or continues until it is lifted; warnings go on
-	NoticeDays          int    // a client must order at least so many days before the end of the period; 0: no notice
-	LockDays            int    // within so many days before the date a client may change nothing; 0: no lock
-	MinWarningDays      int    // an execution is postponed, once, until so many days after its first warning; 0: never
-	Formula             string // for refund.Parse; "": Config.RefundFormula
+	Paused              bool // no execution begins or continues until it is lifted; warnings go on
+	// NoticeDays and LockDays are frozen with each order and move of a client.
+	NoticeDays int // a client must order at least so many days before the end of the period; 0: no notice
+	LockDays   int // within so many days before the date a client may change nothing; 0: no lock
+	// MinWarningDays postpones an execution, once, until so many days after its first warning, if it was ordered so many days ahead.
+	// 0: never.
+	MinWarningDays int
+	Formula        string // for refund.Parse; "": Config.RefundFormula
 
 	Saved           int64     // the Version that the last save made, 0 before the first; a claim does not change it
 	Rearm           string    // the Store's cursor behind the last scheduled cancellation that follows these settings already

@@ -15,7 +15,7 @@ import (
 
 // Subscriber follows the events of package dedicated. When the billing of a server changes, the end of the period moves at
 // once. When a server leaves its client, its scheduled cancellation is discarded at once. It is optional: without it, a Tick
-// finds the same when it looks at a cancellation that is due.
+// finds the same when it looks at the cancellation. That is once a day for ends of periods, and otherwise when something is due.
 func (m *Manager) Subscriber() notify.Subscriber {
 	return notify.Subscriber{
 		Name:   "cancellation",

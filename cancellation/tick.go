@@ -36,6 +36,9 @@ var _ dedicated.Ticker = (*Manager)(nil)
 // host's part that ignores its deadline is left behind, and Tick does not wait for it. A second Tick
 // at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is planned.
 //
+// A scheduled end of a period is looked at once a day even if nothing is due, because the server's billing may have changed without
+// the Subscriber: see the comment of the package for what this costs.
+//
 // The refusal of a gate is not an error of Tick: the record keeps it. Other processes may call Tick at the same time. The
 // errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
