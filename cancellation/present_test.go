@@ -145,3 +145,30 @@ func TestASecondTickDoesNothing(t *testing.T) {
 	assert.Equal(t, at("2026-11-12 09:00"), f.tickAt(t, next))
 	assert.Equal(t, endOfNovember(), f.tickAt(t, at("2026-11-30 09:00")), "the date itself, if it comes earlier")
 }
+
+// TestOneServerWithoutBilling: the inventory answers for one server with a billing that has no period to end. That costs no other
+// server its badge.
+func TestOneServerWithoutBilling(t *testing.T) {
+	t.Parallel()
+	altered := &alteredServers{}
+	f := newFixture(t, func(c *cancellation.Config) { altered.Servers, c.Servers = c.Servers, altered })
+	a, b := f.server(t), f.server(t)
+	f.scheduleAsClient(t, a.ID)
+	f.scheduleAsClient(t, b.ID)
+	altered.change = func(s *dedicated.Server) {
+		if s.ID == a.ID {
+			s.Billing = dedicated.Billing{}
+		}
+	}
+	ends, err := f.Ends(t.Context(), []uuid.UUID{a.ID, b.ID})
+	require.NoError(t, err)
+	assert.Equal(t, map[uuid.UUID]time.Time{a.ID: endOfNovember(), b.ID: endOfNovember()}, ends)
+	badges, err := f.Badges(t.Context(), f.reseller, []uuid.UUID{a.ID, b.ID})
+	require.NoError(t, err)
+	assert.Len(t, badges, 2)
+	_, err = f.ShouldRenew(t.Context(), a.ID, endOfNovember())
+	assertError(t, err, cancellation.ErrHost)
+	renews, err := f.ShouldRenew(t.Context(), b.ID, endOfNovember())
+	require.NoError(t, err)
+	assert.False(t, renews)
+}
