@@ -114,46 +114,46 @@ func (r reading) checkClientDate(q choice, w When) error {
 	if err != nil {
 		return billingError(err)
 	}
+	earliest := daysBefore(q.now, -max(1, s.NoticeDays, s.LockDays), loc)
+	if q.quote {
+		earliest = q.now
+	}
+	isDate := !w.At.IsZero() && !q.backdated
+	switch {
+	case isDate && q.quote && isEndOf(w.At, b) && !w.At.Before(q.now):
+		return nil
+	case !isDate || !s.ClientMayChooseDate:
+		return r.endsOnlyError(q, w, loc)
+	case !w.At.Before(earliest):
+		return nil
+	}
+	return &Error{Op: q.op, ServerID: r.server.ID, Field: "When.At", Earliest: earliest, Err: ErrForbidden,
+		Msg: fmt.Sprintf("%s is too early: the earliest date that a client may choose is %s", date(w.At, loc), date(earliest, loc))}
+}
+
+// endsOnlyError tells a client that it may only choose ends of billing periods, and which.
+func (r reading) endsOnlyError(q choice, w When, loc *time.Location) error {
+	b, s := r.server.Billing, r.settings
+	end, err := When{EndOfPeriod: true}.resolveEnd(q.now, 0, b)
+	if err != nil {
+		return billingError(err)
+	}
 	first, err := When{FirstAllowed: true}.resolveEnd(q.now, max(s.NoticeDays, s.LockDays), b)
 	if err != nil {
 		return billingError(err)
 	}
-	isDate := !w.At.IsZero() && !q.backdated
-	e := &Error{Op: q.op, ServerID: r.server.ID, Field: "When.At", Earliest: first, Err: ErrForbidden}
+	e := &Error{Op: q.op, ServerID: r.server.ID, Field: "When.At", PeriodEnd: end, Earliest: first, Err: ErrForbidden,
+		Msg: "client may only cancel at the end of the billing period, " + date(end, loc)}
 	switch {
 	case q.backdated:
 		e.Field = "Order.Backdated"
 	case w.Now:
 		e.Field = "When.Now"
-	case s.ClientMayChooseDate && s.leavesDate(q, w.At, loc), q.quote && isEndOf(w.At, b) && !w.At.Before(q.now):
-		return nil
 	}
-	if isDate && s.ClientMayChooseDate {
-		e.Earliest = s.earliestDate(q, loc)
-		e.Msg = fmt.Sprintf("%s is too early: the earliest date that a client may choose is %s", date(w.At, loc), date(e.Earliest, loc))
-		return e
-	}
-	end, err := When{EndOfPeriod: true}.resolveEnd(q.now, 0, b)
-	if err != nil {
-		return billingError(err)
-	}
-	e.PeriodEnd, e.Msg = end, "client may only cancel at the end of the billing period, "+date(end, loc)
 	if !first.Equal(end) {
-		e.Msg = fmt.Sprintf("client may only cancel at the end of a billing period: the earliest possible end is %s", date(first, loc))
+		e.Msg = "client may only cancel at the end of a billing period: the earliest possible end is " + date(first, loc)
 	}
 	return e
-}
-
-// earliestDate returns the earliest date that a client may choose with ClientMayChooseDate, or ask about.
-func (s Settings) earliestDate(q choice, loc *time.Location) time.Time {
-	if q.quote {
-		return q.now
-	}
-	return daysBefore(q.now, -max(1, s.NoticeDays, s.LockDays), loc)
-}
-
-func (s Settings) leavesDate(q choice, at time.Time, loc *time.Location) bool {
-	return !at.IsZero() && !at.Before(s.earliestDate(q, loc))
 }
 
 // isEndOf reports whether t is the end of a billing period.
@@ -176,7 +176,8 @@ func (r reading) checkClientEnd(q choice, end time.Time) error {
 		e.Msg = fmt.Sprintf("the billing period ends at %s, and a cancellation needs %d days' notice", date(end, loc), s.NoticeDays)
 	case !leaves(q.now, end, s.LockDays, loc):
 		e.Field = "Settings.LockDays"
-		e.Msg = fmt.Sprintf("the billing period ends at %s, and a client may change nothing in the last %d days before", date(end, loc), s.LockDays)
+		e.Msg = fmt.Sprintf("the billing period ends at %s, and a client may change nothing in the last %d days before",
+			date(end, loc), s.LockDays)
 	default:
 		return nil
 	}

@@ -26,7 +26,7 @@ type Preview struct {
 
 // Preview returns what Schedule would do now, or the error that it would return. It writes nothing, and it does not ask the gates: one
 // of them may still refuse the order. If the Order has an ID that is stored, and repeats that order, the preview is of
-// the stored cancellation as it goes on.
+// the stored cancellation as it goes on; if nothing comes of it any more, it has no Warnings and no Told.
 func (m *Manager) Preview(ctx context.Context, a dedicated.Actor, o Order) (Preview, error) {
 	p, err := m.preview(ctx, a, o)
 	if err != nil {
@@ -57,8 +57,8 @@ func (m *Manager) preview(ctx context.Context, a dedicated.Actor, o Order) (p Pr
 	}
 	c := d.cancellation
 	p = Preview{Cancellation: c.view(a), Zone: c.Zone, Refund: c.Refund, Currency: c.Currency}
-	if c.State != Scheduled {
-		return p, nil
+	if c.State != Scheduled || !c.holds(r.server) || !r.server.Used() {
+		return p, nil // it is over, or will be discarded because the server has left
 	}
 	p.Currency = r.server.Billing.Currency
 	if p.Refund, err = m.computeRefund(ctx, r.settings, r.server, c.At); err != nil {

@@ -133,6 +133,22 @@ func TestPreviewOfARepeat(t *testing.T) {
 	assert.Empty(t, p.Told)
 }
 
+// TestPreviewOfARepeatAfterARelease: nothing comes of the order any more.
+func TestPreviewOfARepeatAfterARelease(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.server(t)
+	order := cancellation.Order{ID: uuid.New(), ServerID: s.ID, When: endOfPeriod()}
+	c, err := f.Schedule(t.Context(), f.client, order)
+	require.NoError(t, err)
+	f.reassign(t, s, uuid.New())
+	p, err := f.Preview(t.Context(), f.client, order)
+	require.NoError(t, err)
+	assert.Equal(t, c.ID, p.Cancellation.ID)
+	assert.Empty(t, p.Warnings)
+	assert.Empty(t, p.Told)
+}
+
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	f, ctx := newFixture(t), t.Context()

@@ -177,6 +177,14 @@ func TestServerWithoutBilling(t *testing.T) {
 		_, err := f.Schedule(t.Context(), a, cancellation.Order{ServerID: s.ID, When: endOfPeriod()})
 		e := requireError(t, err, cancellation.ErrHost)
 		assert.ErrorContains(t, e.Err, "no billing period to end", "for the log")
+		for _, w := range []cancellation.When{endOfPeriod(), firstAllowed(), {At: at("2026-11-09 00:00")}} {
+			_, err = f.Quote(t.Context(), a, s.ID, w)
+			assertError(t, err, cancellation.ErrHost)
+		}
+		_, err = f.Preview(t.Context(), a, cancellation.Order{ServerID: s.ID, When: firstAllowed()})
+		assertError(t, err, cancellation.ErrHost)
+		_, err = f.Policy(t.Context(), a, s.ID)
+		assertError(t, err, cancellation.ErrHost)
 	}
 	f.assertNothing(t)
 }

@@ -81,7 +81,8 @@ const (
 
 func clientKinds() []notify.Spec {
 	return []notify.Spec{
-		spec(KindScheduled, notify.ToClient, sampleNotice(), "A client's order to cancel a server was accepted, or the reseller tells of its own.",
+		spec(KindScheduled, notify.ToClient, sampleNotice(),
+			"A client's order to cancel a server was accepted, or the reseller tells of its own.",
 			"Your server {{.server_name}} will be cancelled "+textOn+"{{.local_date}}",
 			`{{if eq .by "client"}}`+"As you ordered:\n\n{{end}}"+textYour+" will be cancelled "+textOn+"{{.local_date}}"+textWhen+".\n"+textWhy),
 		spec(KindWarning, notify.ToClient, sampleNotice(), "A server will be cancelled soon.",
