@@ -79,6 +79,29 @@ func (f *fixture) rent(t *testing.T, name string, owner dedicated.Owner, client 
 	return s
 }
 
+// restore makes requests those of an earlier epoch, as after the restore of a copy of the database.
+func (f *fixture) restore(t *testing.T, requests ...backup.Request) {
+	t.Helper()
+	for _, r := range requests {
+		stored, err := f.store.Request(t.Context(), r.ID)
+		require.NoError(t, err)
+		stored.Epoch = "before"
+		require.NoError(t, f.store.Commit(t.Context(), backup.Change{Requests: []backup.Request{stored}}))
+	}
+}
+
+// unconfirmed returns the requests that wait for a person.
+func (f *fixture) unconfirmed(t *testing.T) (found []uuid.UUID) {
+	t.Helper()
+	requests, next, err := f.Requests(t.Context(), f.reseller, backup.RequestQuery{Unconfirmed: true})
+	require.NoError(t, err)
+	require.Empty(t, next)
+	for _, r := range requests {
+		found = append(found, r.ID)
+	}
+	return found
+}
+
 // release takes the server from its client. The Manager is not told.
 func (f *fixture) release(t *testing.T, s dedicated.Server) {
 	t.Helper()

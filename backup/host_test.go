@@ -140,14 +140,14 @@ func forTheLog(op string) bool { return op == "Tick" || op == "CloseServer" }
 func hostParts() map[string][]string {
 	return map[string][]string{
 		"Store.Request": {
-			"Cancel", "CloseServer", "Complete", "Fail", "Request", "Retry", "Revise", "Submit", "Withdraw",
+			"Cancel", "CloseServer", "Complete", "Confirm", "Fail", "Request", "Retry", "Revise", "Submit", "Withdraw",
 		},
 		"Store.Requests": {"CloseServer", "Requests", "Upcoming"},
 		"Store.Task":     {"Cancel", "CloseServer", "Complete", "Fail", "Retry", "Revise", "Task", "Tick", "Withdraw"},
 		"Store.Tasks":    {"Cancel", "CloseServer", "Complete", "Fail", "Retry", "Revise", "Tasks", "Tick", "Withdraw"},
 		"Store.Counts":   {"Counts"},
 		"Store.ClaimDue": {"Tick"},
-		"Store.Commit":   {"Cancel", "CloseServer", "Complete", "Fail", "Retry", "Revise", "Submit", "Tick", "Withdraw"},
+		"Store.Commit":   {"Cancel", "CloseServer", "Complete", "Confirm", "Fail", "Retry", "Revise", "Submit", "Tick", "Withdraw"},
 		"Servers.Server": {"Cancel", "Complete", "Fail", "Retry", "Revise", "Submit", "Tick", "Withdraw"},
 		"Gate":           {"Revise", "Submit"},
 		"Ends":           {"Retry", "Submit", "Task", "Tasks", "Upcoming"},
@@ -231,7 +231,7 @@ func TestFaultsOfTheHost(t *testing.T) {
 
 // isForbidden reports whether an operation is not for the actor, whatever the host does.
 func isForbidden(op, who string) bool {
-	return who == "client" && (op == "Complete" || op == "Fail" || op == "Retry")
+	return who == "client" && (op == "Complete" || op == "Confirm" || op == "Fail" || op == "Retry")
 }
 
 // checkHostError checks the error of an operation whose part of the host failed. meant is true if the answer of the part was a

@@ -13,6 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
@@ -50,6 +51,10 @@ type Config struct {
 
 	// CallTimeout is the deadline of each call of the inventory, a gate and Ends, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
 	CallTimeout time.Duration
+
+	// Epoch is the epoch that the database of this process holds: see "Restore" in the comment of the package. It enters the IDs of new
+	// events. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	Epoch string
 
 	Performer Performer     // nil: people make the backups
 	Parallel  int           // how many tasks it performs at once in this process; 0: DefaultParallel; negative is ErrInvalid
@@ -89,6 +94,9 @@ func New(c Config) (*Manager, error) {
 		return nil, invalid(opNew, "Config.Tries", "%d is negative", c.Tries)
 	case c.CallTimeout < 0:
 		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
+	}
+	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
 	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
@@ -185,6 +193,7 @@ func (m *Manager) changeRequest(
 				return nil, false, err
 			}
 			s := r.series(m.config, now)
+			s.request.Epoch = m.config.Epoch // a person decides
 			var err error
 			if changed, err = rule(s, now); !changed {
 				s.request = r.request
@@ -246,6 +255,7 @@ func (m *Manager) changeTask(
 				return taskDecision{}, false, err
 			}
 			s := r.series(m.config, now)
+			s.request.Epoch = m.config.Epoch // a person decides
 			t, open := s.find(id)
 			if !open {
 				t = s.addStored(r.task)
@@ -274,13 +284,14 @@ func (m *Manager) Request(ctx context.Context, a dedicated.Actor, id uuid.UUID) 
 }
 
 // Requests lists the requests of the actor's reseller by the name of the server, ties by ID. next is the cursor for
-// RequestQuery.After, "" at the end. A client gets its own. A cursor that is not one of this list and a negative limit are
+// RequestQuery.After, "" at the end. A client gets its own, and may not search for unconfirmed ones: that is ErrForbidden. A cursor that is not one of this list and a negative limit are
 // ErrInvalid.
 func (m *Manager) Requests(ctx context.Context, a dedicated.Actor, q RequestQuery) (items []Request, next string, err error) {
 	q, possible, err := q.forActor(opRequests, a)
 	if err != nil || !possible {
 		return nil, "", err
 	}
+	q.Epoch = m.config.Epoch
 	items, next, err = m.store.Requests(ctx, a.ResellerID, q)
 	for i := range items {
 		items[i] = items[i].forActor(a)

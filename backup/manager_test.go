@@ -26,6 +26,7 @@ func TestNew(t *testing.T) {
 		"Config.Parallel": {Store: store, Servers: servers, Parallel: -1},
 		"Config.Deadline": {Store: store, Servers: servers, Deadline: -1},
 		"Config.Tries":    {Store: store, Servers: servers, Tries: -1},
+		"Config.Epoch":    {Store: store, Servers: servers, Epoch: "the second"},
 	} {
 		_, err := backup.New(c)
 		require.ErrorIs(t, err, backup.ErrInvalid)

@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 )
 
-// matrixFixture is a fixture with a live request, a pending and a failed task of it, and all kinds of actors.
+// matrixFixture is a fixture with a live request that waits to be confirmed, a pending and a failed task of it, and all kinds of actors.
 type matrixFixture struct {
 	*fixture
 	request         backup.Request
@@ -38,6 +39,7 @@ func newMatrixFixture(t *testing.T, owner dedicated.Owner, change ...func(*backu
 	failed := f.planned(t, r).ID
 	_, err = f.Fail(t.Context(), f.reseller, failed, "no space")
 	require.NoError(t, err)
+	f.restore(t, r)
 	s := &matrixFixture{fixture: f, request: r, failed: failed, pending: f.planned(t, r).ID}
 	tenant, other := f.reseller.ResellerID, uuid.New()
 	s.actors = map[string]dedicated.Actor{
@@ -90,6 +92,13 @@ func operations() map[string]func(context.Context, *matrixFixture, dedicated.Act
 			_, err := s.Cancel(ctx, a, s.pending, "")
 			return err
 		},
+		"Confirm": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
+			err := s.Confirm(ctx, a, s.request.ID)
+			if stored, _ := s.store.Request(ctx, s.request.ID); err == nil && stored.Epoch != "" {
+				return errors.New("it is not confirmed")
+			}
+			return err
+		},
 		"Task": func(ctx context.Context, s *matrixFixture, a dedicated.Actor) error {
 			_, err := s.Task(ctx, a, s.pending)
 			return err
@@ -105,7 +114,9 @@ func operations() map[string]func(context.Context, *matrixFixture, dedicated.Act
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	manages := map[string]bool{"reseller": true, "system": true}
-	clients := map[string]error{"Complete": backup.ErrForbidden, "Fail": backup.ErrForbidden, "Retry": backup.ErrForbidden}
+	clients := map[string]error{
+		"Complete": backup.ErrForbidden, "Fail": backup.ErrForbidden, "Retry": backup.ErrForbidden, "Confirm": backup.ErrForbidden,
+	}
 	owners := map[string]dedicated.Owner{"own": {}, "provider's": {Provider: "Upstream", Reference: "srv42"}}
 	for whose, owner := range owners {
 		for op, do := range operations() {

@@ -73,6 +73,18 @@ func (g *modelRun) check() {
 		require.LessOrEqual(g.t, planned, 1)
 	}
 	require.Equal(g.t, g.mails, g.mailed())
+	var want, got []uuid.UUID
+	for _, s := range g.series {
+		if s.unconfirmed(g.epoch) {
+			want = append(want, s.id)
+		}
+	}
+	requests, _, err := g.m.Requests(g.t.Context(), g.boss, backup.RequestQuery{Unconfirmed: true})
+	g.want(err, nil)
+	for _, r := range requests {
+		got = append(got, r.ID)
+	}
+	require.ElementsMatch(g.t, want, got, "unconfirmed")
 }
 
 // mailed counts the events for the client, by kind.

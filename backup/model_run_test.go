@@ -22,6 +22,8 @@ type modelRun struct {
 	log    []string
 	clock  *fixedClock
 	m      *backup.Manager
+	store  *backup.MemoryStore
+	epoch  string
 	outbox *notify.MemoryOutbox
 	server dedicated.Server
 	gone   bool
@@ -59,12 +61,18 @@ func newModelRun(t *testing.T, seed uint64) *modelRun {
 	if err := g.outbox.Register(t.Context(), "test", nil); err != nil {
 		t.Fatal(err)
 	}
-	m, err := backup.New(backup.Config{Store: &backup.MemoryStore{Outbox: g.outbox}, Servers: g.inventory(), Clock: g.clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.m = m
+	g.store = &backup.MemoryStore{Outbox: g.outbox}
+	g.start("")
 	return g
+}
+
+// start starts a Manager for an epoch.
+func (g *modelRun) start(epoch string) {
+	m, err := backup.New(backup.Config{Store: g.store, Servers: g.inventory(), Clock: g.clock, Epoch: epoch})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.m, g.epoch = m, epoch
 }
 
 func (g *modelRun) schedule() backup.Schedule {
@@ -88,7 +96,7 @@ func (g *modelRun) schedule() backup.Schedule {
 // step runs one random operation.
 func (g *modelRun) step() {
 	now := g.clock.now
-	switch g.rnd.IntN(12) {
+	switch g.rnd.IntN(13) {
 	case 0, 1:
 		g.submit(now)
 	case 2, 3, 4:
@@ -107,6 +115,13 @@ func (g *modelRun) step() {
 		}
 	case 9:
 		g.tick(now)
+	case 10:
+		if g.rnd.IntN(2) == 0 {
+			g.confirm()
+		} else {
+			g.begin()
+		}
+		return // no server is looked at
 	default:
 		g.jump()
 		return
@@ -147,7 +162,7 @@ func (g *modelRun) submit(now time.Time) {
 		return
 	}
 	g.want(err, nil)
-	s := &modelSeries{id: r.ID, schedule: schedule}
+	s := &modelSeries{id: r.ID, schedule: schedule, epoch: g.epoch}
 	s.plan(now)
 	g.series = append(g.series, s)
 }
@@ -191,6 +206,7 @@ func (g *modelRun) closeTask(now time.Time) {
 	}
 	g.want(err, nil)
 	g.mails[kind]++
+	s.epoch = g.epoch
 	s.close(t, to, now)
 }
 
@@ -206,6 +222,7 @@ func (g *modelRun) retry() {
 		return
 	}
 	g.want(err, nil)
+	s.epoch = g.epoch
 	s.catchUp(g.clock.now)
 	t.state = backup.Pending
 	t.attempt++
@@ -216,6 +233,7 @@ func (g *modelRun) revise(now time.Time) {
 		return
 	}
 	s, schedule := g.series[g.rnd.IntN(len(g.series))], g.schedule()
+	before, _ := g.store.Request(g.t.Context(), s.id)
 	_, err := g.m.Revise(g.t.Context(), g.client, s.id, backup.Form{Schedule: schedule})
 	g.note("revise to %v: %v", schedule, err)
 	_, ok := schedule.Next(now)
@@ -232,6 +250,9 @@ func (g *modelRun) revise(now time.Time) {
 		}
 	default:
 		g.want(err, nil)
+		if stored, _ := g.store.Request(g.t.Context(), s.id); stored.Version > before.Version { // not the schedule that it has
+			s.epoch = g.epoch
+		}
 		s.revise(schedule, now)
 	}
 }
@@ -249,7 +270,29 @@ func (g *modelRun) withdraw(now time.Time) {
 	}
 	g.want(err, nil)
 	g.mails[backup.KindWithdrawn]++
+	s.epoch = g.epoch
 	s.end(backup.Withdrawn, now)
+}
+
+// begin begins another epoch.
+func (g *modelRun) begin() {
+	g.start(fmt.Sprint(len(g.log) + 1))
+	g.note("epoch %q", g.epoch)
+}
+
+func (g *modelRun) confirm() {
+	var chosen []uuid.UUID
+	for _, s := range g.series {
+		if g.rnd.IntN(2) == 0 {
+			chosen = append(chosen, s.id)
+			if s.unconfirmed(g.epoch) {
+				s.epoch = g.epoch
+			}
+		}
+	}
+	err := g.m.Confirm(g.t.Context(), g.boss, chosen...)
+	g.note("confirm %d: %v", len(chosen), err)
+	g.want(err, nil)
 }
 
 // leave takes the server from the client. In half of the cases the Manager is not told, and learns it from a Tick.

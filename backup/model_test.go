@@ -28,6 +28,7 @@ type modelSeries struct {
 	skipped  *modelTask
 	recorded time.Time
 	ending   backup.Ending
+	epoch    string // of the last decision of a person
 }
 
 func (s *modelSeries) add(at time.Time, state backup.State) *modelTask {
@@ -92,6 +93,11 @@ func (s *modelSeries) end(ending backup.Ending, now time.Time) {
 			t.state = backup.Cancelled
 		}
 	}
+}
+
+// unconfirmed reports whether something may still happen that nobody has confirmed in the epoch.
+func (s *modelSeries) unconfirmed(epoch string) bool {
+	return s.epoch != epoch && slices.ContainsFunc(s.tasks, func(t *modelTask) bool { return t.state == backup.Pending })
 }
 
 func (s *modelSeries) revise(schedule backup.Schedule, now time.Time) {

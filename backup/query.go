@@ -29,8 +29,12 @@ type RequestQuery struct {
 	ClientID uuid.UUID // nil: any
 	ServerID uuid.UUID // nil: any
 	Live     bool      // only requests that have not ended
-	Limit    int       // the most requests on a page; 0: the Store's default; above the Store's maximum: that maximum
-	After    string    // the cursor that the page before returned; "": the first page
+	// Unconfirmed selects only requests that go on, and whose Epoch is not the Epoch of the query: those that are live or have a Due.
+	// Clients may not use it.
+	Unconfirmed bool
+	Epoch       string // for Unconfirmed: the present epoch; the Manager sets it
+	Limit       int    // the most requests on a page; 0: the Store's default; above the Store's maximum: that maximum
+	After       string // the cursor that the page before returned; "": the first page
 }
 
 // check refuses a query that no list takes. Only Managers check queries; a Store checks the cursor.
@@ -73,7 +77,8 @@ func (q TaskQuery) matches(t *Task) bool {
 func (q RequestQuery) matches(r *Request) bool {
 	return (!q.Live || r.Live()) &&
 		(q.ClientID == uuid.Nil || q.ClientID == r.ClientID) &&
-		(q.ServerID == uuid.Nil || q.ServerID == r.ServerID)
+		(q.ServerID == uuid.Nil || q.ServerID == r.ServerID) &&
+		(!q.Unconfirmed || r.unconfirmed(q.Epoch))
 }
 
 // forActor returns the query as the Store gets it. possible is false if no task can match.
@@ -102,6 +107,10 @@ func (q TaskQuery) forActor(op Op, a dedicated.Actor, grace time.Duration, now t
 func (q RequestQuery) forActor(op Op, a dedicated.Actor) (_ RequestQuery, possible bool, err error) {
 	if err := checkActor(op, a); err != nil {
 		return q, false, err
+	}
+	if q.Unconfirmed && !a.Manages(a.ResellerID) {
+		return q, false, &Error{Op: op, Field: "Unconfirmed", Err: ErrForbidden,
+			Msg: "Unconfirmed: only the reseller may search for requests that wait to be confirmed"}
 	}
 	if err := q.check(op); err != nil {
 		return q, false, err

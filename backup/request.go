@@ -50,6 +50,7 @@ type Request struct {
 	Due        time.Time // when the Manager has to look at it next; zero: never
 	LeaseUntil time.Time // until then one process works on it; zero: none does
 	Failures   int       // consecutive failures of Tick
+	Epoch      string    // Config.Epoch at the last decision of a person; "" for clients
 	Version    int64
 }
 
@@ -77,10 +78,16 @@ func (r Request) visibleTo(a dedicated.Actor) bool {
 	return a.Manages(r.ResellerID) || a.IsClient(r.ResellerID, r.ClientID)
 }
 
+// unconfirmed reports whether the request goes on, and the last decision of a person about it was made in another epoch than the given
+// one: before the database was restored. Until a person confirms it, its tasks are not performed.
+func (r Request) unconfirmed(epoch string) bool {
+	return r.Epoch != epoch && (r.Live() || !r.Due.IsZero())
+}
+
 // forActor returns what the actor may see of the request.
 func (r Request) forActor(a dedicated.Actor) Request {
 	if !a.Manages(r.ResellerID) {
-		r.AtProvider = false
+		r.AtProvider, r.Epoch = false, ""
 	}
 	return r
 }

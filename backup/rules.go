@@ -33,8 +33,7 @@ func (r reading) checkAllowed(op Op, a dedicated.Actor) error {
 	case !manages && r.left():
 		return serverNotFound(op, q.ServerID)
 	case !manages && op.resellerOnly():
-		return &Error{Op: op, RequestID: q.ID, ServerID: q.ServerID, Err: ErrForbidden,
-			Msg: fmt.Sprintf("a %s may see the backups of server %s, but %s is for the reseller", a.Role, q.ServerName, op)}
+		return forbidden(op, a, q)
 	case r.left():
 		return &Error{Op: op, RequestID: q.ID, ServerID: q.ServerID, Err: ErrConflict,
 			Msg: fmt.Sprintf("server %s (%s) has left its client", q.ServerName, q.ServerID)}
@@ -61,7 +60,7 @@ func (r reading) draft(config *Config, a dedicated.Actor, f Form, now time.Time)
 	}
 	s := &series{config: config, request: Request{
 		ID: f.ID, ResellerID: server.ResellerID, ClientID: server.ClientID, ServerID: server.ID, Assignment: server.Assignment,
-		Form: f, ServerName: server.Name, AtProvider: !server.Owner.Own(),
+		Form: f, ServerName: server.Name, AtProvider: !server.Owner.Own(), Epoch: config.Epoch,
 	}}
 	s.plan(now)
 	s.facts = append(s.facts, s.requestedFact())

@@ -209,7 +209,7 @@ func (s *series) due(now time.Time) time.Time {
 		} else {
 			due = earlier(due, now.Add(recheck))
 		}
-		if s.config.Performer != nil {
+		if s.performs() {
 			due = earlier(due, t.performAt())
 		}
 	}
@@ -241,7 +241,7 @@ func (s *series) change(now time.Time) (Change, error) {
 			c.Tasks = append(c.Tasks, *t)
 		}
 	}
-	events, err := manage.Events(now, s.facts)
+	events, err := manage.Events(s.config.Epoch, now, s.facts)
 	c.Events = events
 	return c, err
 }

@@ -136,7 +136,7 @@ func (m *Manager) closed(bound []reading, reason string, until, now time.Time) (
 	if first == nil {
 		return Change{}, nil
 	}
-	events, err := manage.Events(now, []manage.Fact{first.endFact(KindClosed, notice)})
+	events, err := manage.Events(m.config.Epoch, now, []manage.Fact{first.endFact(KindClosed, notice)})
 	c.Events = events
 	return c, err
 }

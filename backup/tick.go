@@ -219,9 +219,15 @@ func (m *Manager) finish(ctx context.Context, r Request, c Change, failure error
 	return errors.Join(failure, report(OpTick, ids{}, err))
 }
 
+// performs reports whether the tasks of the series are performed. In a restored database they may have been performed before, and the
+// server may have another client: so a person has to decide first.
+func (s *series) performs() bool {
+	return s.config.Performer != nil && s.request.Epoch == s.config.Epoch
+}
+
 // performable returns the task that is to be performed next, if one is due.
 func (s *series) performable(now time.Time) *Task {
-	if s.config.Performer == nil {
+	if !s.performs() {
 		return nil
 	}
 	var first *Task

@@ -37,6 +37,7 @@ const (
 	OpWithdraw    Op = "Withdraw"
 	OpCloseServer Op = "CloseServer"
 	OpTick        Op = "Tick"
+	OpConfirm     Op = "Confirm"
 )
 
 // The other operations, as errors name them.
@@ -60,7 +61,7 @@ type Transition struct {
 	To   State   // "": the state stays
 }
 
-// Transitions returns the state table of tasks. It holds every operation that changes a task. If a Tick finds that a server
+// Transitions returns the state table of tasks. It holds every operation that changes a task; Confirm changes none. If a Tick finds that a server
 // has left its client, it does the same as CloseServer. The results of a Performer are Complete and Fail.
 func Transitions() []Transition {
 	pending := []State{Pending}

@@ -56,6 +56,7 @@ type Config struct {
 	// MaxExecutions is how many executions of a reseller may begin on one day (UTC). What exceeds it waits for Confirm, and the
 	// reseller is told. 0: DefaultMaxExecutions; negative: any number.
 	MaxExecutions int
-	// Epoch is the epoch that the database of this process holds: see the comment of the package. "": the first one.
+	// Epoch is the epoch that the database of this process holds: see "Restore" in the comment of the package. It enters the IDs of new
+	// events. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
 	Epoch string
 }

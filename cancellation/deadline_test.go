@@ -356,7 +356,7 @@ func TestNewChecksTheDeadlines(t *testing.T) {
 	for field, change := range map[string]func(*cancellation.Config){
 		"Config.StepTimeout": func(c *cancellation.Config) { c.StepTimeout = -1 },
 		"Config.Parallel":    func(c *cancellation.Config) { c.Parallel = -1 },
-		"Config.Epoch":       func(c *cancellation.Config) { c.Epoch = "two\nlines" },
+		"Config.Epoch":       func(c *cancellation.Config) { c.Epoch = "the second" },
 	} {
 		c := f.config
 		change(&c)

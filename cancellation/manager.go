@@ -50,7 +50,7 @@ func New(c Config) (*Manager, error) {
 	case c.Parallel < 0:
 		return nil, invalid(opNew, "Config.Parallel", "%d is negative", c.Parallel)
 	}
-	if err := text.CheckLine("Config.Epoch", c.Epoch, maxEpoch); err != nil {
+	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
 		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
 	}
 	c.Lease = cmp.Or(c.Lease, DefaultLease)
@@ -68,9 +68,6 @@ func New(c Config) (*Manager, error) {
 	calls := fault.NewCalls(c.StepTimeout, c.Parallel)
 	return &Manager{config: &c, store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls}, nil
 }
-
-// maxEpoch is the longest Config.Epoch, in bytes.
-const maxEpoch = 64
 
 // now reads the clock: once an operation, and once a step of an execution.
 func (m *Manager) now() time.Time { return zone.Instant(m.config.Clock.Now()) }
@@ -306,7 +303,8 @@ func (m *Manager) commit(ctx context.Context, now time.Time, d decision) error {
 
 // toChange is the decision as a Store takes it.
 func (d decision) toChange(now time.Time) (Change, error) {
-	events, err := manage.Events(now, d.facts)
+	// The Epoch is that of the Manager: a cancellation of another one waits, and nothing is recorded about it.
+	events, err := manage.Events(d.cancellation.Epoch, now, d.facts)
 	return Change{Cancellations: []Cancellation{d.cancellation}, Events: events}, err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
@@ -24,6 +25,9 @@ type Config struct {
 	Clock clock.Clock // nil: real time
 	// CallTimeout is the deadline of each call of a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
 	CallTimeout time.Duration
+	// Epoch is the epoch that the database of this process holds; it enters the IDs of new events. An operator begins another one
+	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	Epoch string
 }
 
 // DefaultCallTimeout is the default of Config.CallTimeout.
@@ -41,9 +45,10 @@ type Manager struct {
 	hooks *Hooks
 	clock clock.Clock
 	calls *fault.Calls
+	epoch string
 }
 
-// New returns a Manager, or ErrInvalid without a Store and with a negative CallTimeout.
+// New returns a Manager. ErrInvalid is a Config without a Store, with a negative CallTimeout, and with an Epoch that is no epoch.
 func New(c Config) (*Manager, error) {
 	switch {
 	case c.Store == nil:
@@ -51,11 +56,14 @@ func New(c Config) (*Manager, error) {
 	case c.CallTimeout < 0:
 		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
+	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
+	}
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}
 	calls := fault.NewCalls(cmp.Or(c.CallTimeout, DefaultCallTimeout), fault.MaxLeft)
-	return &Manager{store: guarded(c.Store), hooks: &c.Hooks, clock: c.Clock, calls: calls}, nil
+	return &Manager{store: guarded(c.Store), hooks: &c.Hooks, clock: c.Clock, calls: calls, epoch: c.Epoch}, nil
 }
 
 // NewServer is a server to add.
@@ -215,7 +223,7 @@ func (m *Manager) change(
 		},
 		Gate: func(ctx context.Context, d decision) error { return m.askGates(ctx, op, a, d.server) },
 		Commit: func(ctx context.Context, d decision) error {
-			events, err := manage.Events(now, d.facts)
+			events, err := manage.Events(m.epoch, now, d.facts)
 			if err != nil {
 				return err
 			}

@@ -192,6 +192,11 @@ func TestNew(t *testing.T) {
 	t.Parallel()
 	_, err := dedicated.New(dedicated.Config{})
 	require.ErrorIs(t, err, dedicated.ErrInvalid)
+	_, err = dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}, Epoch: "the second"})
+	require.ErrorIs(t, err, dedicated.ErrInvalid)
+	var refused *dedicated.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "Config.Epoch", refused.Field)
 	m, err := dedicated.New(dedicated.Config{Store: &dedicated.MemoryStore{}})
 	require.NoError(t, err)
 	a := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}

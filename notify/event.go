@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/mailtext"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
@@ -61,15 +62,18 @@ type Subject struct {
 	ServerID   uuid.UUID
 	ID         uuid.UUID // of the entity
 	Version    int64     // the entity's version after the change: the version that was read, plus one
+	Epoch      string    // of the database, see CheckEpoch; "": the first one
 }
 
 // Event makes an event about the subject. Event.At is the given time in UTC, truncated to the microsecond.
 //
-// The event's ID is a UUIDv5 of the subject's ID, the version and the kind. A change that is repeated because its answer was
-// lost makes the same event, and the outbox stores it once. So a change may record at most one event of a kind for each
-// entity that it writes.
+// The event's ID is a UUIDv5 of the subject's ID, the epoch, the version and the kind. A change that is repeated because its answer
+// was lost makes the same event, and the outbox stores it once. So a change may record at most one event of a kind for each
+// entity that it writes. After a copy of the database was restored, versions repeat. The epoch tells such events apart: receivers
+// would otherwise drop the new ones as repeats of the old ones.
 //
-// A nil subject ID, a version below 1, an empty kind, and a payload that does not encode to a JSON object are ErrInvalid.
+// A nil subject ID, a version below 1, an epoch that CheckEpoch refuses, an empty kind, and a payload that does not encode to a JSON
+// object are ErrInvalid.
 func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 	switch {
 	case kind == "":
@@ -80,12 +84,15 @@ func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 		return Event{}, fmt.Errorf("%w: event %s: the subject has version %d; it must be the version after the change, 1 or more",
 			ErrInvalid, kind, s.Version)
 	}
+	if err := text.CheckEpoch("the subject's Epoch", s.Epoch); err != nil {
+		return Event{}, fmt.Errorf("event %s: %w", kind, err)
+	}
 	data, err := mailtext.MarshalPayload(payload)
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", kind, err)
 	}
 	return Event{
-		ID:         uuid.NewSHA1(s.ID, []byte(strconv.FormatInt(s.Version, 10)+" "+string(kind))),
+		ID:         uuid.NewSHA1(s.ID, []byte(s.changeName()+" "+string(kind))),
 		Kind:       kind,
 		At:         zone.Instant(at),
 		ResellerID: s.ResellerID,
@@ -95,3 +102,19 @@ func (s Subject) Event(kind Kind, at time.Time, payload any) (Event, error) {
 		Data:       data,
 	}, nil
 }
+
+// changeName names the change among all changes of the entity. In the first epoch it is the version alone.
+func (s Subject) changeName() string {
+	version := strconv.FormatInt(s.Version, 10)
+	if s.Epoch == "" {
+		return version
+	}
+	return s.Epoch + "\n" + version
+}
+
+// MaxEpoch is the longest name of an epoch, in bytes.
+const MaxEpoch = text.MaxEpoch
+
+// CheckEpoch checks the name of an epoch, for stores. A database holds one epoch, and an operator begins a new one after restoring a
+// copy. A name has at most MaxEpoch visible characters of ASCII, without spaces; everything else is ErrInvalid. "" is the first epoch.
+func CheckEpoch(epoch string) error { return text.CheckEpoch("the epoch", epoch) }

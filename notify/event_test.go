@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -49,9 +50,43 @@ func TestSubjectEventIDs(t *testing.T) {
 	assert.NotEqual(t, id(later, " a"), id(other, "1 a"), "version and kind are separated")
 }
 
+// TestSubjectEventInAnEpoch pins the IDs: in the first epoch they are those that databases hold already.
+func TestSubjectEventInAnEpoch(t *testing.T) {
+	t.Parallel()
+	s := notify.Subject{ID: uuid.MustParse("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), Version: 3}
+	for epoch, want := range map[string]string{
+		"":       "405fe2d9-a765-5ac3-9290-f1f2473204a6",
+		"second": "d41dfa0c-5cdc-5426-ad12-632242b27c6d",
+	} {
+		s.Epoch = epoch
+		e, err := s.Event("backup.completed", time.Now(), struct{}{})
+		require.NoError(t, err)
+		assert.Equal(t, want, e.ID.String(), "epoch %q", epoch)
+	}
+}
+
+func TestCheckEpoch(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"", "2", "2026-11-28T09:30", "~!", strings.Repeat("x", 64)} {
+		require.NoError(t, notify.CheckEpoch(good), good)
+	}
+	for bad, says := range map[string]string{
+		"the second":            "0x20 at 3",
+		"two\nlines":            "0x0a at 3",
+		"\x7f":                  "0x7f at 0",
+		"zw\u00f6lf":            "0xc3 at 2",
+		strings.Repeat("x", 65): "65 bytes, at most 64",
+	} {
+		err := notify.CheckEpoch(bad)
+		require.ErrorIs(t, err, notify.ErrInvalid, bad)
+		require.ErrorContains(t, err, says)
+	}
+}
+
 func TestSubjectEventRefuses(t *testing.T) {
 	t.Parallel()
-	noID, noVersion := subject(), subject()
+	noID, noVersion, noEpoch := subject(), subject(), subject()
+	noEpoch.Epoch = "the second"
 	noID.ID, noVersion.Version = uuid.Nil, 0
 	for name, tt := range map[string]struct {
 		subject notify.Subject
@@ -63,6 +98,7 @@ func TestSubjectEventRefuses(t *testing.T) {
 		"no ID":         {noID, "k", struct{}{}, "without an ID"},
 		"no version":    {noVersion, "k", struct{}{}, "version 0"},
 		"not encodable": {subject(), "k", make(chan int), "cannot be encoded as JSON"},
+		"no epoch":      {noEpoch, "k", struct{}{}, "the subject's Epoch has the byte 0x20 at 3"},
 		"no object":     {subject(), "k", []int{1}, "must be a JSON object"},
 		"null":          {subject(), "k", nil, "must be a JSON object"},
 	} {

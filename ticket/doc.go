@@ -61,6 +61,12 @@
 // closes the tickets of a server that has left its client, if neither [Manager.CloseServer] nor [Manager.Subscriber] is in use:
 // within a day if the ticket is open, needs details, is confirmed or is forwarded, otherwise when the ticket is next due.
 //
+// # Restore
+//
+// A database holds one epoch, which an operator changes after restoring a copy: see [Config].Epoch. No ticket waits to be confirmed
+// after that, because a Tick forwards nothing and touches no server: it reminds the reseller, and it closes tickets, which people
+// may reopen.
+//
 // # Errors
 //
 // Every error is an [Error] (errors.As), with the data that a frontend needs: the wrong fields, the ticket that is in the way, and

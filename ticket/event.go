@@ -79,7 +79,7 @@ type ProviderRequest struct {
 
 // change returns the decision as a change of the Store.
 func (v *move) change() (Change, error) {
-	events, err := manage.Events(v.now, v.facts)
+	events, err := manage.Events(v.epoch, v.now, v.facts)
 	return Change{Tickets: []Ticket{v.after}, Events: events}, err
 }
 

@@ -70,6 +70,9 @@ type Config struct {
 	ForwardText string
 	// CallTimeout is the deadline of each call of the inventory and a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
 	CallTimeout time.Duration
+	// Epoch is the epoch that the database of this process holds; it enters the IDs of new events. An operator begins another one
+	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	Epoch string
 }
 
 // Manager keeps tickets. It enforces all rules, permissions and changes of status. It holds no state of its own and is safe for
@@ -115,6 +118,9 @@ func New(c Config) (*Manager, error) {
 	if err := text.CheckBlock("Working", c.Working, MaxText); err != nil {
 		return nil, invalid(opNew, "Config.Working", "%v", err)
 	}
+	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+		return nil, invalid(opNew, "Config.Epoch", "%v", err)
+	}
 	forward, err := parseForwardText(c.ForwardText)
 	if err != nil {
 		return nil, err
@@ -130,6 +136,7 @@ func New(c Config) (*Manager, error) {
 			aging:    newAging(c.AgingPerDay),
 			working:  c.Working,
 			template: forward,
+			epoch:    c.Epoch,
 		},
 	}, nil
 }

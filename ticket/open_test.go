@@ -263,6 +263,7 @@ func TestNew(t *testing.T) {
 		"Config.Kinds[1].Kind": func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{rackSpec(), rackSpec()} },
 		"Config.Kinds[0].Kind": func(c *ticket.Config) { c.Kinds = []ticket.KindSpec{{Kind: "A", Label: "A"}} },
 		"Config.Working":       func(c *ticket.Config) { c.Working = "\x00" },
+		"Config.Epoch":         func(c *ticket.Config) { c.Epoch = "the second" },
 		"Config.ForwardText":   func(c *ticket.Config) { c.ForwardText = "{{.client_name}}" },
 	} {
 		c := good

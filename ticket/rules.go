@@ -26,6 +26,7 @@ type rules struct {
 	aging    aging
 	working  string
 	template *template.Template // of Config.ForwardText
+	epoch    string             // Config.Epoch
 }
 
 // checkEvery is how often a Tick checks whether the server of an active ticket is still its client's. It is for hosts that neither

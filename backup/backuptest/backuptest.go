@@ -50,7 +50,7 @@ func requests(open func(*testing.T) (backup.Store, notify.Outbox)) storetest.Kin
 		Edit: func(r backup.Request) backup.Request {
 			r.Form.Schedule = backup.Schedule{Frequency: backup.Daily, Start: r.Form.Schedule.Start}
 			r.Ended, r.Ending, r.EndReason = instant(9), backup.Withdrawn, "other \"reason\""
-			r.Planned, r.Skipped, r.Failures = time.Time{}, uuid.Nil, 0
+			r.Planned, r.Skipped, r.Failures, r.Epoch = time.Time{}, uuid.Nil, 0, ""
 			return r
 		},
 		Scribble: func(r backup.Request) {
@@ -100,7 +100,7 @@ func makeRequest(reseller uuid.UUID, n int) backup.Request {
 		},
 		ServerName: storetest.Name(n), AtProvider: true,
 		Planned: instant(1).Add(time.Microsecond), Recorded: instant(2), Skipped: uuid.New(), Revisions: 3,
-		Ended: instant(3), Ending: backup.Closed, EndReason: "the server's gone", Failures: 2,
+		Ended: instant(3), Ending: backup.Closed, EndReason: "the server's gone", Failures: 2, Epoch: "2026-11-28T09:30",
 	}
 	r.Form.ID, r.Form.ServerID = r.ID, r.ServerID
 	return r

@@ -132,6 +132,13 @@ func TestBrokenRequests(t *testing.T) {
 		requests.BreakQueries("8 order: criteria of requests", "lists ended requests as live ones", func(q *backup.RequestQuery) {
 			q.Live = false
 		}),
+		requests.BreakQueries("8 order: criteria of requests", "lists confirmed requests as unconfirmed ones", func(q *backup.RequestQuery) {
+			q.Unconfirmed = false
+		}),
+		requests.BreakQueries("8 order: criteria of requests", "compares every request with the first epoch", func(q *backup.RequestQuery) {
+			q.Epoch = ""
+		}),
+		requests.BreakRecords("requests/6 time", "forgets the epoch", func(r *backup.Request) { r.Epoch = "" }),
 		requests.BreakMethods("8 order: the cursor of the other", "lists requests again after a cursor of tasks", func(m *requestMethods) {
 			m.List = requests.StartAgain(m.List)
 		}),

@@ -155,9 +155,12 @@ func testRequestCriteria(t *testing.T, s backup.Store, _ notify.Outbox) {
 	a.ServerName, b.ServerName, c.ServerName = "a", "b", "c"
 	a.ClientID, b.ClientID, b.ServerID = client, client, c.ServerID
 	a.Ended, c.Ended = time.Time{}, time.Time{}
+	a.Epoch, b.Epoch, c.Epoch, b.Due = "", "", "second", instant(4)
+	d := makeRequest(reseller, 4) // it has ended, and nothing of it is due
+	d.ServerName, d.Epoch = "d", ""
 	other := makeRequest(uuid.New(), 1)
 	other.ClientID, other.ServerID = client, c.ServerID
-	commit(t, s, backup.Change{Requests: []backup.Request{b, other, c, a}})
+	commit(t, s, backup.Change{Requests: []backup.Request{b, other, d, c, a}})
 	type (
 		query = backup.RequestQuery
 		list  = []backup.Request
@@ -166,11 +169,17 @@ func testRequestCriteria(t *testing.T, s backup.Store, _ notify.Outbox) {
 		func(r backup.Request) uuid.UUID { return r.ID }, func(r backup.Request) string { return r.ServerName },
 		func(q query) (list, string, error) { return s.Requests(t.Context(), reseller, q) },
 		[]requestCriteria{
-			{Name: "no criteria", Want: list{a, b, c}},
+			{Name: "no criteria", Want: list{a, b, c, d}},
 			{Name: "live", Query: query{Live: true}, Want: list{a, c}},
 			{Name: "a client", Query: query{ClientID: client}, Want: list{a, b}},
 			{Name: "a server", Query: query{ServerID: c.ServerID}, Want: list{b, c}},
+			{Name: "unconfirmed", Query: query{Unconfirmed: true, Epoch: "second"}, Want: list{a, b}},
+			{Name: "unconfirmed in the first epoch", Query: query{Unconfirmed: true}, Want: list{c}},
+			{Name: "an epoch alone", Query: query{Epoch: "second"}, Want: list{a, b, c, d}},
 			{Name: "all criteria", Query: query{ClientID: client, ServerID: c.ServerID, Live: true}},
+			{Name: "all criteria of one", Query: query{
+				ClientID: client, ServerID: a.ServerID, Live: true, Unconfirmed: true, Epoch: "second",
+			}, Want: list{a}},
 		}...)
 }
 

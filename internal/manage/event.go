@@ -14,10 +14,12 @@ type Fact struct {
 	Payload any
 }
 
-// Events returns the events of facts that became true at an instant.
-func Events(at time.Time, facts []Fact) ([]notify.Event, error) {
+// Events returns the events of facts that became true at an instant. The epoch, that of the process which records them, is part of
+// their IDs.
+func Events(epoch string, at time.Time, facts []Fact) ([]notify.Event, error) {
 	events := make([]notify.Event, 0, len(facts))
 	for _, f := range facts {
+		f.Subject.Epoch = epoch
 		e, err := f.Subject.Event(f.Kind, at, f.Payload)
 		if err != nil {
 			return nil, err

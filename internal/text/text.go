@@ -29,6 +29,23 @@ func CheckFilled(name, s string, limit int) error {
 	return CheckLine(name, s, limit)
 }
 
+// MaxEpoch is the longest name of an epoch, in bytes.
+const MaxEpoch = 64
+
+// CheckEpoch checks the name of an epoch: at most MaxEpoch visible characters of ASCII, without spaces. "" is the first epoch. An error is
+// ErrInvalid and begins with the name of the field.
+func CheckEpoch(name, epoch string) error {
+	if len(epoch) > MaxEpoch {
+		return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", fault.ErrInvalid, name, len(epoch), MaxEpoch)
+	}
+	for i := range len(epoch) {
+		if c := epoch[i]; c <= ' ' || c > '~' {
+			return fmt.Errorf("%w: %s has the byte 0x%02x at %d: want visible characters of ASCII without spaces", fault.ErrInvalid, name, c, i)
+		}
+	}
+	return nil
+}
+
 func check(name, s string, limit int, allowed func(rune) bool) error {
 	if len(s) > limit {
 		return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", fault.ErrInvalid, name, len(s), limit)
