@@ -54,6 +54,7 @@ func requestFields(r *backup.Request) fields {
 		{"due", &r.Due},
 		{"lease_until", &r.LeaseUntil},
 		{"failures", &r.Failures},
+		{"epoch", &r.Epoch},
 	}
 }
 
@@ -97,6 +98,10 @@ func (b backups) Requests(ctx context.Context, reseller uuid.UUID, q backup.Requ
 	found.match("server_id", q.ServerID)
 	if q.Live {
 		found.where("ended = %s", time.Time{})
+	}
+	if q.Unconfirmed {
+		found.where("(ended = %s OR due <> %s)", time.Time{}, time.Time{})
+		found.where("epoch <> %s", q.Epoch)
 	}
 	byName := order[backup.Request]{
 		"backup requests", "server_name", func(r *backup.Request) (any, uuid.UUID) { return r.ServerName, r.ID },

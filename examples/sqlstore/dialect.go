@@ -22,8 +22,11 @@ type dialect interface {
 	clock() string
 	// prepare prepares statements for all their later executions.
 	prepare(ctx context.Context, write *sql.DB, statements []statement) error
-	// begin begins a transaction on a connection that has no other user.
-	begin(ctx context.Context, conn *sql.Conn) (transaction, error)
+	// begin begins a transaction on a connection that has no other user. If the database does not hold the epoch, the error is an
+	// EpochError: that of begin, or that of the first statement.
+	begin(ctx context.Context, conn *sql.Conn, epoch string) (transaction, error)
+	// lockEpoch is the statement that waits for all transactions that have begun, and keeps others from beginning. "": none is needed.
+	lockEpoch() string
 	// classify returns the kind of an error of the driver.
 	classify(err error) failure
 	// migrate applies the migrations that the database lacks.

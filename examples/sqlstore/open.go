@@ -19,6 +19,7 @@ type DB struct {
 	write   *sql.DB // one connection for SQLite
 	pool    *sql.DB // for reads; for PostgreSQL the same as write
 	options Options
+	epoch   string // that the database held at Open
 }
 
 // Options are optional settings of a DB. The zero value is that of Open.
@@ -34,7 +35,7 @@ type Options struct {
 
 const maxConnections = 16
 
-// Open opens a database and applies the migrations that it lacks. Several processes may do so at once. Open returns an error
+// Open opens a database, applies the migrations that it lacks, and reads the epoch. Several processes may do so at once. Open returns an error
 // if the schema is newer than the program. dsn is one of
 //
 //	sqlite:panel.db                      a file; sqlite:/var/lib/panel.db?_pragma=synchronous(normal)
@@ -54,7 +55,11 @@ func OpenWith(ctx context.Context, dsn string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
 	db.options = o
-	if err := db.dialect.migrate(ctx, db.write); err != nil {
+	err = db.dialect.migrate(ctx, db.write)
+	if err == nil {
+		err = db.readEpoch(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlstore: %w", db.explain(ctx, err, false)), db.Close())
 	}
 	return db, nil

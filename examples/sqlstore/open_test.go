@@ -2,6 +2,9 @@ package sqlstore_test
 
 import (
 	"database/sql"
+	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,8 +81,13 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 		insert := "INSERT INTO metalkeep_migrations (version_id, is_applied) VALUES (99, TRUE)"
 		_, err := raw(t, dsn).Exec(insert)
 		require.NoError(t, err)
+		files, err := os.ReadDir("migrations/sqlite")
+		require.NoError(t, err)
+		newest, err := strconv.Atoi(strings.SplitN(files[len(files)-1].Name(), "_", 2)[0])
+		require.NoError(t, err)
 		_, err = sqlstore.Open(t.Context(), dsn)
-		require.ErrorContains(t, err, "the database has schema version 99, but this program supports at most 4: use a newer program")
+		want := fmt.Sprintf("the database has schema version 99, but this program supports at most %d: use a newer program", newest)
+		require.ErrorContains(t, err, want)
 	})
 }
 

@@ -16,29 +16,37 @@ import (
 type lazyTx struct {
 	ctx   context.Context // for the whole transaction, as in sql.Tx
 	conn  *sql.Conn
+	epoch string
 	begun bool
 }
 
-func (postgresDialect) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
-	return &lazyTx{ctx: ctx, conn: conn}, nil
+func (postgresDialect) begin(ctx context.Context, conn *sql.Conn, epoch string) (transaction, error) {
+	return &lazyTx{ctx: ctx, conn: conn, epoch: epoch}, nil
+}
+
+// lockEpoch waits for the transactions that have read the epoch.
+func (postgresDialect) lockEpoch() string {
+	return "LOCK TABLE metalkeep_epoch IN ACCESS EXCLUSIVE MODE"
 }
 
 // QueryContext implements queryer.
 func (t *lazyTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if !t.begun {
-		t.begun = true
-		if _, err := t.conn.ExecContext(ctx, "begin"); err != nil {
+		if _, err := t.run(ctx, nil); err != nil {
 			return nil, err
 		}
 	}
 	return t.conn.QueryContext(ctx, query, args...)
 }
 
-// run sends all statements in one round trip.
+// run sends all statements in one round trip. The first of a transaction are BEGIN and the question for the epoch. If the answer is no,
+// the transaction must be rolled back.
 func (t *lazyTx) run(ctx context.Context, statements []statement) (changed []int64, err error) {
 	var batch pgx.Batch
-	if !t.begun {
+	first := !t.begun
+	if first {
 		batch.Queue("begin")
+		batch.Queue(inEpoch, t.epoch)
 		t.begun = true
 	}
 	before := batch.Len()
@@ -61,8 +69,11 @@ func (t *lazyTx) run(ctx context.Context, statements []statement) (changed []int
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case first && changed[1] == 0:
+		return nil, &EpochError{Opened: t.epoch}
 	}
 	return changed[before:], nil
 }

@@ -110,10 +110,36 @@ type sqliteTx struct {
 	dialect sqliteDialect
 }
 
-func (d sqliteDialect) begin(ctx context.Context, conn *sql.Conn) (transaction, error) {
+func (d sqliteDialect) begin(ctx context.Context, conn *sql.Conn, epoch string) (transaction, error) {
 	t, err := conn.BeginTx(ctx, nil)
-	return sqliteTx{t, d}, err
+	if err != nil {
+		return nil, err
+	}
+	begun := sqliteTx{t, d}
+	if err := begun.checkEpoch(ctx, epoch); err != nil {
+		return nil, errors.Join(err, begun.Rollback())
+	}
+	return begun, nil
 }
+
+// checkEpoch returns an EpochError if the database does not hold the epoch.
+func (t sqliteTx) checkEpoch(ctx context.Context, epoch string) error {
+	var row *sql.Row
+	if prepared, ok := t.dialect.prepared.Load(inEpoch); ok {
+		row = t.StmtContext(ctx, prepared.(*sql.Stmt)).QueryRowContext(ctx, epoch)
+	} else {
+		row = t.QueryRowContext(ctx, t.dialect.sql(inEpoch), epoch)
+	}
+	var id int
+	err := row.Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return &EpochError{Opened: epoch}
+	}
+	return err
+}
+
+// lockEpoch needs no statement, because the file has only one writer.
+func (sqliteDialect) lockEpoch() string { return "" }
 
 // Rollback implements transaction.
 func (t sqliteTx) Rollback() error {

@@ -66,7 +66,7 @@ func (db *DB) attempt(ctx context.Context, change func(*tx) error) (committing b
 			err = errors.Join(err, closing)
 		}
 	}()
-	t, err := db.dialect.begin(ctx, conn)
+	t, err := db.dialect.begin(ctx, conn, db.epoch)
 	if err != nil {
 		return false, err
 	}
