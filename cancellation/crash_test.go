@@ -146,6 +146,16 @@ func (b interruptedBiller) Refund(ctx context.Context, r cancellation.Refund) er
 	return aroundErr(b.stop, "Biller.Refund", func() error { return b.Biller.Refund(ctx, r) })
 }
 
+func (b interruptedBiller) Booked(ctx context.Context, key uuid.UUID) (r cancellation.Refund, found bool, err error) {
+	err = aroundErr(b.stop, "Biller.Booked", func() (err error) {
+		if biller, ok := b.Biller.(*biller); ok {
+			r, found = biller.booked(key)
+		}
+		return nil
+	})
+	return r, found, err
+}
+
 // interrupted returns a Config whose parts all have the points of an interruption.
 func interrupted(c cancellation.Config, stop *interruption) cancellation.Config {
 	c.Store, c.Servers, c.Biller = interruptedStore{c.Store, stop}, interruptedServers{c.Servers, stop}, interruptedBiller{c.Biller, stop}
@@ -260,7 +270,7 @@ func TestCrashAnywhere(t *testing.T) {
 	f := newCrashFixture(t)
 	f.tickInterrupted(t, calls)
 	f.assertOnce(t, "without an interruption")
-	require.Len(t, calls.points, 46, "before and after each of 23 calls")
+	require.Len(t, calls.points, 48, "before and after each of 24 calls")
 	for _, mode := range crashModes {
 		for _, point := range calls.points {
 			t.Run(mode+" "+point, func(t *testing.T) {

@@ -85,8 +85,21 @@
 //
 // A database holds one epoch, which an operator changes after restoring a copy. Each process is started for one ([Config].Epoch). A
 // cancellation stores the epoch of the last decision of a person. With another epoch nothing happens to it by itself, no warning and no
-// step, because its server may have another client by now. Query.Unconfirmed lists such cancellations; compare them with what really
-// happened, and then Confirm or discard each.
+// step, because its server may have another client by now. The epoch is part of the IDs of new events, so that receivers do not drop
+// their mails as repeats. It is not part of refund keys. The day after a restore:
+//
+//  1. Stop all processes, and restore the copy.
+//  2. Begin a new epoch in the database, and start the processes for it. (With the example package sqlstore: call DB.BeginEpoch in a
+//     short program, and pass DB.Epoch to each Config.)
+//  3. List what waits, by Query.Unconfirmed here and by RequestQuery.Unconfirmed of package backup.
+//  4. Compare each with what really happened. [Manager.Confirm] it if the client still has the machine. If not, the machine may be
+//     another client's: [Manager.Discard] it, or [Manager.Abandon] it if its execution had begun when the copy was made. Retry would
+//     go on with the execution. Then enter what else happened, such as the release and the next assignment.
+//
+// A Biller that is a [BookedRefunds] says what it booked after the copy was made. So the mail of a repeated execution names the amount
+// that was paid. Deliveries that waited in the copy go out again under the IDs that they had, and receivers drop the repeats.
+//
+// # Refunds
 //
 // [Manager.Quote] uses the same function as the execution. The host handles the money: its [Biller] returns what was paid, and pays
 // back once per key. A [RefundFormula] computes the refund: see package refund.

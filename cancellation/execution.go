@@ -29,7 +29,7 @@ func steps() []step {
 	return []step{
 		{StepRelease, (*Manager).releaseServer, always},
 		{StepDeprovision, (*Manager).deprovisionServer, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.Deprovision) > 0 }},
-		{StepRefund, (*Manager).pay, func(_ *Manager, c Cancellation) bool { return c.Refund.Total.IsPositive() }},
+		{StepRefund, (*Manager).pay, func(m *Manager, c Cancellation) bool { return c.Refund.Total.IsPositive() || m.remembersRefunds() }},
 		{StepCloseDown, (*Manager).closeDown, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.CloseDown) > 0 }},
 		{StepDone, (*Manager).unlockServer, always},
 	}
@@ -183,7 +183,8 @@ func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 		if !ok {
 			return fault.Nonsense("store", errors.New("an execution has no step that is not done"))
 		}
-		err := step.run(m, ctx, c)
+		var err error
+		c, err = m.runStep(ctx, step, c)
 		now := m.now()
 		next, facts, goesOn, err := m.afterCall(ctx, c, step.name, err, now)
 		switch {

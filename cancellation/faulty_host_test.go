@@ -170,9 +170,13 @@ func (b faultyBiller) Refund(ctx context.Context, r cancellation.Refund) error {
 	return b.Biller.Refund(ctx, r)
 }
 
+func (b faultyBiller) Booked(context.Context, uuid.UUID) (cancellation.Refund, bool, error) {
+	return cancellation.Refund{}, false, b.host.fail("Biller.Booked")
+}
+
 // hostParts returns the names of all parts of a host, from the types of Config.
 func hostParts() []string {
-	parts := []string{"Servers.ServersByID", "RefundFormula"}
+	parts := []string{"Servers.ServersByID", "RefundFormula", "Biller.Booked"}
 	for name, of := range map[string]reflect.Type{
 		"Store":   reflect.TypeFor[cancellation.Store](),
 		"Servers": reflect.TypeFor[cancellation.Servers](),

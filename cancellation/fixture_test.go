@@ -252,6 +252,14 @@ func november() refund.Charge {
 	}
 }
 
+// booked returns the refund of a key.
+func (b *biller) booked(key uuid.UUID) (r cancellation.Refund, found bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, found = b.paid[key]
+	return r, found
+}
+
 func (b *biller) Refund(_ context.Context, r cancellation.Refund) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

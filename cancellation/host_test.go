@@ -51,7 +51,7 @@ func hostRows() []hostRow {
 		change   = "Store.Cancellation Store.Settings Servers.Server Store.Commit"
 		quote    = "Servers.Server Store.Settings Biller.Paid RefundFormula"
 		begin    = "Store.ClaimDue Store.Settings Servers.ServersByID Servers.Server Biller.Paid RefundFormula Hooks.Gate Store.Commit"
-		steps    = " Servers.Release Hooks.Deprovision Biller.Refund Hooks.CloseDown Servers.Unlock"
+		steps    = " Servers.Release Hooks.Deprovision Biller.Booked Biller.Refund Hooks.CloseDown Servers.Unlock"
 		rearm    = "Store.ClaimDue Store.Cancellations Store.Commit Store.Settings"
 		follow   = "Store.Active Servers.Server Store.Commit"
 		present  = "Store.Active Servers.ServersByID"
@@ -286,7 +286,8 @@ func (r hostRun) checkTick(t *testing.T, f *hostFixture, before, after stored, w
 	require.Equal(t, was.At, is.At, what)
 	require.Equal(t, before.events, after.events, what)
 	steps := map[string]string{
-		"Servers.Release": cancellation.StepRelease, "Hooks.Deprovision": cancellation.StepDeprovision, "Biller.Refund": cancellation.StepRefund,
+		"Servers.Release": cancellation.StepRelease, "Hooks.Deprovision": cancellation.StepDeprovision, "Biller.Booked": cancellation.StepRefund,
+		"Biller.Refund":   cancellation.StepRefund,
 		"Hooks.CloseDown": cancellation.StepCloseDown, "Servers.Unlock": cancellation.StepDone,
 	}
 	pending := false
