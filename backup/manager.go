@@ -13,7 +13,6 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
-	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
@@ -53,7 +52,8 @@ type Config struct {
 	CallTimeout time.Duration
 
 	// Epoch is the epoch that the database of this process holds: see "Restore" in the comment of the package. It enters the IDs of new
-	// events. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	// events. At most notify.MaxEpoch visible characters of ASCII without spaces. "": that of the Store if it is a dedicated.EpochStore,
+	// otherwise the first one. Another one than that of the Store is ErrInvalid.
 	Epoch string
 
 	Performer Performer     // nil: people make the backups
@@ -95,9 +95,11 @@ func New(c Config) (*Manager, error) {
 	case c.CallTimeout < 0:
 		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
-	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+	epoch, err := manage.Epoch(c.Store, c.Epoch)
+	if err != nil {
 		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
 	}
+	c.Epoch = epoch
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}

@@ -57,6 +57,7 @@ type Config struct {
 	// reseller is told. 0: DefaultMaxExecutions; negative: any number.
 	MaxExecutions int
 	// Epoch is the epoch that the database of this process holds: see "Restore" in the comment of the package. It enters the IDs of new
-	// events. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	// events. At most notify.MaxEpoch visible characters of ASCII without spaces. "": that of the Store if it is a dedicated.EpochStore,
+	// otherwise the first one. Another one than that of the Store is ErrInvalid.
 	Epoch string
 }

@@ -89,8 +89,8 @@
 // their mails as repeats. It is not part of refund keys. The day after a restore:
 //
 //  1. Stop all processes, and restore the copy.
-//  2. Begin a new epoch in the database, and start the processes for it. (With the example package sqlstore: call DB.BeginEpoch in a
-//     short program, and pass DB.Epoch to each Config.)
+//  2. Begin a new epoch in the database, and start the processes for it: by Config.Epoch of each Manager, or by Stores that are a
+//     dedicated.EpochStore. (With the example package sqlstore, call DB.BeginEpoch in a short program.)
 //  3. List what waits, by Query.Unconfirmed here and by RequestQuery.Unconfirmed of package backup.
 //  4. Compare each with what really happened. [Manager.Confirm] it if the client still has the machine. If not, the machine may be
 //     another client's: [Manager.Discard] it, or [Manager.Abandon] it if its execution had begun when the copy was made. Retry would

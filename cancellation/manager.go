@@ -14,7 +14,6 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
-	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/refund"
 )
@@ -50,9 +49,11 @@ func New(c Config) (*Manager, error) {
 	case c.Parallel < 0:
 		return nil, invalid(opNew, "Config.Parallel", "%d is negative", c.Parallel)
 	}
-	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+	epoch, err := manage.Epoch(c.Store, c.Epoch)
+	if err != nil {
 		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
 	}
+	c.Epoch = epoch
 	c.Lease = cmp.Or(c.Lease, DefaultLease)
 	c.StepTimeout = cmp.Or(c.StepTimeout, min(c.Lease/3, DefaultStepTimeout))
 	c.Parallel, c.MaxExecutions = cmp.Or(c.Parallel, DefaultParallel), cmp.Or(c.MaxExecutions, DefaultMaxExecutions)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/manage"
-	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
@@ -26,7 +25,8 @@ type Config struct {
 	// CallTimeout is the deadline of each call of a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
 	CallTimeout time.Duration
 	// Epoch is the epoch that the database of this process holds; it enters the IDs of new events. An operator begins another one
-	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces. "": that of the Store if it is a
+	// EpochStore, otherwise the first one. Another one than that of the Store is ErrInvalid.
 	Epoch string
 }
 
@@ -56,9 +56,11 @@ func New(c Config) (*Manager, error) {
 	case c.CallTimeout < 0:
 		return nil, invalid(opNew, "Config.CallTimeout", "%s is negative", c.CallTimeout)
 	}
-	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+	epoch, err := manage.Epoch(c.Store, c.Epoch)
+	if err != nil {
 		return nil, &Error{Op: opNew, Field: "Config.Epoch", Msg: err.Error(), Err: ErrInvalid}
 	}
+	c.Epoch = epoch
 	if c.Clock == nil {
 		c.Clock = clock.New()
 	}

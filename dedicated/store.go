@@ -55,6 +55,14 @@ type BulkStore interface {
 	ServersByID(ctx context.Context, ids []uuid.UUID) ([]Server, error)
 }
 
+// EpochStore is what the Store of any package may implement, too, if its database holds an epoch: see Config.Epoch. It is optional. The
+// Manager asks New's Store once. A wrapper around an EpochStore should implement it as well.
+type EpochStore interface {
+	// Epoch returns the epoch that the database held when this process opened it. "" is the first one. Once the database holds another
+	// one, every Commit and every claim must fail.
+	Epoch() string
+}
+
 // guarded returns the Store with every call guarded: what goes wrong in it is ErrHost.
 func guarded(s Store) Store {
 	if bulk, ok := s.(BulkStore); ok {

@@ -71,7 +71,8 @@ type Config struct {
 	// CallTimeout is the deadline of each call of the inventory and a gate, in real time. 0: DefaultCallTimeout; negative is ErrInvalid.
 	CallTimeout time.Duration
 	// Epoch is the epoch that the database of this process holds; it enters the IDs of new events. An operator begins another one
-	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces, else ErrInvalid. "": the first one.
+	// after restoring a copy. At most notify.MaxEpoch visible characters of ASCII without spaces. "": that of the Store if it is a
+	// dedicated.EpochStore, otherwise the first one. Another one than that of the Store is ErrInvalid.
 	Epoch string
 }
 
@@ -118,7 +119,8 @@ func New(c Config) (*Manager, error) {
 	if err := text.CheckBlock("Working", c.Working, MaxText); err != nil {
 		return nil, invalid(opNew, "Config.Working", "%v", err)
 	}
-	if err := text.CheckEpoch("Config.Epoch", c.Epoch); err != nil {
+	epoch, err := manage.Epoch(c.Store, c.Epoch)
+	if err != nil {
 		return nil, invalid(opNew, "Config.Epoch", "%v", err)
 	}
 	forward, err := parseForwardText(c.ForwardText)
@@ -136,7 +138,7 @@ func New(c Config) (*Manager, error) {
 			aging:    newAging(c.AgingPerDay),
 			working:  c.Working,
 			template: forward,
-			epoch:    c.Epoch,
+			epoch:    epoch,
 		},
 	}, nil
 }

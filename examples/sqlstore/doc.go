@@ -69,6 +69,30 @@
 // PgBouncer in transaction mode, add default_query_exec_mode=exec to the URL, and connect directly to PostgreSQL for the first
 // Open of a new version.
 //
+// # Restoring a copy
+//
+// A restored database does not know what happened after the copy was made: which machines were wiped, which refunds were paid, which
+// mails were sent. So it gets a new epoch. The Managers take it from their stores.
+//
+//  1. Stop all processes, and restore the copy. Remove panel.db-wal and panel.db-shm of the old SQLite file.
+//
+//  2. Begin a new epoch, in a short program. Its name must be one that no epoch of this database ever had:
+//
+//     db, err := sqlstore.Open(ctx, "sqlite:panel.db")
+//     …
+//     err = db.BeginEpoch(ctx, "restored-2026-11-28T09:30")
+//
+//  3. Start the processes. A process that was started before cannot write any more: its calls fail with an [EpochError].
+//
+//  4. List what waits for a person: cancellations by cancellation.Query.Unconfirmed, and with a Performer backup requests by
+//     backup.RequestQuery.Unconfirmed. Compare each with what really happened, then Confirm it, or Discard the cancellation or
+//     Withdraw the request: see "Restore" in the comments of packages cancellation and backup.
+//
+// Deliveries that waited in the copy go out again, with the Message-IDs that they had, so that receivers drop the repeats. New events
+// have new IDs, because the epoch is part of them. The check of the epoch costs no round trip.
+//
+// # Cleaning up
+//
 // The stores never delete anything. This statement deletes the events that are delivered to all their subscribers, and their
 // deliveries:
 //

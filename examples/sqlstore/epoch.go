@@ -29,8 +29,22 @@ func (e *EpochError) Error() string {
 		"restart the process", e.Opened)
 }
 
-// Epoch returns the epoch that the database held when Open opened it, for the Config of every Manager. "" is the first one.
+// Epoch returns the epoch that the database held when Open opened it. "" is the first one. The Managers take it from their stores.
 func (db *DB) Epoch() string { return db.epoch }
+
+// Epoch implements dedicated.EpochStore.
+func (s servers) Epoch() string { return s.db.epoch }
+
+// Epoch implements dedicated.EpochStore.
+func (b backups) Epoch() string { return b.db.epoch }
+
+// Epoch implements dedicated.EpochStore.
+func (s tickets) Epoch() string { return s.db.epoch }
+
+// Epoch implements dedicated.EpochStore.
+func (s cancellations) Epoch() string { return s.db.epoch }
+
+var _, _, _, _ dedicated.EpochStore = servers{}, backups{}, tickets{}, cancellations{}
 
 // BeginEpoch begins another epoch. Call it after restoring a copy of the database, before any Manager uses that: see "Restoring a
 // copy" in the comment of the package. It waits for the transactions that run. Then every DB that was opened before refuses to write,

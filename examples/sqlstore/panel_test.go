@@ -59,6 +59,7 @@ type host struct {
 	lease     time.Duration                                   // of a step of a cancellation
 	deadline  time.Duration                                   // of a backup by the performer
 	parallel  int
+	wipe      []func(context.Context, cancellation.Cancellation, dedicated.Server) error // empty: nothing is wiped
 }
 
 func newPanel(s stores, h host) (*panel, error) {
@@ -82,7 +83,8 @@ func newPanel(s stores, h host) (*panel, error) {
 	p.cancellations, err = cancellation.New(cancellation.Config{
 		Store: s.cancellations, Servers: p.servers, Clock: h.clock, Biller: h.biller, Lease: h.lease, MaxExecutions: -1,
 		Hooks: cancellation.Hooks{
-			CloseDown: []func(context.Context, dedicated.Released) error{p.backups.CloseServer, p.tickets.CloseServer},
+			Deprovision: h.wipe,
+			CloseDown:   []func(context.Context, dedicated.Released) error{p.backups.CloseServer, p.tickets.CloseServer},
 		},
 	})
 	if err != nil {
