@@ -157,7 +157,7 @@ func TestUnreadableRecords(t *testing.T) {
 		{ticketRecords(), "id", "'none'", ""},
 		{cancellationRecords(), "steps", invalid, shape},
 		{cancellationRecords(), "refund", invalid, `'{"Total":"12,50"}'`},
-		{cancellationRecords(), "refund", `'{"Total":"12e"}'`, `'{"Total":12.5}'`},
+		{cancellationRecords(), "refund", `'{"Total":"12e"}'`, `'{"Total":"12.5 EUR"}'`},
 		{cancellationRecords(), "refund", `'{"Lines":[{"Amount":"x"}]}'`, `'{"Lines":[{"Amount":"x"}]}'`},
 		{cancellationRecords(), "warned", invalid, shape},
 		{cancellationRecords(), "history", invalid, `'[{"At":"yesterday"}]'`},
