@@ -286,8 +286,8 @@ func (m *Manager) Request(ctx context.Context, a dedicated.Actor, id uuid.UUID) 
 }
 
 // Requests lists the requests of the actor's reseller by the name of the server, ties by ID. next is the cursor for
-// RequestQuery.After, "" at the end. A client gets its own, and may not search for unconfirmed ones: that is ErrForbidden. A cursor that is not one of this list and a negative limit are
-// ErrInvalid.
+// RequestQuery.After, "" at the end. A client gets its own, and may not search for unconfirmed ones: that is ErrForbidden. A
+// cursor that is not one of this list and a negative limit are ErrInvalid.
 func (m *Manager) Requests(ctx context.Context, a dedicated.Actor, q RequestQuery) (items []Request, next string, err error) {
 	q, possible, err := q.forActor(opRequests, a)
 	if err != nil || !possible {

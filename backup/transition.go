@@ -61,8 +61,8 @@ type Transition struct {
 	To   State   // "": the state stays
 }
 
-// Transitions returns the state table of tasks. It holds every operation that changes a task; Confirm changes none. If a Tick finds that a server
-// has left its client, it does the same as CloseServer. The results of a Performer are Complete and Fail.
+// Transitions returns the state table of tasks. It holds every operation that changes a task; Confirm changes none. If a Tick
+// finds that a server has left its client, it does the same as CloseServer. The results of a Performer are Complete and Fail.
 func Transitions() []Transition {
 	pending := []State{Pending}
 	return []Transition{

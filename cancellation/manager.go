@@ -31,7 +31,7 @@ type Manager struct {
 	store    Store               // config.Store, guarded
 	servers  dedicated.Inventory // config.Servers, with deadlines
 	calls    *fault.Calls
-	left     leftCalls
+	left     *leftCalls
 	counting sync.Mutex // held while an execution is counted
 }
 
@@ -67,7 +67,7 @@ func New(c Config) (*Manager, error) {
 		c.Clock = clock.New()
 	}
 	calls := fault.NewCalls(c.StepTimeout, c.Parallel)
-	return &Manager{config: &c, store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls}, nil
+	return &Manager{config: &c, store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls, left: &leftCalls{}}, nil
 }
 
 // now reads the clock: once an operation, and once a step of an execution.

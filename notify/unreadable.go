@@ -39,8 +39,9 @@ func (u *unread) add(ctx context.Context, log *slog.Logger, named []Unreadable) 
 		u.reported[record] = true
 		log.ErrorContext(ctx, "a delivery cannot be read, and is put aside until it is tried again", "event", record.ID,
 			"reseller", record.ResellerID, "reason", record.Reason)
-		u.errs = append(u.errs, fault.Nonsense(partOutbox, fmt.Errorf(
-			"the delivery of event %s cannot be read and is put aside until it is tried again: repair the stored record: %s", record.ID, record.Reason)))
+		u.errs = append(u.errs, fault.Nonsense(partOutbox,
+			fmt.Errorf("the delivery of event %s cannot be read and is put aside until it is tried again: repair the stored record: %s",
+				record.ID, record.Reason)))
 	}
 	return len(u.errs) > before
 }

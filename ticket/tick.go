@@ -31,9 +31,10 @@ var _ dedicated.Ticker = (*Manager)(nil)
 // ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server that
 // has left its client, if neither CloseServer nor the Subscriber did.
 //
-// If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A ticket
-// that the Store cannot read is an error of its own, and the Store tries it again later. A second Tick at the same instant does nothing. next is the instant at which Tick should be called again; zero: nothing is
-// planned. Other processes may call Tick at the same time. The errors are for the log: they repeat what the host's parts said.
+// If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A
+// ticket that the Store cannot read is an error of its own, and the Store tries it again later. A second Tick at the same instant
+// does nothing. next is the instant at which Tick should be called again; zero: nothing is planned. Other processes may call Tick
+// at the same time. The errors are for the log: they repeat what the host's parts said.
 func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 	now := m.now()
 	var errs []error

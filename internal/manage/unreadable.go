@@ -38,5 +38,6 @@ func UnreadableError(noun string, u notify.Unreadable) error {
 	if u.ResellerID != uuid.Nil {
 		name += fmt.Sprintf(" of reseller %s", u.ResellerID)
 	}
-	return fault.Nonsense(store, fmt.Errorf("%s cannot be read and is put aside until it is tried again: repair the stored record: %s", name, u.Reason))
+	return fault.Nonsense(store,
+		fmt.Errorf("%s cannot be read and is put aside until it is tried again: repair the stored record: %s", name, u.Reason))
 }
