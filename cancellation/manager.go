@@ -274,11 +274,12 @@ func (m *Manager) run(
 			return m.commit(ctx, now, d)
 		},
 	}
-	if o.gated && len(m.config.Hooks.Gate) > 0 {
+	if o.gated {
 		run.Gate = func(ctx context.Context, d decision) error { return m.askGates(ctx, op, a, d.cancellation) }
 		run.Covers = func(asked, later decision) bool {
 			was, is := asked.cancellation, later.cancellation
-			return is.ClientID == was.ClientID && is.Assignment == was.Assignment && is.At.Equal(was.At)
+			samePlan := is.At.Equal(was.At) || op == OpDiscard || op == OpRetry // which choose no date
+			return is.ClientID == was.ClientID && is.Assignment == was.Assignment && samePlan
 		}
 	}
 	d, err := run.Run(ctx)

@@ -238,3 +238,21 @@ func TestOtherBillingAgainstATick(t *testing.T) {
 		require.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindRescheduled])
 	}
 }
+
+// TestDiscardAgainstOtherBilling: the date moves while the cancellation is discarded. Both succeed, in either order.
+func TestDiscardAgainstOtherBilling(t *testing.T) {
+	t.Parallel()
+	for range raceRounds {
+		f, d := newEventFixture(t)
+		s := f.server(t)
+		c := f.scheduleAsClient(t, s.ID)
+		_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, billing("2026-11-02 23:00", dedicated.Week, 3))
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(race(
+			func() error { _, err := d.Tick(t.Context()); return err },
+			func() error { _, err := f.Discard(t.Context(), f.reseller, c.ID, ""); return err },
+		)...))
+		require.Equal(t, cancellation.Discarded, f.get(t, c.ID).State)
+		require.Equal(t, 1, f.countEvents(t, c.ID)[cancellation.KindDiscarded])
+	}
+}
