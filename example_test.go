@@ -46,7 +46,7 @@ func Example() {
 	must(servers.Assign(ctx, reseller, server.ID, dedicated.NewAssignment{ClientID: client.ID, Billing: dedicated.Billing{
 		Anchor:   time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC),
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-		Currency: "EUR", Places: 2,
+		Currency: "EUR",
 	}}))
 	must(dispatcher.Tick(ctx))
 	order := must(cancellations.Schedule(ctx, client, cancellation.Order{

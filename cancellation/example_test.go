@@ -42,7 +42,7 @@ func newPanel(ctx context.Context) (*examplePanel, error) {
 		return nil, err
 	}
 	p.server, err = p.servers.Assign(ctx, p.reseller, added.ID, dedicated.NewAssignment{ClientID: p.client.ID, Billing: dedicated.Billing{
-		Anchor: november, Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,
+		Anchor: november, Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR",
 	}})
 	return p, err
 }

@@ -30,7 +30,7 @@ func Example() {
 	s, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: client, Billing: dedicated.Billing{
 		Anchor:   time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC),
 		Cycle:    dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-		Currency: "EUR", Places: 2,
+		Currency: "EUR",
 	}})
 	if err != nil {
 		fmt.Println(err)
@@ -58,7 +58,7 @@ func ExampleBilling_PeriodAt() {
 	b := dedicated.Billing{
 		Anchor: time.Date(2026, 1, 31, 0, 0, 0, 0, berlin),
 		Cycle:  dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-		Zone:   "Europe/Berlin", Currency: "EUR", Places: 2,
+		Zone:   "Europe/Berlin", Currency: "EUR",
 	}
 	for _, month := range []time.Month{time.February, time.March, time.April} {
 		p, err := b.PeriodAt(time.Date(2026, month, 15, 0, 0, 0, 0, berlin))
@@ -98,7 +98,7 @@ func ExampleHooks() {
 	}
 	_, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: uuid.New(), Billing: dedicated.Billing{
 		Anchor: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1},
-		Currency: "EUR", Places: 2,
+		Currency: "EUR",
 	}})
 	fmt.Println(errors.Is(err, dedicated.ErrForbidden), strings.Contains(err.Error(), "this client has two servers already"))
 	// Output: true true

@@ -46,6 +46,25 @@ func ExampleProrated() {
 	// total: 46.67
 }
 
+// A formula of the host's never sees a credit: Calculate takes it off the payments first.
+func ExampleCalculate() {
+	half := refund.FormulaFunc(func(c refund.Case) (refund.Result, error) {
+		fmt.Println("the server counts as paid with", c.Charges[0].Paid)
+		return refund.Prorated{Percent: decimal.NewNullDecimal(decimal.New(50, 0))}.Refund(c)
+	})
+	c := bill()
+	c.Charges = c.Charges[:1]
+	credit := c.Charges[0]
+	credit.Label, credit.Paid = "outage on 2 November", cents(-13_54)
+	c.Charges = append(c.Charges, credit)
+	show(refund.Calculate(half, c))
+	// Output:
+	// the server counts as paid with 46.46
+	// server: 15.49 of 60.00, 20 of 30 unused (paid less credits: 46.46)
+	// outage on 2 November: 0.00 of -13.54 (a credit: it lowers the payments for other charges)
+	// total: 15.49
+}
+
 // The client paid 3.00 for November and cancels on the 10th. The reseller refunds 10 percent of the unused part.
 func ExampleProrated_percent() {
 	c := bill()

@@ -73,7 +73,7 @@ func makeServer(reseller uuid.UUID, n int) dedicated.Server {
 		State: dedicated.InUse,
 		Billing: dedicated.Billing{
 			Anchor: time.Date(2026, 1, 31, 23, 59, 59, 123456000, time.UTC),
-			Cycle:  dedicated.Cycle{Unit: dedicated.Month, Count: 3}, Zone: "Europe/Berlin", Currency: "EUR", Places: 2,
+			Cycle:  dedicated.Cycle{Unit: dedicated.Month, Count: 3}, Zone: "Europe/Berlin", Currency: "HUF", Places: -1,
 		},
 		BilledAt:   time.Date(2026, 5, 1, 0, 0, 0, 2000, time.UTC),
 		Assignment: uuid.New(), AssignedAt: time.Date(2026, 2, 1, 0, 0, 0, 1000, time.UTC), LockedBy: uuid.New(),

@@ -21,12 +21,13 @@ func november(label string, kind refund.Kind, paid string) refund.Charge {
 	}
 }
 
-// TestRules compares refunds with the promised amounts.
+// TestRules compares refunds with the promised amounts. It asks as package cancellation does: a rule never sees a credit.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	fromFile, err := load(files, "refund.formula")
 	require.NoError(t, err)
 	server, licence := november("server", refund.Recurring, "60.00"), november("licence", refund.Flat, "8.00")
+	credit := november("outage", refund.Recurring, "-13.54")
 	tests := []struct {
 		name    string
 		rule    refund.Formula
@@ -42,13 +43,15 @@ func TestRules(t *testing.T) {
 		{"weeks: one is used", weeks(), 2, []refund.Charge{server}, "46.00"},
 		{"weeks: two are used", weeks(), 9, []refund.Charge{server}, "32.00"},
 		{"weeks: all are used", weeks(), 30, []refund.Charge{server}, "0.00"},
+		{"terms: less a credit of 13.54 on day 14", terms(), 14, []refund.Charge{server, licence, credit}, "54.46"},
+		{"weeks: less a credit of 13.54", weeks(), 2, []refund.Charge{credit, server}, "35.62"},
 		{"file: in full on day 14", fromFile, 14, []refund.Charge{server, licence}, "68.00"},
 		{"file: a fee for each charge on day 15", fromFile, 15, []refund.Charge{server, server}, "43.00"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := tt.rule.Refund(refund.Case{
+			r, err := refund.Calculate(tt.rule, refund.Case{
 				Charges:      tt.charges,
 				At:           time.Date(2026, time.November, tt.day, 12, 0, 0, 0, time.UTC),
 				ServiceStart: time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC),

@@ -44,7 +44,7 @@ The first line of FILE names its columns, in any order:
   anchor        the local date, and optionally time, of the start of its first billing period: 2026-01-31 or 2026-01-31 14:30
   cycle         the length of a billing period: month, 3 months, 30 days
   currency      ISO 4217: EUR
-  price         of a billing period, with all decimal places of the currency: 79.00
+  price         of a billing period, with at most the decimals of the currency: 79.00, 79.5, 79
 
 The simulation starts with the month after the latest anchor. It leaves out the scenarios that need a server which the
 inventory lacks, and says so.
