@@ -33,6 +33,9 @@
 //
 // Each Config has a clock, which a Manager reads once per operation. Periods, schedules and refunds are pure functions.
 //
+// After a copy of the database was restored, an operator begins a new epoch. What people decided before then waits until a person
+// confirms it, so that no Tick wipes a machine that has another client by now: see "Restore" in package cancellation.
+//
 // # Errors
 //
 // The packages export the same sentinel errors, with the same values. ErrNotFound, ErrConflict, ErrForbidden and ErrInvalid are

@@ -142,7 +142,10 @@ func calls(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Context)
 			return next, err
 		})
 	}
-	for name, q := range map[string]backup.RequestQuery{"": {}, " live": {Live: true}, " of a client": {ClientID: any1}, " of a server": {ServerID: any1}} {
+	for name, q := range map[string]backup.RequestQuery{
+		"": {}, " live": {Live: true}, " of a client": {ClientID: any1}, " of a server": {ServerID: any1},
+		" unconfirmed": {Unconfirmed: true, Epoch: "second"},
+	} {
 		twice("requests"+name, func(ctx context.Context, after string) (string, error) {
 			q.After = after
 			_, next, err := db.Backups().Requests(ctx, reseller, q)
@@ -177,6 +180,7 @@ func calls(db *sqlstore.DB, reseller uuid.UUID) map[string]func(context.Context)
 	for name, q := range map[string]cancellation.Query{
 		"": {}, " scheduled": {States: []cancellation.State{cancellation.Scheduled}}, " of a client": {ClientID: any1},
 		" of a month": {From: day(100), To: day(130)}, " stuck": {Stuck: true}, " of a server": {ServerID: any1},
+		" unconfirmed": {Unconfirmed: true, Epoch: "second"},
 	} {
 		twice("cancellations"+name, func(ctx context.Context, after string) (string, error) {
 			q.After = after
