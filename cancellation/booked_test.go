@@ -71,6 +71,8 @@ func TestBookedRefund(t *testing.T) {
 		"more, with lines":                 {booked("20.00", "EUR", "15.00", "5.00"), "20.00", []string{"15.00", "5.00"}},
 		"less, without lines":              {booked("0.01", ""), "0.01", nil},
 		"lines that do not add up to that": {booked("12.00", "EUR", "15.00"), "12.00", nil},
+		"lines with fractions of a cent":   {booked("12.00", "EUR", "11.505", "0.495"), "12.00", nil},
+		"a line below zero":                {booked("12.00", "EUR", "15.00", "-3.00"), "12.00", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

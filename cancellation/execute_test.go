@@ -181,6 +181,8 @@ func TestImpossibleRefunds(t *testing.T) {
 		{"more than was paid", "more than the 29", line("29.01")},
 		{"fractions of a cent", "2 decimal places", line("1.005")},
 		{"lines that do not add up", "add up to 3", wrongTotal},
+		{"a line below zero", `is -1: want 0 or more`, line("2.00", "-1.00")},
+		{"lines with fractions of a cent", `is 0.505: want 0 or more with at most 2 decimal places`, line("0.505", "0.495")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,8 +37,8 @@ type Biller interface {
 type BookedRefunds interface {
 	Biller
 	// Booked returns the refund that was booked under a Refund.Key, also if it is not paid yet. found is false if there is none. The
-	// Manager reads Amount, Currency and Lines. Amount is above zero, with the decimals of the currency. Currency may be "". Lines that
-	// do not add up to Amount are left out.
+	// Manager reads Amount, Currency and Lines. Amount is above zero, with the decimals of the currency. Currency may be "". Lines are
+	// left out if they do not add up to Amount, or if one is below zero or has more decimals than the currency.
 	Booked(ctx context.Context, key uuid.UUID) (r Refund, found bool, err error)
 }
 
@@ -236,9 +236,14 @@ func checkRefund(question refund.Case, result refund.Result) error {
 	case len(result.Lines) > 0 && !sum.Equal(total):
 		return fmt.Errorf("the lines add up to %s, but the total is %s", sum, total)
 	}
-	for _, l := range result.Lines {
-		if l.Amount.IsNegative() || !l.Amount.Equal(l.Amount.Truncate(question.Places)) {
-			return fmt.Errorf("the line %q is %s: want 0 or more with at most %d decimal places", l.Charge.Label, l.Amount, question.Places)
+	return checkLines(result.Lines, question.Places)
+}
+
+// checkLines refuses a line that is below zero or has more decimals than the currency.
+func checkLines(lines []refund.Line, places int32) error {
+	for _, l := range lines {
+		if l.Amount.IsNegative() || !l.Amount.Equal(l.Amount.Truncate(places)) {
+			return fmt.Errorf("the line %q is %s: want 0 or more with at most %d decimal places", l.Charge.Label, l.Amount, places)
 		}
 	}
 	return nil
@@ -289,7 +294,7 @@ func (m *Manager) bookedBefore(ctx context.Context, c Cancellation) (booked refu
 		return booked, false, nil // with the lines that were computed
 	}
 	booked.Total = r.Amount
-	if sumOf(r.Lines).Equal(r.Amount) {
+	if sumOf(r.Lines).Equal(r.Amount) && checkLines(r.Lines, c.Places) == nil {
 		booked.Lines = r.Lines
 	}
 	return storedRefund(booked, c.Places), true, nil

@@ -62,7 +62,7 @@ func TestFormulasOfTheLibrary(t *testing.T) {
 		})
 		t.Run(tt.name+", which spreads credits", func(t *testing.T) {
 			t.Parallel()
-			tt.options.Credits, tt.options.Seed = true, 1
+			tt.options.Credits, tt.options.Seed, tt.options.Cases = true, 1, 300
 			refundtest.TestFormula(t, tt.formula, tt.options)
 		})
 	}
