@@ -340,6 +340,15 @@ func TestLeaseOfADeafStepIsLost(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		f.tick(t)
 		assert.Equal(t, 1, h.called(c.ID))
+
+		time.Sleep(24 * time.Hour) // another process claims the record, and dies
+		dead, err := cancellation.New(interrupted(f.config, &interruption{point: "before Store.Commit, 1", mode: "exit"}))
+		require.NoError(t, err)
+		_, err = dead.Tick(t.Context())
+		require.ErrorIs(t, err, errCrash)
+		time.Sleep(time.Hour)
+		f.tick(t)
+		assert.Equal(t, 1, h.called(c.ID))
 		assert.True(t, f.get(t, c.ID).LeaseUntil.After(time.Now()))
 		close(h.release)
 		h.hang()
