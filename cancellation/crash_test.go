@@ -322,12 +322,16 @@ func TestDeafAnywhere(t *testing.T) {
 				m, err := cancellation.New(interrupted(f.config, stop))
 				require.NoError(t, err)
 				_, err = m.Tick(t.Context())
-				require.ErrorIs(t, err, cancellation.ErrHost)
+				if strings.HasSuffix(point, "Servers.Server, 1") {
+					require.NoError(t, err, "it asks again, beside the batch")
+				} else {
+					require.ErrorIs(t, err, cancellation.ErrHost)
+				}
 				require.True(t, stop.happened)
 				deaf := f.get(t, f.cancellation.ID)
 				for range 6 {
 					f.clock.Set(f.clock.Now().Add(5 * time.Minute))
-					if !deaf.BegunAt.IsZero() { // else only a look-up is deaf, before anything has begun
+					if !deaf.BegunAt.IsZero() { // else only the first look-up is deaf
 						f.tickTwice(t, m)
 						now := f.get(t, deaf.ID)
 						require.Equal(t, deaf.Steps, now.Steps)

@@ -27,12 +27,13 @@ import (
 // not allow, and a record that changed five times while an operation decided. ErrHost is a failed part of the host. If
 // ctx ends, errors.Is finds its error. All errors are *Error, or are joined from such.
 type Manager struct {
-	config   *Config
-	store    Store               // config.Store, guarded
-	servers  dedicated.Inventory // config.Servers, with deadlines
-	calls    *fault.Calls
-	left     *leftCalls
-	counting sync.Mutex // held while an execution is counted
+	config    *Config
+	store     Store               // config.Store, guarded
+	servers   dedicated.Inventory // config.Servers, with deadlines
+	impatient dedicated.Inventory // config.Servers for a whole batch, with short deadlines
+	calls     *fault.Calls
+	left      *leftCalls
+	counting  sync.Mutex // held while an execution is counted
 }
 
 // New returns a Manager, or ErrInvalid if something required is missing.
@@ -67,7 +68,11 @@ func New(c Config) (*Manager, error) {
 		c.Clock = clock.New()
 	}
 	calls := fault.NewCalls(c.StepTimeout, c.Parallel)
-	return &Manager{config: &c, store: guardedStore{c.Store}, servers: inventory.Bind(c.Servers, calls), calls: calls, left: &leftCalls{}}, nil
+	return &Manager{
+		config: &c, store: guardedStore{c.Store}, calls: calls, left: &leftCalls{},
+		servers:   inventory.Bind(c.Servers, calls),
+		impatient: inventory.Bind(c.Servers, fault.NewCalls(c.patience(), fault.MaxLeft)),
+	}, nil
 }
 
 // now reads the clock: once an operation, and once a step of an execution.

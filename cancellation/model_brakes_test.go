@@ -42,7 +42,9 @@ func TestModelOfBrakes(t *testing.T) {
 	}
 }
 
-func (r *brakesRun) note(format string, args ...any) { r.log = append(r.log, fmt.Sprintf(format, args...)) }
+func (r *brakesRun) note(format string, args ...any) {
+	r.log = append(r.log, fmt.Sprintf(format, args...))
+}
 
 func (r *brakesRun) all() []cancellation.Cancellation { return r.list(r.t, cancellation.Query{}) }
 

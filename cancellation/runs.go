@@ -11,26 +11,35 @@ import (
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
 
-// runs are the executions of one Tick. They run in parallel, while the Tick goes on to claim what falls due. Executions that were claimed
-// and have not begun wait in a queue. Only the goroutine of the Tick uses it.
+// runs are the cancellations that one Tick works on beside its batches: executions, and cancellations whose servers take long to look up.
+// They run in parallel, while the Tick goes on to claim what falls due. Only the goroutine of the Tick uses it.
 type runs struct {
-	m       *Manager
+	m          *Manager
+	executions lane
+	lookUps    lane
+	ended      chan ended
+	errs       []error
+	unread     manage.Unread
+}
+
+// lane is a queue of claimed cancellations, of which Config.Parallel run at once. A slow look-up does not hold up an execution.
+type lane struct {
 	queue   []Cancellation
 	running map[uuid.UUID]int // by reseller
 	count   int               // of all resellers
-	ended   chan ended
-	errs    []error
-	unread  manage.Unread
 }
 
-// ended is an execution that has ended, as far as this Tick is concerned.
+// ended is a cancellation that has been worked on, as far as this Tick is concerned.
 type ended struct {
+	lane     *lane
 	reseller uuid.UUID
 	err      error
 }
 
 func (m *Manager) newRuns() *runs {
-	return &runs{m: m, running: map[uuid.UUID]int{}, ended: make(chan ended)}
+	return &runs{
+		m: m, executions: lane{running: map[uuid.UUID]int{}}, lookUps: lane{running: map[uuid.UUID]int{}}, ended: make(chan ended),
+	}
 }
 
 func (rs *runs) addError(err error) {
@@ -53,41 +62,52 @@ func (rs *runs) addUnreadable(due Due) bool {
 }
 
 // full reports whether so many executions wait that nothing more is to be claimed.
-func (rs *runs) full() bool { return len(rs.queue) >= batchSize }
+func (rs *runs) full() bool { return len(rs.executions.queue) >= batchSize }
 
-// start begins waiting executions as long as there are free goroutines. After the end of ctx it begins none: their leases end by
-// themselves.
+// add adds claimed cancellations. Of too many slow look-ups it leaves some to the end of their leases.
+func (rs *runs) add(executions, lookUps []Cancellation) {
+	rs.executions.queue = append(rs.executions.queue, executions...)
+	rs.lookUps.queue = append(rs.lookUps.queue, lookUps...)
+	rs.lookUps.queue = rs.lookUps.queue[:min(len(rs.lookUps.queue), batchSize)]
+}
+
+// count is how many cancellations are worked on.
+func (rs *runs) count() int { return rs.executions.count + rs.lookUps.count }
+
+// start begins what waits as long as there are free goroutines. After the end of ctx it begins nothing: the leases end by themselves.
 func (rs *runs) start(ctx context.Context) {
-	if ctx.Err() != nil {
-		rs.queue = nil
-	}
-	for rs.count < rs.m.config.Parallel && len(rs.queue) > 0 {
-		c := rs.takeFairest()
-		rs.count++
-		rs.running[c.ResellerID]++
-		go func() {
-			err := c.tickError(fault.Nonsense("store", errors.New("it ended its goroutine instead of returning")))
-			defer func() { rs.ended <- ended{c.ResellerID, err} }()
-			err = c.tickError(rs.m.execute(ctx, c))
-		}()
+	for _, l := range []*lane{&rs.executions, &rs.lookUps} {
+		if ctx.Err() != nil {
+			l.queue = nil
+		}
+		for l.count < rs.m.config.Parallel && len(l.queue) > 0 {
+			c := l.takeFairest()
+			l.count++
+			l.running[c.ResellerID]++
+			go func() {
+				err := c.tickError(fault.Nonsense("store", errors.New("it ended its goroutine instead of returning")))
+				defer func() { rs.ended <- ended{l, c.ResellerID, err} }()
+				err = c.tickError(rs.m.execute(ctx, c))
+			}()
+		}
 	}
 }
 
-// takeFairest takes the first waiting execution of the reseller that has the fewest running, so that the slow executions of one reseller
-// do not hold up another.
-func (rs *runs) takeFairest() Cancellation {
+// takeFairest takes the first waiting cancellation of the reseller that has the fewest running, so that the slow executions of one
+// reseller do not hold up another.
+func (l *lane) takeFairest() Cancellation {
 	best := 0
-	for i, c := range rs.queue {
-		if rs.running[c.ResellerID] < rs.running[rs.queue[best].ResellerID] {
+	for i, c := range l.queue {
+		if l.running[c.ResellerID] < l.running[l.queue[best].ResellerID] {
 			best = i
 		}
 	}
-	c := rs.queue[best]
-	rs.queue = append(rs.queue[:best:best], rs.queue[best+1:]...)
+	c := l.queue[best]
+	l.queue = append(l.queue[:best:best], l.queue[best+1:]...)
 	return c
 }
 
-// wait waits until an execution has ended or, if next is not zero, until next.
+// wait waits until a cancellation has been worked on or, if next is not zero, until next.
 func (rs *runs) wait(next, now time.Time) {
 	ctx := context.Background()
 	if !next.IsZero() {
@@ -106,16 +126,16 @@ func (rs *runs) wait(next, now time.Time) {
 const minWait = 10 * time.Millisecond
 
 func (rs *runs) end(e ended) {
-	rs.count--
-	if rs.running[e.reseller]--; rs.running[e.reseller] == 0 {
-		delete(rs.running, e.reseller)
+	e.lane.count--
+	if e.lane.running[e.reseller]--; e.lane.running[e.reseller] == 0 {
+		delete(e.lane.running, e.reseller)
 	}
 	rs.addError(e.err)
 }
 
 // finish waits for everything that runs, and returns all errors.
 func (rs *runs) finish(err error) error {
-	for rs.count > 0 {
+	for rs.count() > 0 {
 		rs.end(<-rs.ended)
 	}
 	rs.addError(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/backoff"
+	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
@@ -52,9 +53,9 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 			if err != nil {
 				return time.Time{}, rs.finish(report(opTick, uuid.Nil, uuid.Nil, err))
 			}
-			executions, err := m.processBatch(ctx, due.Cancellations, now)
+			executions, lookUps, err := m.processBatch(ctx, due.Cancellations, now)
 			rs.addError(err)
-			rs.queue = append(rs.queue, executions...)
+			rs.add(executions, lookUps)
 			// The settings come after the cancellations, because rearm takes the claims of this batch away.
 			for _, s := range due.Settings {
 				rs.addError(report(opTick, uuid.Nil, uuid.Nil, m.rearm(ctx, s)))
@@ -65,7 +66,7 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 				continue
 			}
 		}
-		if rs.start(ctx); rs.count == 0 {
+		if rs.start(ctx); rs.count() == 0 {
 			return earlier(next, m.left.next()), rs.finish(nil)
 		}
 		rs.wait(earlier(next, m.left.next()), now)
@@ -90,8 +91,8 @@ type dueAction struct {
 }
 
 // processBatch does what is due of claimed cancellations and only changes records, in one commit. It returns those whose execution begins
-// or continues.
-func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now time.Time) (executions []Cancellation, err error) {
+// or continues, and those whose servers take long to look up.
+func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now time.Time) (executions, lookUps []Cancellation, err error) {
 	var errs []error
 	var items []manage.Item[Change]
 	settings := map[uuid.UUID]Settings{} // read after the claim, so that no save is missed
@@ -104,8 +105,12 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 		d := decision{cancellation: c.aside()}
 		if !m.waits(c) {
 			due, err := m.readAndDecide(ctx, c, settings, servers, now)
-			if err == nil && due.action == execute {
+			switch {
+			case err == nil && due.action == execute:
 				executions = append(executions, c)
+				continue
+			case slow(ctx, err):
+				lookUps = append(lookUps, c)
 				continue
 			}
 			d = due.decision
@@ -123,7 +128,7 @@ func (m *Manager) processBatch(ctx context.Context, claimed []Cancellation, now 
 	}
 	_, _, err = manage.CommitBatch(ctx, m.store.Commit, items)
 	errs = append(errs, report(opTick, uuid.Nil, uuid.Nil, err))
-	return executions, errors.Join(errs...)
+	return executions, lookUps, errors.Join(errs...)
 }
 
 // batchItem makes the item of a batch that stores d. If the Store refuses it, c is given back with the failure.
@@ -154,7 +159,22 @@ func (m *Manager) prefetch(ctx context.Context, claimed []Cancellation) dedicate
 			servers[c.ResellerID] = append(servers[c.ResellerID], c.ServerID)
 		}
 	}
-	return inventory.Prefetch(ctx, m.servers, servers)
+	ctx, cancel := context.WithTimeout(ctx, m.config.patience())
+	defer cancel()
+	return inventory.Prefetch(ctx, m.impatient, servers)
+}
+
+// maxPatience is how long a batch waits for the servers of its cancellations. Cancellations whose servers take longer are decided
+// beside it, each by itself and with the deadline of every other call, so that they hold up no other.
+const maxPatience = 10 * time.Second
+
+func (c *Config) patience() time.Duration { return min(c.StepTimeout, maxPatience) }
+
+// slow reports whether a look-up took longer than a batch waits.
+func slow(ctx context.Context, err error) bool {
+	var left *fault.LeftError
+	var busy *fault.BusyError
+	return ctx.Err() == nil && (errors.As(err, &left) || errors.As(err, &busy) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // readAndDecide reads the settings and the server of a claimed cancellation that is scheduled, and decides what is to be done.
