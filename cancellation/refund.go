@@ -3,7 +3,6 @@ package cancellation
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,18 +27,6 @@ type Biller interface {
 	Paid(ctx context.Context, s dedicated.Server, p dedicated.Period) ([]refund.Charge, error)
 	// Refund pays back, once per Refund.Key. It may be called several times with one key, also at the same time.
 	Refund(ctx context.Context, r Refund) error
-}
-
-// BookedRefunds is an optional interface of a Biller that remembers what it booked. The Manager asks it before each call of
-// Biller.Refund, and before the refund step is done without one. If another amount was booked under the key than was computed now,
-// then that amount is paid back once: the record and the mails say it, and Refund is called with it. This happens after a copy of the
-// database was restored, if the refund was paid after the copy was made.
-type BookedRefunds interface {
-	Biller
-	// Booked returns the refund that was booked under a Refund.Key, also if it is not paid yet. found is false if there is none. The
-	// Manager reads Amount, Currency and Lines. Amount is above zero, with the decimals of the currency. Currency may be "". Lines are
-	// left out if they do not add up to Amount, or if one is below zero or has more decimals than the currency.
-	Booked(ctx context.Context, key uuid.UUID) (r Refund, found bool, err error)
 }
 
 // Refund is what the host must pay back, once per Key. Amount is never zero.
@@ -245,79 +232,6 @@ func checkLines(lines []refund.Line, places int32) error {
 		if l.Amount.IsNegative() || !l.Amount.Equal(l.Amount.Truncate(places)) {
 			return fmt.Errorf("the line %q is %s: want 0 or more with at most %d decimal places", l.Charge.Label, l.Amount, places)
 		}
-	}
-	return nil
-}
-
-// remembersRefunds reports whether the Biller is asked what it booked before.
-func (m *Manager) remembersRefunds() bool {
-	_, ok := m.config.Biller.(BookedRefunds)
-	return ok
-}
-
-// runStep runs a step. Before the refund it returns the cancellation with what the Biller booked before, if it did.
-func (m *Manager) runStep(ctx context.Context, s step, c Cancellation) (Cancellation, error) {
-	if s.name == StepRefund {
-		booked, found, err := m.bookedBefore(ctx, c)
-		if err != nil {
-			return c, err
-		}
-		if found {
-			c.Refund = booked
-		}
-	}
-	return c, s.run(m, ctx, c)
-}
-
-// bookedBefore returns the refund that the Biller booked under the key of the cancellation, if it booked another one than was computed.
-func (m *Manager) bookedBefore(ctx context.Context, c Cancellation) (booked refund.Result, found bool, err error) {
-	biller, ok := m.config.Biller.(BookedRefunds)
-	if !ok {
-		return booked, false, nil
-	}
-	answer, err := fault.Call(ctx, m.calls, partBooked, func(ctx context.Context) (answer bookedRefund, err error) {
-		answer.refund, answer.found, err = biller.Booked(ctx, c.refund().Key)
-		return answer, err
-	})
-	r := answer.refund
-	var pending *pendingError
-	switch {
-	case errors.As(err, &pending):
-		return booked, false, fault.Nonsense(partBooked, fmt.Errorf("it is %s: want an answer", pending.Error()))
-	case err != nil || !answer.found:
-		return booked, false, err
-	}
-	if err := c.checkBooked(r); err != nil {
-		return booked, false, fault.Nonsense(partBooked, err)
-	}
-	if r.Amount.Equal(c.Refund.Total) {
-		return booked, false, nil // with the lines that were computed
-	}
-	booked.Total = r.Amount
-	if sumOf(r.Lines).Equal(r.Amount) && checkLines(r.Lines, c.Places) == nil {
-		booked.Lines = r.Lines
-	}
-	return storedRefund(booked, c.Places), true, nil
-}
-
-// bookedRefund is what Booked answers.
-type bookedRefund struct {
-	refund Refund
-	found  bool
-}
-
-// partBooked is the name of Booked in errors.
-const partBooked = "Biller.Booked"
-
-// checkBooked refuses a refund that cannot have been booked for the cancellation.
-func (c Cancellation) checkBooked(r Refund) error {
-	switch {
-	case !r.Amount.IsPositive():
-		return fmt.Errorf("%s was booked: want an amount above zero", r.Amount)
-	case r.Currency != "" && r.Currency != c.Currency:
-		return fmt.Errorf("%s %.8q was booked, but the refund is in %s", r.Amount, r.Currency, c.Currency)
-	case !r.Amount.Equal(r.Amount.Truncate(c.Places)):
-		return fmt.Errorf("%s was booked, with more than the currency's %d decimal places", r.Amount, c.Places)
 	}
 	return nil
 }

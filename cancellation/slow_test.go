@@ -71,7 +71,7 @@ func TestSlowLookUpDelaysNoOther(t *testing.T) {
 				assert.WithinDuration(t, start, doneAt(c), 15*time.Second)
 			}
 			for _, c := range slow {
-				assert.GreaterOrEqual(t, doneAt(c).Sub(start), 40*time.Second)
+				assert.GreaterOrEqual(t, doneAt(c).Sub(start), 10*time.Second, "decided beside the batch")
 			}
 		})
 	}
