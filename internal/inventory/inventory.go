@@ -96,11 +96,13 @@ func Prefetch(ctx context.Context, from dedicated.Inventory, wanted map[uuid.UUI
 		free <- struct{}{}
 		all.Go(func() {
 			defer func() { <-free }()
-			var a answer
-			a.err = fault.Guard(part, func() (err error) {
-				a.server, err = from.Server(ctx, k.actor, k.id)
-				return err
-			})
+			a := answer{err: ctx.Err()}
+			if a.err == nil { // else its time was used up by the servers before it
+				a.err = fault.Guard(part, func() (err error) {
+					a.server, err = from.Server(ctx, k.actor, k.id)
+					return err
+				})
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			p.servers[k] = a
