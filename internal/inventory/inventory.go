@@ -75,12 +75,12 @@ func (b boundBulk) ServersByID(ctx context.Context, a dedicated.Actor, ids []uui
 	})
 }
 
-// atOnce is how many servers Prefetch asks for at once.
-const atOnce = 16
+// atOnce is how many servers Prefetch asks for at once: all of a batch, so that slow answers for some of them delay none of the others.
+const atOnce = 100
 
 // Prefetch reads the servers of many due records at once. For each reseller it asks once, as System, if from is a
-// dedicated.BulkInventory. It asks for each of the other servers by itself, several at once, so that a slow answer for one of them
-// holds up the others as little as possible. The result answers for those servers as they were then, and with the error that from
+// dedicated.BulkInventory. It asks for each of the other servers by itself, all at once, so that a slow answer for one of them
+// holds up no other. The result answers for those servers as they were then, and with the error that from
 // returned; for all others it asks from. The result is for one goroutine at a time and for one batch of records.
 func Prefetch(ctx context.Context, from dedicated.Inventory, wanted map[uuid.UUID][]uuid.UUID) dedicated.Inventory {
 	p := &prefetched{Inventory: from, servers: map[key]answer{}}
