@@ -29,20 +29,6 @@ func (m *Manager) remembersRefunds() bool {
 	return ok
 }
 
-// runStep runs a step. Before the refund it returns the cancellation with what the Biller booked before, if it did.
-func (m *Manager) runStep(ctx context.Context, s step, c Cancellation) (Cancellation, error) {
-	if s.name == StepRefund {
-		booked, found, err := m.bookedBefore(ctx, c)
-		if err != nil {
-			return c, err
-		}
-		if found {
-			c.Refund = booked
-		}
-	}
-	return c, s.run(m, ctx, c)
-}
-
 // bookedBefore returns the refund that the Biller booked under the key of the cancellation, if it booked another one than was computed.
 func (m *Manager) bookedBefore(ctx context.Context, c Cancellation) (booked refund.Result, found bool, err error) {
 	biller, ok := m.config.Biller.(BookedRefunds)
@@ -85,6 +71,9 @@ const partBooked = "Biller.Booked"
 
 // checkBooked refuses a refund that cannot have been booked for the cancellation.
 func (c Cancellation) checkBooked(r Refund) error {
+	if err := checkDigits(r.Amount, r.Lines); err != nil {
+		return err
+	}
 	switch {
 	case !r.Amount.IsPositive():
 		return fmt.Errorf("%s was booked: want an amount above zero", r.Amount)

@@ -29,14 +29,18 @@ func (c Cancellation) aside() Cancellation {
 	return c
 }
 
-// pauseExecution gives back a claimed execution while Settings.Paused is set.
-func (m *Manager) pauseExecution(ctx context.Context, c Cancellation, now time.Time) error {
-	d := decision{cancellation: c}
-	if !c.BegunAt.IsZero() {
-		d = c.givenBack(c, errDied, c.BegunAt)
+// pauseIfAsked gives back an execution if Settings.Paused is set.
+func (m *Manager) pauseIfAsked(ctx context.Context, c Cancellation) (paused bool, err error) {
+	settings, err := m.readSettings(ctx, c.ResellerID)
+	now := m.now()
+	switch {
+	case err != nil:
+		return false, m.giveBack(ctx, c, err, now)
+	case !settings.Paused:
+		return false, nil
 	}
-	d.cancellation.Due, d.cancellation.LeaseUntil = now.Add(pausedAgain), time.Time{}
-	return ignoreConflict(m.commit(ctx, now, d))
+	c.Due, c.LeaseUntil = now.Add(pausedAgain), time.Time{}
+	return true, ignoreConflict(m.recordDecision(ctx, now, decision{cancellation: c}))
 }
 
 // counted is what decides whether an execution may begin under Config.MaxExecutions.
@@ -45,23 +49,21 @@ type counted struct {
 	stored   Cancellation
 }
 
-// commitBegin stores next, the beginning of a claimed execution, and reports whether it did. Above Config.MaxExecutions it stores instead
-// that the cancellation waits for Confirm.
+// commitBegin stores next, the beginning of a claimed execution, and reports whether it did. If the reseller has paused executions
+// meanwhile, or if the execution is above Config.MaxExecutions, it stores that instead.
 func (m *Manager) commitBegin(
 	ctx context.Context, claimed Cancellation, due dueAction, next Cancellation, now time.Time,
 ) (begun bool, err error) {
-	if m.config.MaxExecutions < 0 || next.Confirmed {
-		return m.commitOrGiveBack(ctx, claimed, decision{next, due.facts}, now)
+	limit := m.config.MaxExecutions
+	if next.Confirmed {
+		limit = -1
 	}
-	m.counting.Lock() // the executions of a reseller would be in each other's way
-	defer m.counting.Unlock()
-	first := true
+	if limit >= 0 {
+		m.counting.Lock() // the executions of a reseller would be in each other's way
+		defer m.counting.Unlock()
+	}
 	operation := manage.Operation[counted, Change]{
 		Read: func(ctx context.Context) (r counted, err error) {
-			if first {
-				first = false
-				return counted{due.settings, claimed}, nil // they were read just before
-			}
 			if r.settings, err = m.readSettings(ctx, claimed.ResellerID); err == nil {
 				r.stored, err = m.store.Cancellation(ctx, claimed.ID)
 			}
@@ -72,12 +74,20 @@ func (m *Manager) commitBegin(
 			if r.stored.Version != claimed.Version {
 				return change, false, nil // another process has changed it, and continues there
 			}
-			s, d := r.settings.count(m.config.MaxExecutions, now), decision{next, due.facts}
-			if begun = s.Begun <= m.config.MaxExecutions; !begun {
-				s, d = s.hold(m.config.MaxExecutions, due.decision, now)
+			if r.settings.Paused {
+				change, err = decision{due.cancellation.planned(r.settings, now), due.facts}.toChange(now)
+				return change, true, err
 			}
-			change, err = d.toChange(now)
-			change.Settings = []Settings{s}
+			s, d := r.settings, decision{next, due.facts}
+			if begun = true; limit >= 0 {
+				s = s.count(limit, now)
+				if begun = s.Begun <= limit; !begun {
+					s, d = s.hold(limit, due.decision, now)
+				}
+			}
+			if change, err = d.toChange(now); limit >= 0 {
+				change.Settings = []Settings{s}
+			}
 			return change, true, err
 		},
 		Commit: func(ctx context.Context, c Change) error { return m.store.Commit(ctx, c) },
@@ -92,10 +102,13 @@ func (m *Manager) commitBegin(
 	return begun, nil
 }
 
-// count returns the settings with one more execution of the day, but not more than one above the limit.
+// count returns the settings with one more execution of the day, but not more than one above the limit. The clocks of two processes may
+// differ at midnight: the day that has begun for one of them goes on for both.
 func (s Settings) count(limit int, now time.Time) Settings {
-	if day := utcDay(now); !s.Day.Equal(day) {
-		s.Day, s.Begun = day, 0
+	today := utcDay(now)
+	begunElsewhere := s.Day.After(today) && !s.Day.After(today.Add(24*time.Hour))
+	if !s.Day.Equal(today) && !begunElsewhere {
+		s.Day, s.Begun = today, 0
 	}
 	s.Begun = min(s.Begun, limit) + 1
 	return s
@@ -110,8 +123,8 @@ func (s Settings) hold(limit int, d decision, now time.Time) (Settings, decision
 	c.Held = true
 	c.record(now, dedicated.Actor{Role: dedicated.System, ResellerID: c.ResellerID}, entryHeld, "", c.At, time.Time{})
 	d.cancellation = c
-	if day := utcDay(now); !s.HeldOn.Equal(day) {
-		s.HeldOn = day
+	if !s.HeldOn.Equal(s.Day) {
+		s.HeldOn = s.Day
 		d.facts = append(d.facts, c.heldNotice(limit))
 	}
 	return s, d

@@ -50,7 +50,7 @@ type Config struct {
 	// renews it. 0: DefaultLease; negative is ErrInvalid.
 	Lease time.Duration
 	// StepTimeout is the deadline of each call of a host's part: a step, the biller, the inventory, a gate, the formula. 0: a third of
-	// Lease, at the most DefaultStepTimeout; negative, and more than half of Lease, is ErrInvalid.
+	// Lease, at the most DefaultStepTimeout; negative, and more than a third of Lease, is ErrInvalid.
 	StepTimeout time.Duration
 	Parallel    int // how many executions run at once in this process; 0: DefaultParallel; negative is ErrInvalid
 	// MaxExecutions is how many executions of a reseller may begin on one day (UTC). What exceeds it waits for Confirm, and the

@@ -270,7 +270,7 @@ func TestCrashAnywhere(t *testing.T) {
 	f := newCrashFixture(t)
 	f.tickInterrupted(t, calls)
 	f.assertOnce(t, "without an interruption")
-	require.Len(t, calls.points, 48, "before and after each of 24 calls")
+	require.Len(t, calls.points, 58, "before and after each of 29 calls")
 	for _, mode := range crashModes {
 		for _, point := range calls.points {
 			t.Run(mode+" "+point, func(t *testing.T) {

@@ -377,10 +377,10 @@ func TestNewChecksTheDeadlines(t *testing.T) {
 		assert.Equal(t, field, requireError(t, err, cancellation.ErrInvalid).Field)
 	}
 	c := f.config
-	c.Lease, c.StepTimeout = time.Hour, 31*time.Minute
+	c.Lease, c.StepTimeout = time.Hour, 21*time.Minute
 	_, err := cancellation.New(c)
-	assert.Contains(t, requireError(t, err, cancellation.ErrInvalid).Msg, "want at most half of Config.Lease, 30m0s")
-	c.StepTimeout = 30 * time.Minute
+	assert.Contains(t, requireError(t, err, cancellation.ErrInvalid).Msg, "want at most a third of Config.Lease, 20m0s")
+	c.StepTimeout = 20 * time.Minute
 	_, err = cancellation.New(c)
 	require.NoError(t, err)
 }

@@ -66,7 +66,8 @@
 //
 // # Deadlines
 //
-// Every call of a host's part has the deadline Config.StepTimeout, in real time. Up to Config.Parallel executions run at once. A part
+// Every call of a host's part has the deadline Config.StepTimeout, in real time. What is asked before an execution begins (the server,
+// the bill, the formula, the gates) shares one. Up to Config.Parallel executions run at once. A part
 // that ignores the end of its context is left behind in its goroutine, and holds up no other cancellation. While it has not returned,
 // nothing else of its own cancellation runs: a wipe that comes back must not find the next client. The process renews the lease as
 // long as it calls Tick, and the record is stuck. When so many calls of one part are left behind as may run at once, further calls of
@@ -77,9 +78,11 @@
 // Settings.Paused stops all executions of a reseller. Above Config.MaxExecutions in one day (UTC) the executions of a reseller wait for
 // [Manager.Confirm], and the reseller is told: a clock that is years ahead, or a bad import, takes back no more servers than that.
 //
-// Processes over one Store may have clocks that differ by less than an hour. A lease that lies further ahead than an hour plus twice its
-// length counts as ended, so that a clock that was years ahead for a moment keeps nobody waiting for years. What a wrong clock has
-// executed stays executed. A retry that a wrong clock planned far ahead is due then; Retry makes it due at once.
+// Keep the clocks of processes over one Store together: a process whose clock is ahead by a third of Config.Lease or more may take an
+// execution from a process that works on it. (The example package sqlstore can refuse such a process: Options.MaxClockDifference.) A
+// lease that lies further ahead than an hour plus twice its length counts as ended, so that a clock that was years ahead for a moment
+// keeps nobody waiting for years. What a wrong clock has executed stays executed. A retry that a wrong clock planned far ahead is due
+// then; Retry makes it due at once.
 //
 // # Restore
 //

@@ -238,9 +238,9 @@ func (c Cancellation) statement() Statement {
 }
 
 // givenUpFacts are the facts about an execution that was given up. A client whose server was taken is told so.
-func (c Cancellation) givenUpFacts() []manage.Fact {
+func (c Cancellation) givenUpFacts(taken bool) []manage.Fact {
 	facts := []manage.Fact{c.failureNotice(KindFailed)}
-	if c.stepDone(StepRelease) {
+	if taken {
 		s := c.statement()
 		if !c.stepDone(StepRefund) {
 			s.Currency, s.Total, s.Lines = "", "", nil

@@ -8,36 +8,16 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
-// step is a part of the execution. run must be safe to repeat, also by another process. calls reports whether it calls a part of the
-// host; if not, it is done without running.
-type step struct {
-	name  string
-	run   func(m *Manager, ctx context.Context, c Cancellation) error
-	calls func(m *Manager, c Cancellation) bool
-}
-
-// steps returns the parts of the execution, in order.
-func steps() []step {
-	always := func(*Manager, Cancellation) bool { return true }
-	return []step{
-		{StepRelease, (*Manager).releaseServer, always},
-		{StepDeprovision, (*Manager).deprovisionServer, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.Deprovision) > 0 }},
-		{StepRefund, (*Manager).pay, func(m *Manager, c Cancellation) bool { return c.Refund.Total.IsPositive() || m.remembersRefunds() }},
-		{StepCloseDown, (*Manager).closeDown, func(m *Manager, _ Cancellation) bool { return len(m.config.Hooks.CloseDown) > 0 }},
-		{StepDone, (*Manager).unlockServer, always},
-	}
-}
-
 // An execution commits once before its first call of a host's part, once between two calls and once after the last. Each commit records
 // that the call before has returned, and that the next is begun (BegunAt). So a record that is claimed with BegunAt tells that its
-// worker died or hangs, and that is counted as a failure.
+// worker died or hangs, and that is counted as a failure. What is only asked (the server, the bill, the formula, the gates) shares
+// the commit of what it is asked for: before the execution it shares one deadline as well, so that the lease outlasts it.
 
 // errDied is the failure of a call whose process never recorded that it returned.
 var errDied = errors.New("the process that executed the step died or hangs")
@@ -49,12 +29,8 @@ func (m *Manager) execute(ctx context.Context, c Cancellation) error {
 		return nil // keepLeft renews its lease
 	}
 	if c.State == Executing && !c.Abandoned {
-		settings, err := m.readSettings(ctx, c.ResellerID)
-		if err != nil {
-			return m.giveBack(ctx, c, err, now)
-		}
-		if settings.Paused {
-			return m.pauseExecution(ctx, c, now)
+		if paused, err := m.pauseIfAsked(ctx, c); paused || err != nil {
+			return err
 		}
 	}
 	c, begun, err := m.beginCall(ctx, c, now)
@@ -104,7 +80,9 @@ func (m *Manager) begin(ctx context.Context, c Cancellation) error {
 	now := m.now()
 	calm := c
 	calm.BegunAt = time.Time{}
-	due, err := m.readAndDecide(ctx, calm, map[uuid.UUID]Settings{}, m.servers, now)
+	asking, cancel := fault.Within(ctx, m.config.StepTimeout)
+	defer cancel()
+	due, err := m.readAndDecide(asking, calm, map[uuid.UUID]Settings{}, m.servers, now)
 	if err != nil {
 		return m.callFailed(ctx, c, err, m.now())
 	}
@@ -112,9 +90,9 @@ func (m *Manager) begin(ctx context.Context, c Cancellation) error {
 		_, err = m.commitOrGiveBack(ctx, c, due.decision, now)
 		return err
 	}
-	next, err := m.prepare(ctx, due)
+	next, err := m.prepare(asking, due)
 	if err == nil {
-		err = m.askGates(ctx, opExecution, inventory.System(c.ResellerID), next)
+		err = m.askGates(asking, opExecution, inventory.System(c.ResellerID), next)
 	}
 	now = m.now()
 	if err != nil {
@@ -140,9 +118,7 @@ func (m *Manager) prepare(ctx context.Context, due dueAction) (Cancellation, err
 		return c, err
 	}
 	c.Refund, c.Currency, c.Places = owed, due.server.Billing.Currency, due.server.Billing.Decimals()
-	for _, s := range steps() {
-		c.Steps = append(c.Steps, Step{Name: s.name})
-	}
+	c.addSteps()
 	c.SettingsVersion = due.settings.Saved
 	c.record(m.now(), inventory.System(c.ResellerID), entryExecuting, "", c.At, time.Time{})
 	return c, nil
@@ -178,16 +154,18 @@ func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 	if c.Abandoned {
 		return m.finishAbandoned(ctx, c)
 	}
+	c.addSteps()
 	for {
 		step, ok := m.nextStep(c)
 		if !ok {
 			return fault.Nonsense("store", errors.New("an execution has no step that is not done"))
 		}
-		var err error
-		c, err = m.runStep(ctx, step, c)
+		failure := step.run(m, ctx, &c)
 		now := m.now()
-		next, facts, goesOn, err := m.afterCall(ctx, c, step.name, err, now)
+		next, facts, goesOn, err := m.afterCall(ctx, c, step.name, failure, now)
 		switch {
+		case errors.Is(err, errLost):
+			return nil // another process continues
 		case errors.Is(err, errAssignmentChanged):
 			return m.endAsChanged(ctx, c, err)
 		case err != nil:
@@ -198,6 +176,11 @@ func (m *Manager) runSteps(ctx context.Context, c Cancellation) error {
 		}
 		c = next
 		c.Version++
+		idle := c
+		idle.BegunAt = time.Time{}
+		if paused, err := m.pauseIfAsked(ctx, idle); paused || err != nil {
+			return err
+		}
 	}
 }
 
@@ -244,7 +227,7 @@ func (m *Manager) afterCall(
 
 // pending returns the cancellation as its current step is called again later.
 func (c Cancellation) pending(at, now time.Time) Cancellation {
-	c.clearFailures()
+	c.RetryAt = time.Time{} // the failures before it still count: only a step that succeeds clears them
 	earliest, latest := now.Add(minPending), now.Add(maxPending)
 	switch at = zone.Instant(at); {
 	case at.Before(earliest):
@@ -270,119 +253,4 @@ func (c Cancellation) executed(now time.Time) (Cancellation, error) {
 	next.record(now, inventory.System(c.ResellerID), entryExecuted, "", c.At, time.Time{})
 	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
 	return next, err
-}
-
-// errAssignmentChanged: the server is not under the cancellation's assignment any more, or not the reseller's own.
-var errAssignmentChanged = errors.New("the server has changed")
-
-// readForStep reads the server right before a step that cannot be undone.
-func (m *Manager) readForStep(ctx context.Context, c Cancellation) (dedicated.Server, error) {
-	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
-	switch {
-	case err != nil:
-		return s, err
-	case !found:
-		return s, fmt.Errorf("%w: it does not exist any more", errAssignmentChanged)
-	case !c.holds(s) || !s.Used() && s.State != dedicated.CleanUp:
-		return s, fmt.Errorf("%w: it is %s, and not under assignment %s any more", errAssignmentChanged, s.State, c.Assignment)
-	case s.LockedBy != c.ID && s.LockedBy != uuid.Nil:
-		return s, fmt.Errorf("%w: it is locked by cancellation %s", errAssignmentChanged, s.LockedBy)
-	case !s.Owner.Own():
-		return s, fmt.Errorf("%w: it belongs to a provider now", errAssignmentChanged)
-	}
-	return s, nil
-}
-
-func (m *Manager) releaseServer(ctx context.Context, c Cancellation) error {
-	if _, err := m.readForStep(ctx, c); err != nil {
-		return err
-	}
-	return fault.Run(ctx, m.calls, "Servers.Release", func(ctx context.Context) error {
-		_, err := m.config.Servers.Release(ctx, inventory.System(c.ResellerID), c.ServerID, c.Assignment, c.ID, c.Reason)
-		return err
-	})
-}
-
-func (m *Manager) deprovisionServer(ctx context.Context, c Cancellation) error {
-	s, err := m.readForStep(ctx, c)
-	if err != nil {
-		return err
-	}
-	return m.callDeprovision(ctx, c, s)
-}
-
-func (m *Manager) pay(ctx context.Context, c Cancellation) error {
-	if !c.Refund.Total.IsPositive() {
-		return nil
-	}
-	if m.config.Biller == nil { // the process that fixed the refund has one
-		missing := fmt.Errorf("Config.Biller is missing, and the refund is %s %s", c.Refund.Total.StringFixed(c.Places), c.Currency)
-		return fault.Nonsense("Config", missing)
-	}
-	return fault.Run(ctx, m.calls, "Biller.Refund", func(ctx context.Context) error { return m.config.Biller.Refund(ctx, c.refund()) })
-}
-
-func (m *Manager) closeDown(ctx context.Context, c Cancellation) error {
-	released := dedicated.Released{
-		ResellerID: c.ResellerID, ServerID: c.ServerID, ClientID: c.ClientID, Assignment: c.Assignment,
-		CancellationID: c.ID, Reason: c.Reason,
-	}
-	for _, s := range c.Steps {
-		if s.Name == StepRelease {
-			released.At = s.Done
-		}
-	}
-	return m.callCloseDown(ctx, released)
-}
-
-// unlockServer unlocks the server. It succeeds if the server is not locked by the cancellation any more: it may have another client by
-// now.
-func (m *Manager) unlockServer(ctx context.Context, c Cancellation) error {
-	err := fault.Run(ctx, m.calls, "Servers.Unlock", func(ctx context.Context) error {
-		_, err := m.config.Servers.Unlock(ctx, inventory.System(c.ResellerID), c.ServerID, c.ID)
-		return err
-	})
-	if cause := hostCause(err); !errors.Is(cause, ErrConflict) && !errors.Is(cause, ErrNotFound) {
-		return err
-	}
-	s, found, readErr := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
-	if readErr == nil && (!found || s.LockedBy != c.ID) {
-		return nil
-	}
-	return err
-}
-
-// endAsChanged ends an execution whose server has changed. It does nothing to the server, except that it removes the lock of this
-// cancellation, which nobody else would remove.
-func (m *Manager) endAsChanged(ctx context.Context, c Cancellation, reason error) error {
-	s, found, err := inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
-	if err == nil && found && s.LockedBy == c.ID {
-		err = m.unlockServer(ctx, c)
-	}
-	now := m.now()
-	if err != nil {
-		return m.callFailed(ctx, c, err, now)
-	}
-	next, err := c.fail(OpAssignmentChanged, reason.Error(), now)
-	if err != nil {
-		return err
-	}
-	_, err = m.commitOrGiveBack(ctx, c, decision{next, next.givenUpFacts()}, now)
-	return err
-}
-
-// finishAbandoned ends an execution that the reseller has given up: it unlocks the server.
-func (m *Manager) finishAbandoned(ctx context.Context, c Cancellation) error {
-	err := m.unlockServer(ctx, c)
-	now := m.now()
-	if err != nil {
-		return m.callFailed(ctx, c, fmt.Errorf("abandoning: %w", err), now)
-	}
-	next, err := c.move(OpAbandon)
-	if err != nil {
-		return err
-	}
-	next.RetryAt, next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	_, err = m.commitOrGiveBack(ctx, c, decision{next, next.givenUpFacts()}, now)
-	return err
 }

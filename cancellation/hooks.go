@@ -49,9 +49,15 @@ func (m *Manager) askGates(ctx context.Context, op Op, a dedicated.Actor, c Canc
 	return err
 }
 
-func (m *Manager) callDeprovision(ctx context.Context, c Cancellation, s dedicated.Server) error {
+// callDeprovision calls the functions of the step in order, with a commit between two of them.
+func (m *Manager) callDeprovision(ctx context.Context, c *Cancellation, s dedicated.Server) error {
 	for i, hook := range m.config.Hooks.Deprovision {
 		part := fmt.Sprintf("deprovision hook %d", i+1)
+		if i > 0 {
+			if err := m.renew(ctx, c); err != nil {
+				return err
+			}
+		}
 		if err := fault.Run(ctx, m.calls, part, func(ctx context.Context) error { return hook(ctx, c.clone(), s) }); err != nil {
 			return err
 		}
@@ -59,9 +65,15 @@ func (m *Manager) callDeprovision(ctx context.Context, c Cancellation, s dedicat
 	return nil
 }
 
-func (m *Manager) callCloseDown(ctx context.Context, d dedicated.Released) error {
+// callCloseDown is callDeprovision for the other step with functions.
+func (m *Manager) callCloseDown(ctx context.Context, c *Cancellation, d dedicated.Released) error {
 	for i, hook := range m.config.Hooks.CloseDown {
 		part := fmt.Sprintf("close-down hook %d", i+1)
+		if i > 0 {
+			if err := m.renew(ctx, c); err != nil {
+				return err
+			}
+		}
 		if err := fault.Run(ctx, m.calls, part, func(ctx context.Context) error { return hook(ctx, d) }); err != nil {
 			return err
 		}

@@ -25,10 +25,10 @@ type leftCall struct {
 	renewAt  time.Time
 }
 
-// leftCalls are the calls that this process has left behind, by cancellation.
+// leftCalls are the calls that this process has left behind, by cancellation. It is safe for concurrent use.
 type leftCalls struct {
 	mu    sync.Mutex
-	calls map[uuid.UUID]*leftCall
+	calls map[uuid.UUID]leftCall
 }
 
 // adopt reports whether a call for the cancellation has not returned. Its lease has ended and this process has claimed it again: it keeps
@@ -39,27 +39,58 @@ func (l *leftCalls) adopt(c Cancellation, now time.Time) bool {
 	call, out := l.calls[c.ID]
 	if out {
 		call.leases, call.begunAt, call.renewAt = []time.Time{c.LeaseUntil}, c.BegunAt, now
+		l.calls[c.ID] = call
 	}
 	return out
 }
 
-func (l *leftCalls) add(id uuid.UUID, call *leftCall) {
+// out reports whether a call for the cancellation has not returned.
+func (l *leftCalls) out(id uuid.UUID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	call, left := l.calls[id]
+	return left && !call.hasReturned()
+}
+
+func (c leftCall) hasReturned() bool {
+	select {
+	case <-c.returned:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *leftCalls) add(id uuid.UUID, call leftCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.calls == nil {
-		l.calls = map[uuid.UUID]*leftCall{}
+		l.calls = map[uuid.UUID]leftCall{}
 	}
 	l.calls[id] = call
 }
 
-func (l *leftCalls) remove(id uuid.UUID) {
+// change changes a call, unless another one has taken its place.
+func (l *leftCalls) change(id uuid.UUID, call leftCall, change func(*leftCall)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.calls, id)
+	if now, ok := l.calls[id]; ok && now.returned == call.returned {
+		change(&now)
+		l.calls[id] = now
+	}
 }
 
-// all returns a copy of the map.
-func (l *leftCalls) all() map[uuid.UUID]*leftCall {
+// remove removes a call, unless another one has taken its place.
+func (l *leftCalls) remove(id uuid.UUID, call leftCall) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[id].returned == call.returned {
+		delete(l.calls, id)
+	}
+}
+
+// all returns a copy.
+func (l *leftCalls) all() map[uuid.UUID]leftCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.calls)
@@ -82,7 +113,7 @@ func (m *Manager) callFailed(ctx context.Context, c Cancellation, failure error,
 		return m.giveBack(ctx, c, failure, now)
 	}
 	d := c.stillOut(failure, now, m.config.Lease)
-	m.left.add(c.ID, &leftCall{
+	m.left.add(c.ID, leftCall{
 		failure: failure, returned: left.Returned, begunAt: c.BegunAt,
 		leases: []time.Time{c.LeaseUntil, d.cancellation.LeaseUntil}, renewAt: now.Add(m.config.Lease / 2),
 	})
@@ -100,23 +131,21 @@ func (c Cancellation) stillOut(failure error, now time.Time, lease time.Duration
 func (m *Manager) keepLeft(ctx context.Context, now time.Time) error {
 	var errs []error
 	for id, call := range m.left.all() {
-		select {
-		case <-call.returned:
+		switch {
+		case call.hasReturned():
 			err := m.updateLeft(ctx, id, call, now, func(c Cancellation) decision {
 				c.BegunAt, c.LeaseUntil, c.RetryAt = time.Time{}, time.Time{}, now
 				c.Due = c.due(Settings{}, now)
 				return decision{cancellation: c}
 			})
 			if err == nil {
-				m.left.remove(id)
+				m.left.remove(id, call)
 			}
 			errs = append(errs, err)
-		default:
-			if !now.Before(call.renewAt) {
-				errs = append(errs, m.updateLeft(ctx, id, call, now, func(c Cancellation) decision {
-					return c.stillOut(call.failure, now, m.config.Lease)
-				}))
-			}
+		case !now.Before(call.renewAt):
+			errs = append(errs, m.updateLeft(ctx, id, call, now, func(c Cancellation) decision {
+				return c.stillOut(call.failure, now, m.config.Lease)
+			}))
 		}
 	}
 	return errors.Join(errs...)
@@ -124,9 +153,9 @@ func (m *Manager) keepLeft(ctx context.Context, now time.Time) error {
 
 // updateLeft changes the record of a call that was left behind, as long as the record is ours.
 func (m *Manager) updateLeft(
-	ctx context.Context, id uuid.UUID, call *leftCall, now time.Time, change func(Cancellation) decision,
+	ctx context.Context, id uuid.UUID, call leftCall, now time.Time, change func(Cancellation) decision,
 ) error {
-	m.left.postpone(call, now.Add(m.config.Lease/8)) // unless it succeeds
+	m.left.change(id, call, func(call *leftCall) { call.renewAt = now.Add(m.config.Lease / 8) }) // unless it succeeds
 	_, err := manage.Operation[Cancellation, decision]{
 		Read: func(ctx context.Context) (Cancellation, error) { return m.store.Cancellation(ctx, id) },
 		Decide: func(c Cancellation) (decision, bool, error) {
@@ -136,7 +165,9 @@ func (m *Manager) updateLeft(
 				return decision{}, false, nil
 			}
 			d := change(c)
-			m.left.renewed(call, c.LeaseUntil, d.cancellation.LeaseUntil, now.Add(m.config.Lease/2))
+			m.left.change(id, call, func(call *leftCall) { // as stored, or as in a commit with an unknown outcome
+				call.leases, call.renewAt = []time.Time{c.LeaseUntil, d.cancellation.LeaseUntil}, now.Add(m.config.Lease/2)
+			})
 			return d, true, nil
 		},
 		Commit: func(ctx context.Context, d decision) error { return m.commit(ctx, now, d) },
@@ -145,18 +176,4 @@ func (m *Manager) updateLeft(
 		err = nil
 	}
 	return report(opTick, id, uuid.Nil, err)
-}
-
-// postpone sets when the lease is to be renewed.
-func (l *leftCalls) postpone(call *leftCall, renewAt time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	call.renewAt = renewAt
-}
-
-// renewed remembers what the lease may be from now on.
-func (l *leftCalls) renewed(call *leftCall, stored, next, renewAt time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	call.leases, call.renewAt = []time.Time{stored, next}, renewAt
 }

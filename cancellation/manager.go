@@ -58,8 +58,8 @@ func New(c Config) (*Manager, error) {
 	c.Lease = cmp.Or(c.Lease, DefaultLease)
 	c.StepTimeout = cmp.Or(c.StepTimeout, min(c.Lease/3, DefaultStepTimeout))
 	c.Parallel, c.MaxExecutions = cmp.Or(c.Parallel, DefaultParallel), cmp.Or(c.MaxExecutions, DefaultMaxExecutions)
-	if c.StepTimeout > c.Lease/2 {
-		return nil, invalid(opNew, "Config.StepTimeout", "%s: want at most half of Config.Lease, %s", c.StepTimeout, c.Lease/2)
+	if c.StepTimeout > c.Lease/3 {
+		return nil, invalid(opNew, "Config.StepTimeout", "%s: want at most a third of Config.Lease, %s", c.StepTimeout, c.Lease/3)
 	}
 	if c.RefundFormula == nil {
 		c.RefundFormula = refund.Prorated{}
@@ -243,7 +243,7 @@ func (m *Manager) runStuck(
 			return r, err
 		},
 		decide: func(r reading) (d decision, write bool, err error) {
-			if err := r.cancellation.checkOperable(op, a, m.config.Lease, now); err != nil {
+			if err := r.cancellation.checkOperable(op, a, m.config.Lease, m.left.out(id), now); err != nil {
 				return d, false, err
 			}
 			d.cancellation, err = rule(r.cancellation)
@@ -363,13 +363,4 @@ func (m *Manager) readSettings(ctx context.Context, reseller uuid.UUID) (Setting
 		return Settings{ResellerID: reseller}, nil
 	}
 	return s, err
-}
-
-// hostCause returns what a part of the host returned, if err is its failure.
-func hostCause(err error) error {
-	var host *fault.HostError
-	if errors.As(err, &host) {
-		return host.Cause
-	}
-	return err
 }

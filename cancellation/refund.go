@@ -208,6 +208,9 @@ func withPlaces(amount decimal.Decimal, places int32) decimal.Decimal {
 // checkRefund refuses a result that no formula may return: below zero, above the rest of what was paid, with more decimals than
 // the currency has, with lines that do not add up to the total, or with a line that is below zero or has more decimals.
 func checkRefund(question refund.Case, result refund.Result) error {
+	if err := checkDigits(result.Total, result.Lines); err != nil {
+		return err
+	}
 	rest := decimal.Zero
 	for _, c := range question.Charges {
 		rest = rest.Add(c.Paid).Sub(c.Refunded)
@@ -224,6 +227,23 @@ func checkRefund(question refund.Case, result refund.Result) error {
 		return fmt.Errorf("the lines add up to %s, but the total is %s", sum, total)
 	}
 	return checkLines(result.Lines, question.Places)
+}
+
+// maxDigits bounds the digits of an amount that a part of the host answers, before and after the point.
+const maxDigits = 100
+
+// checkDigits refuses amounts with which arithmetic would take long. It takes the same short time for every amount.
+func checkDigits(total decimal.Decimal, lines []refund.Line) error {
+	amounts := []decimal.Decimal{total}
+	for _, l := range lines {
+		amounts = append(amounts, l.Amount, l.Charge.Paid, l.Charge.Refunded)
+	}
+	for _, amount := range amounts {
+		if e := amount.Exponent(); e < -maxDigits || e > maxDigits || amount.Coefficient().BitLen() > 4*maxDigits {
+			return fmt.Errorf("an amount has more than %d digits", maxDigits)
+		}
+	}
+	return nil
 }
 
 // checkLines refuses a line that is below zero or has more decimals than the currency.

@@ -153,7 +153,10 @@ func (c Cancellation) isPlanned(o chosen) bool {
 // a batch that follows changed settings may have passed its new position.
 func (c *Cancellation) moveTo(by dedicated.Actor, what string, at time.Time, s dedicated.Server, now time.Time) {
 	c.record(now, by, what, "", c.At, at)
-	c.At, c.Zone, c.Postponed, c.Held, c.Confirmed = at, s.Billing.Zone, time.Time{}, false, false
+	c.At, c.Zone, c.Postponed = at, s.Billing.Zone, time.Time{}
+	if what == entryRescheduled { // a person has decided anew; other billing lets nothing go that waits
+		c.Held, c.Confirmed = false, false
+	}
 	c.setCycle(s.Billing)
 	c.Due, c.LeaseUntil, c.BegunAt = now, time.Time{}, time.Time{}
 	c.clearFailures()
@@ -208,7 +211,9 @@ func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time
 // checkOperable refuses to retry or abandon for everybody but the reseller, and unless the record is stuck and no process works
 // on it. An execution under no lease is stuck without a failure, too: its worker died or hangs. length is that of leases: one that is
 // too far ahead has ended.
-func (c Cancellation) checkOperable(op Op, a dedicated.Actor, length time.Duration, now time.Time) error {
+//
+// length is Config.Lease. out: a call of a host's part for it has not returned in this process, whatever its lease is.
+func (c Cancellation) checkOperable(op Op, a dedicated.Actor, length time.Duration, out bool, now time.Time) error {
 	e := &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, State: c.State, Err: ErrConflict}
 	if !a.Manages(c.ResellerID) {
 		e.Err, e.Msg = ErrForbidden, fmt.Sprintf("%s is for the reseller, not for a client", op)
@@ -220,6 +225,9 @@ func (c Cancellation) checkOperable(op Op, a dedicated.Actor, length time.Durati
 	switch {
 	case c.Attempts == 0 && c.State == Scheduled:
 		e.Msg = fmt.Sprintf("the cancellation of server %s (%s) is not stuck: nothing has failed", c.ServerName, c.ID)
+		return e
+	case out:
+		e.Msg = fmt.Sprintf("a part of the host that was called for server %s (%s) has not returned: wait for it", c.ServerName, c.ServerID)
 		return e
 	case lease.Held(now, c.LeaseUntil, length):
 		e.Msg = fmt.Sprintf("a process is working on the cancellation of server %s (%s), until %s at the latest: wait for it",

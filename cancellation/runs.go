@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalkeep/metalkeep/internal/alive"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/manage"
 )
@@ -18,6 +19,7 @@ type runs struct {
 	executions lane
 	lookUps    lane
 	ended      chan ended
+	stalled    bool // nothing has ended for a while although executions wait: their parts hang
 	errs       []error
 	unread     manage.Unread
 }
@@ -61,14 +63,33 @@ func (rs *runs) addUnreadable(due Due) bool {
 	return len(fresh) > 0
 }
 
-// full reports whether so many executions wait that nothing more is to be claimed.
-func (rs *runs) full() bool { return len(rs.executions.queue) >= batchSize }
+// full reports whether so many executions wait that nothing more is to be claimed. If they hang, the claims go on, so that others get their
+// turn.
+func (rs *runs) full() bool { return len(rs.executions.queue) >= batchSize && !rs.stalled }
 
-// add adds claimed cancellations. Of too many slow look-ups it leaves some to the end of their leases.
+// add adds claimed cancellations. If parts hang, it leaves those that are too many for their reseller to the end of their leases.
 func (rs *runs) add(executions, lookUps []Cancellation) {
-	rs.executions.queue = append(rs.executions.queue, executions...)
-	rs.lookUps.queue = append(rs.lookUps.queue, lookUps...)
-	rs.lookUps.queue = rs.lookUps.queue[:min(len(rs.lookUps.queue), batchSize)]
+	if rs.stalled {
+		rs.executions.addFew(executions)
+	} else {
+		rs.executions.queue = append(rs.executions.queue, executions...)
+	}
+	rs.stalled = false
+	rs.lookUps.addFew(lookUps)
+}
+
+// addFew adds cancellations, but of a reseller that has many waiting in a long queue.
+func (l *lane) addFew(claimed []Cancellation) {
+	waiting := map[uuid.UUID]int{}
+	for _, c := range l.queue {
+		waiting[c.ResellerID]++
+	}
+	for _, c := range claimed {
+		if len(l.queue) < batchSize || waiting[c.ResellerID] < batchSize/4 {
+			l.queue = append(l.queue, c)
+			waiting[c.ResellerID]++
+		}
+	}
 }
 
 // count is how many cancellations are worked on.
@@ -87,7 +108,7 @@ func (rs *runs) start(ctx context.Context) {
 			go func() {
 				err := c.tickError(fault.Nonsense("store", errors.New("it ended its goroutine instead of returning")))
 				defer func() { rs.ended <- ended{l, c.ResellerID, err} }()
-				err = c.tickError(rs.m.execute(ctx, c))
+				err = c.tickError(fault.Guard("execution", func() error { return rs.m.execute(ctx, c) }))
 			}()
 		}
 	}
@@ -107,20 +128,53 @@ func (l *lane) takeFairest() Cancellation {
 	return c
 }
 
-// wait waits until a cancellation has been worked on or, if next is not zero, until next.
-func (rs *runs) wait(next, now time.Time) {
-	ctx := context.Background()
-	if !next.IsZero() {
+// wait waits until a cancellation has been worked on or, if next is not zero, until next. If executions wait, it does not wait for long.
+func (rs *runs) wait(tick context.Context, next, now time.Time) {
+	ctx, full := context.Background(), rs.full()
+	if !next.IsZero() || full {
+		wait := max(next.Sub(now), minWait)
+		if full && (next.IsZero() || wait > stallAfter) {
+			wait = stallAfter
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, max(next.Sub(now), minWait))
+		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
 	select {
 	case e := <-rs.ended:
 		rs.end(e)
+		rs.reportEarly(tick)
 	case <-ctx.Done():
+		rs.stalled = full
 	}
 }
+
+// drain takes note of what has ended, so that a long row of batches does not keep goroutines from the executions that wait.
+func (rs *runs) drain(ctx context.Context) {
+	for {
+		select {
+		case e := <-rs.ended:
+			rs.end(e)
+			rs.reportEarly(ctx)
+		default:
+			rs.start(ctx)
+			return
+		}
+	}
+}
+
+// reportEarly gives the errors so far to the Runner if this Tick goes on: it may go on for hours.
+func (rs *runs) reportEarly(ctx context.Context) {
+	if rs.count() == 0 || len(rs.errs) == 0 {
+		return
+	}
+	if alive.Report(ctx, errors.Join(rs.errs...)) {
+		rs.errs = nil
+	}
+}
+
+// stallAfter is how long executions may wait before nothing that runs is expected to end soon.
+const stallAfter = 10 * time.Second
 
 // minWait is the shortest wait, so that a Store which always names a past instant does not use up a processor.
 const minWait = 10 * time.Millisecond

@@ -48,6 +48,7 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 		now := m.now()
 		rs.addError(m.keepLeft(ctx, now))
 		var next time.Time
+		rs.drain(ctx)
 		if !rs.full() {
 			due, err := m.store.ClaimDue(ctx, now, now.Add(m.config.Lease), batchSize)
 			if err != nil {
@@ -69,7 +70,7 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 		if rs.start(ctx); rs.count() == 0 {
 			return earlier(next, m.left.next()), rs.finish(nil)
 		}
-		rs.wait(earlier(next, m.left.next()), now)
+		rs.wait(ctx, earlier(next, m.left.next()), now)
 	}
 }
 
@@ -250,6 +251,7 @@ func (c Cancellation) failAsProviders(now time.Time) (decision, error) {
 // fail ends a cancellation as failed, for a reason.
 func (c Cancellation) fail(op Op, reason string, now time.Time) (Cancellation, error) {
 	next, err := c.move(op)
+	reason = text.Clean(reason, maxError)
 	next.record(now, inventory.System(c.ResellerID), entryFailed, reason, time.Time{}, time.Time{})
 	next.LastError, next.RetryAt = reason, time.Time{}
 	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}

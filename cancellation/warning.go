@@ -119,10 +119,10 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	switch {
 	case !c.State.Active() || c.Held:
 		return time.Time{}
-	case c.Attempts > 0:
-		return c.RetryAt
 	case !c.PendingUntil.IsZero():
 		return c.PendingUntil
+	case c.Attempts > 0:
+		return c.RetryAt
 	case c.State == Executing:
 		return now
 	}

@@ -49,6 +49,11 @@ func (l *tickerLoop) began(now time.Time) {
 
 func (l *tickerLoop) hangs() { l.update(func(h *TickerHealth) { h.Hangs = true }) }
 
+// failed records an error that a Tick reports before it returns.
+func (l *tickerLoop) failed(err error) {
+	l.update(func(h *TickerHealth) { h.Err, h.Failures = err, h.Failures+1 })
+}
+
 func (l *tickerLoop) finished(err error) {
 	now := l.clock.Now()
 	l.update(func(h *TickerHealth) {

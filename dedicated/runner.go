@@ -153,7 +153,10 @@ type tickResult struct {
 func (l *tickerLoop) tick(ctx context.Context) (result tickResult, left error) {
 	since := l.clock.Now()
 	l.began(since)
-	watch := &alive.Watch{}
+	watch := &alive.Watch{Heard: func(err error) {
+		l.failed(err)
+		l.report(err)
+	}}
 	returned := make(chan tickResult, 1)
 	go func() {
 		r := tickResult{err: errEnded}
@@ -208,13 +211,24 @@ func (l *tickerLoop) hang(since time.Time) *HangError {
 	return &HangError{Ticker: l.ticker, Since: since, Timeout: l.timeout}
 }
 
-// report calls OnError. A panic in it does not end the loop.
+// report calls OnError, and waits for it for a Timeout at most: an OnError that hangs must not stop the ticker.
 func (l *tickerLoop) report(err error) {
-	if l.runner.OnError != nil {
+	if l.runner.OnError == nil {
+		return
+	}
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
 		_ = fault.Guard("OnError", func() error {
 			l.runner.OnError(l.ticker, err)
 			return nil
 		})
+	}()
+	limited, cancel := context.WithTimeout(context.Background(), l.timeout)
+	defer cancel()
+	select {
+	case <-returned:
+	case <-limited.Done():
 	}
 }
 

@@ -7,7 +7,11 @@ import (
 )
 
 // Watch counts the signs of progress of a Tick. Many goroutines may use it at once.
-type Watch struct{ signs, seen atomic.Int64 }
+type Watch struct {
+	signs, seen atomic.Int64
+	// Heard is called with an error that a Tick reports before it returns. nil: errors wait until it returns.
+	Heard func(error)
+}
 
 type key struct{}
 
@@ -25,4 +29,15 @@ func Sign(ctx context.Context) {
 func (w *Watch) Progressed() bool {
 	signs := w.signs.Load()
 	return w.seen.Swap(signs) != signs
+}
+
+// Report gives the Runner an error of a Tick that is not about to return. It reports whether there is a Runner that has heard it; if not, the
+// Tick must return it.
+func Report(ctx context.Context, err error) bool {
+	w, ok := ctx.Value(key{}).(*Watch)
+	if !ok || w.Heard == nil {
+		return false
+	}
+	w.Heard(err)
+	return true
 }

@@ -59,6 +59,11 @@ func Do[T any](ctx context.Context, c *Calls, part string, call func(context.Con
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	if phase, ok := ctx.Value(phaseKey{}).(context.Context); ok {
+		until, _ := phase.Deadline()
+		limited, cancel = context.WithDeadline(limited, until)
+		defer cancel()
+	}
 	// A caller that leaves does not shorten it: a part that ignores its context may still return in time.
 	patience, stop := context.WithTimeout(context.WithoutCancel(ctx), c.timeout+min(c.timeout/4, maxGrace))
 	defer stop()
@@ -100,6 +105,15 @@ func Run(ctx context.Context, c *Calls, part string, call func(context.Context) 
 	_, err := Call(ctx, c, part, func(ctx context.Context) (struct{}, error) { return struct{}{}, call(ctx) })
 	return err
 }
+
+// Within returns a context with which all calls together have the deadline timeout, in real time, beside their own. Unlike the end of a
+// caller's context, it is a deadline of ours: what fails because of it is ErrHost.
+func Within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	phase, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	return context.WithValue(ctx, phaseKey{}, phase), cancel
+}
+
+type phaseKey struct{}
 
 // maxGrace is how long a call may take to return after its deadline.
 const maxGrace = 10 * time.Second

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -41,6 +42,8 @@ func Server(ctx context.Context, from dedicated.Inventory, reseller, id uuid.UUI
 		return dedicated.Server{}, false, fault.Nonsense(part, fmt.Errorf("it was asked for server %s and answered with %s", id, s.ID))
 	case s.ResellerID != reseller:
 		return dedicated.Server{}, false, nil
+	case !slices.Contains(dedicated.States(), s.State):
+		return dedicated.Server{}, false, fault.Nonsense(part, fmt.Errorf("server %s has the state %.20q, which does not exist", id, s.State))
 	}
 	return s, true, nil
 }

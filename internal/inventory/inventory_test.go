@@ -142,7 +142,7 @@ func TestPrefetch(t *testing.T) {
 			reseller := uuid.New()
 			slow := inventoryFunc(func(_ dedicated.Actor, id uuid.UUID) (dedicated.Server, error) {
 				time.Sleep(time.Second)
-				return dedicated.Server{ID: id, ResellerID: reseller}, nil
+				return dedicated.Server{ID: id, ResellerID: reseller, State: dedicated.InUse}, nil
 			})
 			var ids []uuid.UUID
 			for range 150 {
