@@ -180,7 +180,7 @@ func TestReleased(t *testing.T) {
 
 	reseller := dedicated.Actor{Role: dedicated.Reseller, ResellerID: uuid.New()}
 	client := dedicated.Actor{Role: dedicated.Client, ID: uuid.New(), ResellerID: reseller.ResellerID}
-	s, err := servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-07", Owner: dedicated.Owner{Provider: "Upstream Ltd"}})
+	s, err := servers.Add(ctx, reseller, dedicated.NewServer{Name: "web-07", Owner: dedicated.Owner{Provider: "Upstream Ltd", Reference: "srv-42"}})
 	require.NoError(t, err)
 	s, err = servers.Assign(ctx, reseller, s.ID, dedicated.NewAssignment{ClientID: client.ID, Billing: dedicated.Billing{
 		Anchor: now.Now(), Cycle: dedicated.Cycle{Unit: dedicated.Month, Count: 1}, Currency: "EUR", Places: 2,

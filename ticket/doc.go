@@ -32,6 +32,7 @@
 //	Complete        reseller confirmed, forwarded                                      -> done
 //	Close           all      open, needs_details, confirmed, forwarded, done, rejected -> closed
 //	Reopen          all      done, rejected, closed                                    -> open
+//	Dismiss         reseller done, rejected                                            -> the same
 //	Assign          reseller any                                                       -> the same
 //	SetPriority     reseller any                                                       -> the same
 //	Tick            reseller needs_details, done, rejected                             -> closed
@@ -50,16 +51,29 @@
 // words into Config.ForwardText, and records the result as an event to the provider. The provider's answers come back by
 // [Manager.ProviderReplied]. It finds the ticket by the upstream reference, which is long and random, because nothing else
 // identifies the provider. The reseller passes an answer on with [Manager.Relay], in its own words. The short reference,
-// Ticket.Ref, is for people. It is derived from the ID and may repeat, so it is a word to search for and not a key.
+// Ticket.Ref, is for people. It is derived from the ID and may repeat, so it is a word to search for and not a key. After the server
+// has moved to another provider, Forward starts a new upstream thread. The old one is kept in Ticket.Former, and its provider's
+// answers still arrive there. A provider finds a server by its own reference, so Forward refuses a server without one, unless
+// Note.WithoutReference is set.
 //
-// The priority rises with waiting. A ticket stores UrgentAt, the instant at which its priority will have reached the highest.
-// The order by UrgentAt is the order of the risen priorities at any time, and no ticket changes its position while somebody
-// pages through the list. Rejected: storing the risen priorities at each Tick. That costs one write for each waiting ticket, and
-// pages shift.
+// The priority rises while the reseller is waited for. A ticket stores UrgentAt, the instant at which its priority will have reached
+// the highest. The order by UrgentAt is the order of the risen priorities at any time, and no ticket changes its position while
+// somebody pages through the list. Rejected: storing the risen priorities at each Tick. That costs one write for each waiting
+// ticket, and pages shift. While the reseller is not waited for, UrgentAt is 2000 years later, and PausedAt says since when. An
+// answer to a question goes on with the rest of the time. [Manager.Reopen] and [Manager.SetPriority] begin anew.
 //
-// [Manager.Tick] closes tickets that were answered long enough ago, and reminds the reseller once to answer a new ticket. It also
-// closes the tickets of a server that has left its client, if neither [Manager.CloseServer] nor [Manager.Subscriber] is in use:
-// within a day if the ticket is open, needs details, is confirmed or is forwarded, otherwise when the ticket is next due.
+// A client's comment on what is done or rejected reopens nothing, because most of them are words of thanks. The ticket waits for the
+// reseller and does not close by itself until the reseller answers, reopens it, or calls [Manager.Dismiss].
+//
+// A client cannot take the reseller's moves away by writing. It may write MaxOfClient of the MaxThread public comments, and MaxMoves
+// more are for the notes of the reseller's moves alone. After MaxClientMails mails without an answer the reseller gets one mail a
+// day about everything that the client did. Rejected: no mail until the reseller answers. A client that reopens a ticket which the
+// last mail called closed would be forgotten.
+//
+// [Manager.Tick] closes tickets that were answered long enough ago, and reminds the reseller once to answer a new ticket, and a
+// client's comment on what is done or rejected. It also closes the tickets of a server that has left its client, if neither
+// [Manager.CloseServer] nor [Manager.Subscriber] is in use: within a day if the ticket is open, needs details, is confirmed or is
+// forwarded, otherwise when the ticket is next due.
 //
 // # Restore
 //

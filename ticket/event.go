@@ -34,7 +34,11 @@ const (
 	KindClosedByClient notify.Kind = "ticket.closed_by_client"
 	// KindReopenedByClient tells the reseller that the client reopened its ticket. Payload: Report.
 	KindReopenedByClient notify.Kind = "ticket.reopened_by_client"
-	// KindUnanswered reminds the reseller, once, of a ticket without an answer. Payload: Report.
+	// KindMoreFromClient tells the reseller, at most once a day, that the client wrote, closed or reopened again after MaxClientMails
+	// mails without an answer. Its text is the client's newest comment. Payload: Report.
+	KindMoreFromClient notify.Kind = "ticket.more_from_client"
+	// KindUnanswered reminds the reseller, once, of a ticket without an answer, or of a client's comment on one that is done or
+	// rejected. Payload: Report.
 	KindUnanswered notify.Kind = "ticket.unanswered"
 	// KindServerLeft tells the reseller that an open ticket was closed because its server has left the client. Payload: Report.
 	KindServerLeft notify.Kind = "ticket.server_left"
@@ -62,6 +66,7 @@ type Report struct {
 	Notice
 	ClientID uuid.UUID `json:"client_id"`
 	Provider string    `json:"provider"` // "": never forwarded
+	Former   bool      `json:"former"`   // the Provider answers, and the request was forwarded to another provider since
 	Reason   string    `json:"reason"`   // why the server has left its client; "" in all other events
 }
 
@@ -124,19 +129,23 @@ func (v *move) report(c *Comment, reason string) Report {
 	return r
 }
 
-// providerRequest makes the payload for the provider of the ticket's upstream thread.
-func (v *move) providerRequest(c Comment) ProviderRequest {
+// providerRequest makes the payload for the provider of an upstream thread.
+func (v *move) providerRequest(u *Upstream, c Comment) ProviderRequest {
 	t := v.after
 	return ProviderRequest{
-		Provider: t.Upstream.Provider, Ref: t.Upstream.Ref, Reference: t.Upstream.Reference, ServerName: t.ServerName,
+		Provider: u.Provider, Ref: u.Ref, Reference: u.Reference, ServerName: t.ServerName,
 		Kind: v.kinds.label(t.Kind), Text: c.Text, Attachments: append([]Attachment{}, c.Attachments...),
 	}
 }
 
-// conclusionFacts makes the facts of a decided move: for the reseller if the client moved, otherwise for the client.
+// conclusionFacts makes the facts of a decided move: for the reseller if the client moved, otherwise for the client. After
+// MaxClientMails without an answer the client's moves make none, and a Tick tells the reseller of them together.
 func (v *move) conclusionFacts() []manage.Fact {
 	if v.by.Role != dedicated.Client {
 		return v.clientFacts()
+	}
+	if !v.takeMail() {
+		return nil
 	}
 	kind := KindReplied
 	switch v.op {

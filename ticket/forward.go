@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,9 +19,12 @@ import (
 // Forward passes the request on to the provider that owns the server. The provider gets the text of Config.ForwardText with the
 // server's name, the provider's reference for it and the note's text. It holds nothing of the client, unless the note does. The
 // first Forward starts the upstream thread, under a reference of its own that the provider's answers quote; later ones add to the
-// thread. If the ticket was not confirmed before, the client sees it as confirmed and reads Config.Working. The client learns
-// nothing else. ErrForbidden is a server of the reseller's own: it has no provider. The note may be empty. Draft shows the text
-// without sending it.
+// thread. After the server has moved to another provider, Forward starts a new thread, and the old one becomes one of
+// Ticket.Former. If the ticket was not confirmed before, the client sees it as confirmed and reads Config.Working. The client
+// learns nothing else. The note may be empty. Draft shows the text without sending it.
+//
+// ErrForbidden is a server of the reseller's own: it has no provider. ErrConflict is a server for which the provider's reference is
+// missing, unless Note.WithoutReference is set, and one that has moved more than MaxFormer times.
 func (m *Manager) Forward(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (Ticket, error) {
 	return m.change(ctx, call{op: OpForward, by: a, id: id, note: n}, (*move).forward)
 }
@@ -29,14 +33,18 @@ func (v *move) forward() (changed bool, err error) {
 	if err := v.startUpstream(); err != nil {
 		return false, err
 	}
-	sent, err := v.upstreamComment()
+	u := v.after.Upstream
+	if err := v.checkReference(u); err != nil {
+		return false, err
+	}
+	sent, err := v.upstreamComment(u)
 	if err != nil {
 		return false, err
 	}
-	if err := v.appendUpstream(sent); err != nil {
+	if err := v.appendUpstream(u, sent, MaxThread+MaxMoves); err != nil {
 		return false, err
 	}
-	v.facts = append(v.facts, v.after.providerFact(v.providerRequest(sent)))
+	v.facts = append(v.facts, v.after.providerFact(v.providerRequest(u, sent)))
 	// The provider reads the note. The client reads that the ticket is confirmed, if it was not confirmed before.
 	v.note = Note{}
 	if v.before.Status.public() != Confirmed {
@@ -45,16 +53,39 @@ func (v *move) forward() (changed bool, err error) {
 	return true, nil
 }
 
-// startUpstream starts the upstream thread if there is none yet.
+// startUpstream starts the upstream thread to the server's provider if there is none yet. A thread that began without the
+// provider's reference for the server gets it as soon as there is one.
 func (v *move) startUpstream() error {
-	if err := v.checkProvider(); err != nil || v.after.Upstream != nil {
+	if err := v.checkProvider(); err != nil {
 		return err
 	}
-	v.after.Upstream = &Upstream{
-		Ref: v.ids.upstream, Provider: text.Clean(v.server.Owner.Provider, dedicated.MaxName),
-		Reference: text.Clean(v.server.Owner.Reference, dedicated.MaxName),
+	t, owner := &v.after, v.server.Owner
+	provider := text.Clean(owner.Provider, dedicated.MaxName)
+	reference := strings.TrimSpace(text.Clean(owner.Reference, dedicated.MaxName))
+	if u := t.Upstream; u != nil {
+		if u.Provider == provider {
+			u.Reference = cmp.Or(strings.TrimSpace(u.Reference), reference)
+			return nil
+		}
+		if len(t.Former) >= MaxFormer {
+			return &Error{Op: v.op, TicketID: t.ID, ServerID: t.ServerID, Err: ErrConflict,
+				Msg: fmt.Sprintf("ticket %s (%s) was forwarded to %d providers already: open a new ticket", t.Ref, t.ID, MaxFormer+1)}
+		}
+		t.Former = append(t.Former, *u)
 	}
+	t.Upstream = &Upstream{Ref: v.ids.upstream, Provider: provider, Reference: reference}
 	return nil
+}
+
+// checkReference refuses to forward without the provider's reference for the server, unless the reseller says so.
+func (v *move) checkReference(u *Upstream) error {
+	t := v.before
+	if u.Reference != "" || v.note.WithoutReference {
+		return nil
+	}
+	return &Error{Op: v.op, TicketID: t.ID, ServerID: t.ServerID, Field: "Reference", Err: ErrConflict,
+		Msg: fmt.Sprintf("the reference that %s has for server %s (%s) is missing: add it to the server, or set Note.WithoutReference",
+			u.Provider, t.ServerName, t.ServerID)}
 }
 
 // checkProvider refuses a server that no provider owns.
@@ -73,24 +104,24 @@ func (v *move) checkProvider() error {
 
 // upstreamComment returns the note as an entry of the upstream thread: a forwarded note with the text of the template, a
 // provider's answer as it came.
-func (v *move) upstreamComment() (Comment, error) {
+func (v *move) upstreamComment(u *Upstream) (Comment, error) {
 	c := v.comment()
 	c.Internal = true
 	var err error
-	switch {
-	case v.op == OpForward && v.after.Upstream != nil:
-		c.Text, err = v.forwardText(v.note.Text)
-	case v.op == OpProviderReplied:
+	switch v.op {
+	case OpForward:
+		c.Text, err = v.forwardText(u, v.note.Text)
+	case OpProviderReplied:
 		c.By = dedicated.Actor{}
 	}
 	return c, err
 }
 
-func (v *move) appendUpstream(c Comment) error {
-	u := v.after.Upstream
-	if len(u.Thread) >= MaxThread {
+// appendUpstream adds to an upstream thread that has less than bound entries. A provider's answers leave room for forwards.
+func (v *move) appendUpstream(u *Upstream, c Comment, bound int) error {
+	if len(u.Thread) >= bound {
 		return &Error{Op: v.op, TicketID: v.before.ID, Field: "Text", Err: ErrConflict,
-			Msg: fmt.Sprintf("the upstream thread of ticket %s is full: it has %d comments", v.before.Ref, MaxThread)}
+			Msg: fmt.Sprintf("the upstream thread of ticket %s is full: it has %d comments", v.before.Ref, len(u.Thread))}
 	}
 	u.Thread = append(u.Thread, c)
 	return nil
@@ -98,7 +129,8 @@ func (v *move) appendUpstream(c Comment) error {
 
 // ProviderReplied adds a provider's answer to the ticket that was forwarded under upstreamRef, in any status. The reseller is
 // told. The client learns nothing before Relay. upstreamRef is the reference alone, in any case of letters, with or without
-// brackets; an unknown one is ErrNotFound.
+// brackets; an unknown one is ErrNotFound. An answer of a provider that the server has left since is added to its thread in
+// Ticket.Former, and Report.Former says so; the ticket does not wait for the reseller because of it.
 //
 // The note must not be empty; its Internal is ignored. Each control character in the text becomes a space. ErrInvalid is a text of
 // more than MaxText bytes, and an attachment with control characters. If a mail quotes all earlier mails, pass only its new
@@ -111,14 +143,17 @@ func (m *Manager) ProviderReplied(ctx context.Context, a dedicated.Actor, upstre
 }
 
 func (v *move) providerReplied() (changed bool, err error) {
-	answer, err := v.upstreamComment()
+	u, former := v.after.upstreamOf(v.ref)
+	answer, err := v.upstreamComment(u)
 	if err != nil {
 		return false, err
 	}
-	if err := v.appendUpstream(answer); err != nil {
+	if err := v.appendUpstream(u, answer, MaxThread); err != nil {
 		return false, err
 	}
-	v.facts = append(v.facts, v.after.fact(KindProviderReplied, v.report(&answer, "")))
+	r := v.report(&answer, "")
+	r.Provider, r.Former = u.Provider, former
+	v.facts = append(v.facts, v.after.fact(KindProviderReplied, r))
 	v.note = Note{}
 	return true, nil
 }
@@ -130,8 +165,11 @@ func (m *Manager) readByUpstreamRef(ctx context.Context, a dedicated.Actor, op O
 	}
 	if reference := parseUpstreamReference(quoted); reference != "" {
 		for t, err := range m.tickets(ctx, a.ResellerID, Query{Text: reference, Sort: "age"}) {
-			if err != nil || t.Upstream != nil && t.Upstream.Ref == reference {
+			if err != nil {
 				return t, err
+			}
+			if u, _ := t.upstreamOf(reference); u != nil {
+				return t, nil
 			}
 		}
 	}
@@ -180,12 +218,12 @@ func (m *Manager) draft(ctx context.Context, a dedicated.Actor, id uuid.UUID, wo
 	if err := v.startUpstream(); err != nil {
 		return "", err
 	}
-	return v.forwardText(words)
+	return v.forwardText(v.after.Upstream, words)
 }
 
 // forwardText puts the reseller's words into the template.
-func (v *move) forwardText(words string) (string, error) {
-	request := v.providerRequest(Comment{Text: words})
+func (v *move) forwardText(u *Upstream, words string) (string, error) {
+	request := v.providerRequest(u, Comment{Text: words})
 	out, err := render(v.template, request)
 	if err != nil {
 		return "", fault.Nonsense("Config.ForwardText", err)

@@ -220,7 +220,7 @@ func FuzzHostileText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, subject, name, words string) {
 		d := newFixture(t)
-		server := d.add(dedicated.Owner{Provider: "Up " + name, Reference: name}, name)
+		server := d.add(dedicated.Owner{Provider: "Up " + name, Reference: "r" + name}, name)
 		v, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: server, Kind: ticket.Other, Subject: subject, Text: words})
 		if err != nil {
 			if !errors.Is(err, ticket.ErrInvalid) {

@@ -120,7 +120,7 @@ func forTheLog(op string) bool { return op == "Tick" || op == "CloseServer" }
 func hostParts() map[string]map[string][]string {
 	client := []string{"Close", "Comment", "Comment on a closed ticket", "Comment, internal", "Reopen"}
 	moves := []string{"AskDetails", "Assign", "Close", "Comment", "Comment on a closed ticket", "Comment, internal", "Complete", "Confirm",
-		"Forward", "Reject", "Relay", "Reopen", "SetPriority"}
+		"Dismiss", "Forward", "Reject", "Relay", "Reopen", "SetPriority"}
 	all := func(lists ...[]string) []string { return slices.Concat(lists...) }
 	return map[string]map[string][]string{
 		"Store.Ticket": {
@@ -169,6 +169,9 @@ func newHostFixture(t *testing.T, status ticket.Status) (*fixture, *faultyHost, 
 	})
 	id := d.opened(t, d.rented, ticket.Reboot)
 	d.bring(t, id, status)
+	if status == ticket.Done { // for Dismiss
+		require.NoError(t, errorOf(d.Comment(t.Context(), d.client, id, say("thanks"))))
+	}
 	d.clock.Add(ticket.DefaultFirstResponse)
 	d.events(t)
 	return d, host, id

@@ -54,13 +54,13 @@ type Config struct {
 	// 0: DefaultAutoClose; negative: never; less than a microsecond: at once, in the same step, but a question to the client
 	// waits for DefaultAutoClose.
 	AutoClose time.Duration
-	// FirstResponse is the time without an answer after which the reseller is reminded, once. 0: DefaultFirstResponse; negative:
-	// never.
+	// FirstResponse is the time without an answer after which the reseller is reminded, once: of a new ticket, and of a client's
+	// comment on what is done or rejected. 0: DefaultFirstResponse; negative: never.
 	FirstResponse time.Duration
 	// ReopenWithin is how long a client may reopen a closed ticket. 0: DefaultReopenWithin; negative: never. The reseller may
 	// always reopen it.
 	ReopenWithin time.Duration
-	// AgingPerDay is the priority that a ticket gains in 24 hours of waiting. 0: DefaultAgingPerDay; negative: none.
+	// AgingPerDay is the priority that a ticket gains in 24 hours of waiting for the reseller. 0: DefaultAgingPerDay; negative: none.
 	AgingPerDay int
 	// Working is the comment for the client if Forward confirms a ticket. With it a forwarded ticket looks like a confirmed one.
 	// Blank: DefaultWorking.
@@ -221,7 +221,13 @@ func (m *Manager) open(ctx context.Context, a dedicated.Actor, f Form) (View, er
 }
 
 // Comment adds to the thread. A public comment of the client also answers a question of the reseller (needs_details), and reopens
-// a closed ticket within Config.ReopenWithin; later it is ErrConflict. Only the reseller may write internal comments.
+// a closed ticket within Config.ReopenWithin; later it is ErrConflict. On a ticket that is done or rejected it reopens nothing: the
+// ticket waits for the reseller, who is reminded once after Config.FirstResponse, and answers, reopens, or calls Dismiss. Only the
+// reseller may write internal comments.
+//
+// A client may write MaxOfClient of the MaxThread public comments; more are ErrConflict. The first MaxClientMails comments, closings
+// and reopenings of the client that the reseller has not answered yet send a mail to the reseller each. A Tick tells of all later
+// ones together, once a day. The thread has all of them.
 func (m *Manager) Comment(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
 	return m.changeView(ctx, call{op: OpComment, by: a, id: id, note: n})
 }
@@ -255,8 +261,9 @@ func (m *Manager) Close(ctx context.Context, a dedicated.Actor, id uuid.UUID, n 
 }
 
 // Reopen makes a ticket open again that is done, rejected or closed. It takes the decision back. A client may reopen a closed
-// ticket within Config.ReopenWithin. If another ticket of the same Unique kind is open, it is ErrConflict, and Error.Existing is
-// that ticket. The note may be empty.
+// ticket within Config.ReopenWithin, and only while the thread has less than MaxThread public comments. If another ticket of the
+// same Unique kind is open, it is ErrConflict, and Error.Existing is that ticket. The priority begins to rise anew. The note may be
+// empty.
 func (m *Manager) Reopen(ctx context.Context, a dedicated.Actor, id uuid.UUID, n Note) (View, error) {
 	return m.changeView(ctx, call{op: OpReopen, by: a, id: id, note: n})
 }
@@ -278,7 +285,8 @@ func (m *Manager) Assign(ctx context.Context, a dedicated.Actor, id, assignee uu
 	})
 }
 
-// SetPriority sets the priority, LowestPriority to HighestPriority. It rises from there with waiting. No event is recorded.
+// SetPriority sets the priority, LowestPriority to HighestPriority. It rises from there while the reseller is waited for. No event is
+// recorded.
 func (m *Manager) SetPriority(ctx context.Context, a dedicated.Actor, id uuid.UUID, priority int) (Ticket, error) {
 	return m.change(ctx, call{op: OpSetPriority, by: a, id: id}, func(v *move) (bool, error) {
 		return true, v.setPriority(priority)
@@ -318,8 +326,9 @@ func (m *Manager) Ticket(ctx context.Context, a dedicated.Actor, id uuid.UUID) (
 }
 
 // Tickets lists the tickets of the actor's reseller by urgency or by age, ties by ID, to the reseller alone. next is the cursor
-// for Query.After, "" at the end. Priority and MinPriority include the waiting until now. A cursor that is not one of this list,
-// and everything else that is wrong with the Query, is ErrInvalid.
+// for Query.After, "" at the end. Priority and MinPriority include the waiting until now. Tickets that do not wait for the reseller
+// come last by urgency, and a MinPriority above 1 does not find them. A cursor that is not one of this list, and everything else
+// that is wrong with the Query, is ErrInvalid.
 func (m *Manager) Tickets(ctx context.Context, a dedicated.Actor, q Query) (items []Ticket, next string, err error) {
 	if !a.Manages(a.ResellerID) {
 		return nil, "", actorError(opTickets, a)

@@ -63,6 +63,9 @@ func operations() []operation {
 			}
 			return errorOf(d.ProviderReplied(ctx, a, ref, say("words")))
 		}},
+		{"Dismiss", ticket.Done, func(ctx context.Context, d *fixture, a dedicated.Actor, id uuid.UUID) error {
+			return errorOf(d.Dismiss(ctx, a, id, d.newestOfClient(ctx, id)))
+		}},
 	}
 }
 
@@ -97,7 +100,7 @@ func TestMatrix(t *testing.T) {
 		"Comment": {nil, no, nil}, "Comment, internal": {no, no, nil},
 		"Confirm": {no, no, nil}, "Reject": {no, no, nil}, "AskDetails": {no, no, nil}, "Complete": {no, no, nil},
 		"Close": {nil, no, nil}, "Reopen": {nil, no, nil},
-		"Assign": {no, no, nil}, "SetPriority": {no, no, nil},
+		"Assign": {no, no, nil}, "SetPriority": {no, no, nil}, "Dismiss": {no, no, nil},
 		"Forward": {no, no, nil}, "Draft": {no, no, nil}, "Relay": {no, no, nil}, "ProviderReplied": {no, no, nil},
 	}
 	ownServer := map[string]error{"Forward": no, "Draft": no, "Relay": no, "ProviderReplied": gone}
@@ -219,6 +222,9 @@ func (v operation) ready(t *testing.T, rented bool) (*fixture, uuid.UUID) {
 		status = ticket.Confirmed
 	}
 	d.bring(t, id, status)
+	if v.name == "Dismiss" {
+		require.NoError(t, errorOf(d.Comment(t.Context(), d.client, id, say("thanks"))))
+	}
 	return d, id
 }
 

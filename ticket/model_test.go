@@ -2,9 +2,9 @@ package ticket_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +25,37 @@ type model struct {
 	reminded         bool
 	opened, closed   time.Time
 	closes           time.Time // zero: never
+	unanswered       time.Time // since when a comment on what is over waits for an answer; zero: none does
+	mails            int       // about the client's moves, since the last answer
+	tell             time.Time // zero: no move of the client is without a mail
+	at               time.Time
+	waited           time.Duration // for the reseller
+}
+
+func over(s ticket.Status) bool { return s == ticket.Done || s == ticket.Rejected }
+
+// pass lets time pass. Only the waiting for the reseller counts. No provider answers in the model.
+func (m *model) pass(now time.Time) {
+	if m.status == ticket.Open || m.status == ticket.Confirmed || !m.unanswered.IsZero() {
+		m.waited += now.Sub(m.at)
+	}
+	m.at = now
+}
+
+// answer is the reseller's answer to the client.
+func (m *model) answer() {
+	m.answered, m.unanswered, m.mails, m.tell = true, time.Time{}, 0, time.Time{}
+}
+
+// write is a move of the client.
+func (m *model) write(now time.Time) {
+	m.said++
+	switch {
+	case m.mails < 5:
+		m.mails++
+	case m.tell.IsZero():
+		m.tell = now.Add(24 * time.Hour)
+	}
 }
 
 const (
@@ -46,7 +77,8 @@ func decide(to, decision ticket.Status, from func(ticket.Status) bool) move {
 		if !from(m.status) {
 			return false
 		}
-		m.status, m.decision, m.answered = to, decision, true
+		m.status, m.decision = to, decision
+		m.answer()
 		m.said++
 		m.closes = time.Time{}
 		if to == ticket.NeedsDetails || to == ticket.Rejected || to == ticket.Done {
@@ -57,11 +89,11 @@ func decide(to, decision ticket.Status, from func(ticket.Status) bool) move {
 }
 
 func (m *model) close(now time.Time) {
-	m.status, m.closed, m.closes = ticket.Closed, now, time.Time{}
+	m.status, m.closed, m.closes, m.unanswered = ticket.Closed, now, time.Time{}, time.Time{}
 }
 
 func (m *model) reopen() {
-	m.status, m.decision, m.closes = ticket.Open, "", time.Time{}
+	m.status, m.decision, m.closes, m.unanswered = ticket.Open, "", time.Time{}, time.Time{}
 }
 
 // moves returns the operations by name. The first letter of the name is the role: c for the client, r for the reseller.
@@ -78,8 +110,9 @@ func moves() map[string]move {
 			}
 			if !underway(m.status) {
 				m.said++
+				m.answer()
 			}
-			m.status, m.decision, m.answered, m.closes = ticket.Forwarded, ticket.Confirmed, true, time.Time{}
+			m.status, m.decision, m.closes = ticket.Forwarded, ticket.Confirmed, time.Time{}
 			m.upstream++
 			return true
 		},
@@ -88,7 +121,7 @@ func moves() map[string]move {
 		},
 		"r Comment": func(m *model, now time.Time) bool {
 			m.said++
-			m.answered = true
+			m.answer()
 			if m.status == ticket.NeedsDetails || m.status == ticket.Done || m.status == ticket.Rejected {
 				m.closes = now.Add(modelClosing)
 			}
@@ -101,7 +134,7 @@ func moves() map[string]move {
 			}
 			m.close(now)
 			m.said++
-			m.answered = true
+			m.answer()
 			return true
 		},
 		"r Reopen": func(m *model, _ time.Time) bool {
@@ -109,8 +142,19 @@ func moves() map[string]move {
 				return false
 			}
 			m.reopen()
+			m.waited = 0
 			m.said++
-			m.answered = true
+			m.answer()
+			return true
+		},
+		"r Dismiss": func(m *model, now time.Time) bool {
+			if !over(m.status) {
+				return false
+			}
+			if !m.unanswered.IsZero() {
+				m.answer()
+				m.closes = now.Add(modelClosing)
+			}
 			return true
 		},
 		"c Comment": func(m *model, now time.Time) bool {
@@ -121,7 +165,10 @@ func moves() map[string]move {
 				m.reopen()
 			}
 			m.closes = time.Time{}
-			m.said++
+			if over(m.status) && m.unanswered.IsZero() {
+				m.unanswered, m.reminded = now, false
+			}
+			m.write(now)
 			return true
 		},
 		"c Close": func(m *model, now time.Time) bool {
@@ -129,7 +176,7 @@ func moves() map[string]move {
 				return false
 			}
 			m.close(now)
-			m.said++
+			m.write(now)
 			return true
 		},
 		"c Reopen": func(m *model, now time.Time) bool {
@@ -137,23 +184,41 @@ func moves() map[string]move {
 				return false
 			}
 			m.reopen()
-			m.said++
+			m.waited = 0
+			m.write(now)
 			return true
 		},
 	}
 }
 
-// tick is the effect of a Tick.
-func (m *model) tick(now time.Time) (closed, reminded bool) {
-	if !m.closes.IsZero() && !m.closes.After(now) {
+// reminds returns when the reseller is reminded; zero: never.
+func (m *model) reminds() time.Time {
+	switch {
+	case m.reminded:
+	case m.status == ticket.Open && !m.answered:
+		return m.opened.Add(modelResponse)
+	case !m.unanswered.IsZero():
+		return m.unanswered.Add(modelResponse)
+	}
+	return time.Time{}
+}
+
+// tick is the effect of a Tick, and the mails about it.
+func (m *model) tick(now time.Time) (kinds []notify.Kind) {
+	due := func(at time.Time) bool { return !at.IsZero() && !at.After(now) }
+	if due(m.closes) {
 		m.close(now)
-		return true, false
+		kinds = append(kinds, ticket.KindClosed)
 	}
-	if m.status == ticket.Open && !m.answered && !m.reminded && !m.opened.Add(modelResponse).After(now) {
+	if due(m.reminds()) {
 		m.reminded = true
-		return false, true
+		kinds = append(kinds, ticket.KindUnanswered)
 	}
-	return false, false
+	if due(m.tell) {
+		m.tell = time.Time{}
+		kinds = append(kinds, ticket.KindMoreFromClient)
+	}
+	return kinds
 }
 
 func (d *fixture) calls() map[string]func(context.Context, uuid.UUID, ticket.Note) error {
@@ -166,12 +231,30 @@ func (d *fixture) calls() map[string]func(context.Context, uuid.UUID, ticket.Not
 		n.Internal = true
 		return errorOf(d.Comment(ctx, d.reseller, id, n))
 	}
+	calls["r Dismiss"] = func(ctx context.Context, id uuid.UUID, _ ticket.Note) error {
+		return errorOf(d.Dismiss(ctx, d.reseller, id, d.newestOfClient(ctx, id)))
+	}
 	return calls
+}
+
+// newestOfClient returns the ID of the client's newest comment.
+func (d *fixture) newestOfClient(ctx context.Context, id uuid.UUID) (newest uuid.UUID) {
+	stored, err := d.store.Ticket(ctx, id)
+	if err != nil {
+		return uuid.New() // there is no such ticket
+	}
+	for _, c := range stored.Thread {
+		if c.By.Role == dedicated.Client {
+			newest = c.ID
+		}
+	}
+	return newest
 }
 
 // TestModel compares random operations under a random clock with the model.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	told := map[notify.Kind]int{}
 	for seed := range uint64(100) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
 		d := newFixture(t, func(c *ticket.Config) {
@@ -179,34 +262,46 @@ func TestModel(t *testing.T) {
 		})
 		id := d.opened(t, d.rented, ticket.Reboot)
 		d.events(t)
-		m := &model{status: ticket.Open, said: 1, opened: d.clock.Now()}
+		m := &model{status: ticket.Open, said: 1, opened: d.clock.Now(), at: d.clock.Now()}
 		names := []string{"tick"}
 		for name := range moves() {
 			names = append(names, name)
+			if name[0] == 'c' { // often several times without an answer
+				names = append(names, name, name, name, name, name)
+			}
 		}
+		slices.Sort(names)
 		internal := 0
 		for n := range 60 {
 			name := names[rnd.IntN(len(names))]
 			at := fmt.Sprintf("seed %d, step %d: %s in status %s", seed, n, name, m.status)
 			d.clock.Add([]time.Duration{0, time.Minute, 23 * time.Hour, 24 * time.Hour, 72 * time.Hour, 400 * time.Hour}[rnd.IntN(6)])
+			m.pass(d.clock.Now())
 			if name == "tick" || rnd.IntN(2) == 0 {
-				d.tick(t, m, at)
+				for _, kind := range d.tick(t, m, at) {
+					told[kind]++
+				}
 			}
 			if name == "tick" {
 				continue
 			}
-			was := *m
-			if allowed := moves()[name](m, d.clock.Now()); !allowed {
-				*m = was
-			}
+			mailed := m.mails
+			allowed := moves()[name](m, d.clock.Now())
+			d.events(t)
 			err := d.calls()[name](t.Context(), id, say("words"))
-			if *m == was && name != "r Internal" && name != "r Comment" {
+			kinds, _ := d.events(t)
+			if !allowed {
 				require.ErrorIs(t, err, ticket.ErrConflict, at)
 				var e *ticket.Error
 				require.ErrorAs(t, err, &e)
-				require.Equal(t, say("words"), e.Note, at)
+				if name != "r Dismiss" {
+					require.Equal(t, say("words"), e.Note, at)
+				}
 			} else {
 				require.NoError(t, err, at)
+			}
+			if name[0] == 'c' {
+				require.Len(t, kinds, m.mails-mailed, at)
 			}
 			if name == "r Internal" {
 				internal++
@@ -214,12 +309,15 @@ func TestModel(t *testing.T) {
 			d.compare(t, id, *m, internal, at)
 		}
 	}
+	for _, kind := range []notify.Kind{ticket.KindClosed, ticket.KindUnanswered, ticket.KindMoreFromClient} {
+		assert.Greater(t, told[kind], 10, kind)
+	}
 }
 
-func (d *fixture) tick(t *testing.T, m *model, at string) {
+func (d *fixture) tick(t *testing.T, m *model, at string) (kinds []notify.Kind) {
 	t.Helper()
 	d.events(t)
-	closed, reminded := m.tick(d.clock.Now())
+	want := m.tick(d.clock.Now())
 	for range 2 { // the second one changes nothing
 		next, err := d.Tick(t.Context())
 		require.NoError(t, err, at)
@@ -227,15 +325,9 @@ func (d *fixture) tick(t *testing.T, m *model, at string) {
 			require.True(t, next.After(d.clock.Now()), at)
 		}
 	}
-	kinds, _ := d.events(t)
-	switch {
-	case closed:
-		require.Equal(t, []notify.Kind{ticket.KindClosed}, kinds, at)
-	case reminded:
-		require.Equal(t, []notify.Kind{ticket.KindUnanswered}, kinds, at)
-	default:
-		require.Empty(t, kinds, at)
-	}
+	kinds, _ = d.events(t)
+	require.Equal(t, want, kinds, at)
+	return kinds
 }
 
 func (d *fixture) compare(t *testing.T, id uuid.UUID, m model, internal int, at string) {
@@ -249,66 +341,21 @@ func (d *fixture) compare(t *testing.T, id uuid.UUID, m model, internal int, at 
 	require.True(t, m.closes.Equal(got.ClosesAt), "%s: closes at %v, want %v", at, got.ClosesAt, m.closes)
 	require.Equal(t, m.status == ticket.Closed, !got.ClosedAt.IsZero(), at)
 	require.Equal(t, undecided(m.status) || underway(m.status), got.UniqueKey != "", at)
-	require.Equal(t, m.status == ticket.Closed || m.closes.IsZero() && !undecided(m.status) && !underway(m.status), got.Due.IsZero(), at)
+	planned := undecided(m.status) || underway(m.status) || !m.closes.IsZero() || !m.tell.IsZero() || !m.reminds().IsZero()
+	require.Equal(t, planned, !got.Due.IsZero(), at)
+	require.True(t, m.unanswered.Equal(got.UnansweredSince), at)
+	require.True(t, m.tell.Equal(got.TellAt), at)
+	require.Equal(t, m.mails, got.ClientMails, at)
+	risen, err := d.Ticket(t.Context(), d.reseller, id)
+	require.NoError(t, err)
+	points := int(m.waited / (24 * time.Hour / ticket.DefaultAgingPerDay))
+	require.Equal(t, min(ticket.DefaultPriority+points, ticket.HighestPriority), risen.Priority, at)
+	waits := m.status == ticket.Open || m.status == ticket.Confirmed || !m.unanswered.IsZero()
+	require.Equal(t, waits, got.UrgentAt.Year() < 3000, at)
 	require.True(t, got.LeaseUntil.IsZero(), at)
 	sent := 0
 	if got.Upstream != nil {
 		sent = len(got.Upstream.Thread)
 	}
 	require.Equal(t, m.upstream, sent, at)
-}
-
-// TestTable runs every operation in every status, and compares the result with the status table.
-func TestTable(t *testing.T) {
-	t.Parallel()
-	for _, status := range ticket.Statuses() {
-		for name, call := range newFixture(t).calls() {
-			_ = call
-			t.Run(fmt.Sprintf("%s/%s", status, name), func(t *testing.T) {
-				t.Parallel()
-				d := newFixture(t)
-				id := d.opened(t, d.rented, ticket.Other)
-				d.bring(t, id, ticket.Forwarded) // a ticket that was never forwarded cannot be relayed
-				if status != ticket.Forwarded {
-					require.NoError(t, errorOf(d.Close(t.Context(), d.reseller, id, ticket.Note{})))
-					require.NoError(t, errorOf(d.Reopen(t.Context(), d.reseller, id, ticket.Note{})))
-					d.bring(t, id, status)
-				}
-				to, ok := tableSays(name, status)
-				err := d.calls()[name](t.Context(), id, say("words"))
-				got := d.get(t, id)
-				if !ok {
-					require.Error(t, err)
-					assert.True(t, errors.Is(err, ticket.ErrConflict) || errors.Is(err, ticket.ErrForbidden), err)
-					assert.Equal(t, status, got.Status)
-					return
-				}
-				require.NoError(t, err)
-				assert.Equal(t, to, got.Status)
-			})
-		}
-	}
-}
-
-// tableSays returns what the status table says.
-func tableSays(name string, from ticket.Status) (to ticket.Status, ok bool) {
-	by := map[byte]dedicated.Role{'c': dedicated.Client, 'r': dedicated.Reseller}[name[0]]
-	op := name[2:]
-	if op == "Internal" {
-		op = "Comment"
-	}
-	for _, row := range ticket.Transitions() {
-		if string(row.Op) != op || row.By != 0 && row.By != by {
-			continue
-		}
-		for _, s := range row.From {
-			if s == from {
-				if row.To == "" {
-					return from, true
-				}
-				return row.To, true
-			}
-		}
-	}
-	return from, false
 }

@@ -335,3 +335,38 @@ func TestHostileNames(t *testing.T) {
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", subject)
 	}
 }
+
+// TestUniqueByServer: a unique kind is bound to the server and its use. A host may have no assignments, or one for all servers of a
+// client.
+func TestUniqueByServer(t *testing.T) {
+	t.Parallel()
+	for name, assignment := range map[string]uuid.UUID{"none": uuid.Nil, "a contract": uuid.New()} {
+		d := newFixture(t)
+		for _, id := range []uuid.UUID{d.own, d.rented} {
+			s := d.servers[id]
+			s.Assignment = assignment
+			d.servers[id] = s
+		}
+		first := d.opened(t, d.own, ticket.Reboot)
+		second := d.opened(t, d.rented, ticket.Reboot)
+		_, err := d.Open(t.Context(), d.client, ticket.Form{ServerID: d.rented, Kind: ticket.Reboot})
+		require.ErrorIs(t, err, ticket.ErrConflict, name)
+		assert.Equal(t, second, refusal(t, err).Existing.ID, name)
+		d.bring(t, first, ticket.Closed)
+		require.NoError(t, errorOf(d.Reopen(t.Context(), d.client, first, ticket.Note{})), name)
+	}
+}
+
+// TestUniqueKeyOfAnOlderTicket: a ticket that was stored with a key of another form still prevents a second one.
+func TestUniqueKeyOfAnOlderTicket(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	id := d.opened(t, d.own, ticket.Reboot)
+	stored, err := d.store.Ticket(t.Context(), id)
+	require.NoError(t, err)
+	stored.UniqueKey = stored.Assignment.String() + "/reboot"
+	require.NoError(t, d.store.Commit(t.Context(), ticket.Change{Tickets: []ticket.Ticket{stored}}))
+	_, err = d.Open(t.Context(), d.client, ticket.Form{ServerID: d.own, Kind: ticket.Reboot})
+	require.ErrorIs(t, err, ticket.ErrConflict)
+	assert.Equal(t, id, refusal(t, err).Existing.ID)
+}

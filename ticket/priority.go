@@ -1,6 +1,10 @@
 package ticket
 
-import "time"
+import (
+	"time"
+
+	"github.com/metalkeep/metalkeep/dedicated"
+)
 
 // The range of priorities, and the priority of a new ticket.
 const (
@@ -44,8 +48,36 @@ func (g aging) at(priority int, urgentAt, now time.Time) int {
 	return risen
 }
 
-// risen returns the ticket with its priority as it stands at now.
+// risen returns the ticket with its priority as it stands at now. During a pause that is the priority at its begin.
 func (g aging) risen(t Ticket, now time.Time) Ticket {
-	t.Priority = g.at(t.Priority, t.UrgentAt, now)
+	if t.PausedAt.IsZero() {
+		t.Priority = g.at(t.Priority, t.UrgentAt, now)
+	} else {
+		t.Priority = g.at(t.Priority, t.UrgentAt.AddDate(-pauseYears, 0, 0), t.PausedAt)
+	}
+	return t
+}
+
+// pauseYears is how far ahead a pause puts UrgentAt: behind all tickets that the reseller is waited for. The calendar repeats every
+// 400 years, so that the way back is exact.
+const pauseYears = 2000
+
+// paced begins or ends the pause of a ticket, so that its priority rises only while the reseller is waited for. The rest of the
+// time until UrgentAt is kept during the pause.
+func paced(t Ticket, now time.Time) Ticket {
+	waits := t.WaitingOn() == dedicated.Reseller
+	switch {
+	case !waits && t.PausedAt.IsZero():
+		t.PausedAt, t.UrgentAt = now, t.UrgentAt.AddDate(pauseYears, 0, 0)
+	case waits && !t.PausedAt.IsZero():
+		t.UrgentAt = t.UrgentAt.AddDate(-pauseYears, 0, 0).Add(max(now.Sub(t.PausedAt), 0))
+		t.PausedAt = time.Time{}
+	}
+	return t
+}
+
+// restarted returns the ticket with a priority that begins to rise anew at now.
+func (g aging) restarted(t Ticket, now time.Time) Ticket {
+	t.UrgentAt, t.PausedAt = g.urgentAt(t.Priority, now), time.Time{}
 	return t
 }

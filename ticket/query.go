@@ -21,7 +21,7 @@ type Query struct {
 	ClientID    uuid.UUID      // nil: any
 	ServerID    uuid.UUID      // nil: any
 	Assignee    uuid.UUID      // nil: any
-	MinPriority int            // for a Manager: with the waiting until now; for a Store: as it was set. 0: any
+	MinPriority int            // for a Manager: with the waiting, and of what waits for the reseller; for a Store: as it was set. 0 and 1: any
 	UrgentBy    time.Time      // UrgentAt not after this; zero: any. A Manager expresses MinPriority by it
 	WaitingOn   dedicated.Role // what Ticket.WaitingOn returns: Client or Reseller; 0: any
 	Sort        string         // "urgency" or "": by UrgentAt; "age": by OpenedAt; ties by ID
@@ -34,7 +34,7 @@ type Query struct {
 func (q Query) Words() []string { return strings.Fields(strings.ToLower(q.Text)) }
 
 // SearchText returns the text in which a search looks for words, in lower case: the subject, the reference, the name and the ID of
-// the server, and the public comments. If public is false, it also has the internal comments, and of the upstream thread the
+// the server, and the public comments. If public is false, it also has the internal comments, and of each upstream thread the
 // comments, the provider and both references. A Store may keep both texts beside the ticket.
 func (t Ticket) SearchText(public bool) string {
 	parts := []string{t.Subject, t.Ref, t.ServerName, t.ServerID.String()}
@@ -46,9 +46,11 @@ func (t Ticket) SearchText(public bool) string {
 		}
 	}
 	add(t.Thread)
-	if t.Upstream != nil && !public {
-		parts = append(parts, t.Upstream.Ref, t.Upstream.Provider, t.Upstream.Reference)
-		add(t.Upstream.Thread)
+	if !public {
+		for u := range t.upstreams() {
+			parts = append(parts, u.Ref, u.Provider, u.Reference)
+			add(u.Thread)
+		}
 	}
 	return strings.ToLower(strings.Join(parts, "\n"))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/ticket"
 )
 
@@ -132,5 +133,60 @@ func TestDecisionRace(t *testing.T) {
 				require.Equal(t, ticket.Rejected, refusal(t, err).Status)
 			}
 		}
+	}
+}
+
+// TestForwardAfterAMoveRace: two concurrent Forwards after the server has moved start one thread, and keep the former one once.
+func TestForwardAfterAMoveRace(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		d := newFixture(t)
+		id := d.opened(t, d.rented, ticket.Other)
+		require.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
+		d.moveTo(dedicated.Owner{Provider: "Beta", Reference: "b-2"})
+		start := make(chan struct{})
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				<-start
+				assert.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
+			})
+		}
+		close(start)
+		both.Wait()
+		got := d.get(t, id)
+		require.Len(t, got.Upstream.Thread, 2)
+		require.Len(t, got.Former, 1)
+		require.Len(t, got.Former[0].Thread, 1)
+	}
+}
+
+// TestDismissRace: of a concurrent Dismiss and a comment of the client, no order loses the comment: it is waited for.
+func TestDismissRace(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		d := newFixture(t)
+		id := d.opened(t, d.own, ticket.Other)
+		d.bring(t, id, ticket.Done)
+		require.NoError(t, errorOf(d.Comment(t.Context(), d.client, id, say("thanks"))))
+		seen := d.newestOfClient(t.Context(), id)
+		start, dismissed, commented := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+		go func() {
+			<-start
+			dismissed <- errorOf(d.Dismiss(t.Context(), d.reseller, id, seen))
+		}()
+		go func() {
+			<-start
+			commented <- errorOf(d.Comment(t.Context(), d.client, id, say("but it is down again")))
+		}()
+		close(start)
+		require.NoError(t, <-commented)
+		if err := <-dismissed; err != nil {
+			require.ErrorIs(t, err, ticket.ErrConflict)
+			require.Equal(t, "seen", refusal(t, err).Field)
+		}
+		got := d.get(t, id)
+		require.Equal(t, dedicated.Reseller, got.WaitingOn())
+		require.True(t, got.ClosesAt.IsZero())
 	}
 }

@@ -68,7 +68,7 @@ func (m *Manager) findActive(ctx context.Context, t Ticket) (*Ticket, error) {
 		if err != nil {
 			return nil, err
 		}
-		if other.UniqueKey == uniqueKey(t.Assignment, t.Kind) && other.ID != t.ID {
+		if other.UniqueKey != "" && other.Assignment == t.Assignment && other.ID != t.ID {
 			return &other, nil
 		}
 	}
@@ -103,6 +103,7 @@ func (m *Manager) change(ctx context.Context, c call, rule func(*move) (changed 
 		Read: func(ctx context.Context) (reading, error) { return m.readForChange(ctx, &c) },
 		Decide: func(r reading) (*move, bool, error) {
 			v := &move{rules: m.rules, reading: r, op: c.op, by: c.by, now: now, note: c.note.clone(), ids: ids}
+			v.ref = parseUpstreamReference(c.upstreamRef)
 			write, err := v.decide(rule)
 			if !write {
 				v.after = r.before

@@ -41,6 +41,7 @@ type move struct {
 	by    dedicated.Actor
 	now   time.Time
 	note  Note
+	ref   string // of the upstream thread that a provider's answer belongs to
 	ids   newIDs
 	after Ticket
 	facts []manage.Fact
@@ -68,6 +69,9 @@ func (v *move) decide(rule func(*move) (changed bool, err error)) (write bool, e
 		return false, err
 	}
 	if err := v.checkReopen(to); err != nil {
+		return false, err
+	}
+	if err := v.checkRoom(to); err != nil {
 		return false, err
 	}
 	v.after.Status, v.after.Decision = to, v.before.decision(to)
@@ -149,7 +153,7 @@ func (v *move) draft(f Form) (Ticket, error) {
 	t := Ticket{
 		ID: f.ID, ResellerID: s.ResellerID, ClientID: s.ClientID, ServerID: s.ID, Assignment: s.Assignment,
 		Ref: shortReference(f.ID), ServerName: text.Clean(s.Name, dedicated.MaxName), Kind: f.Kind, Fields: values, Subject: subject,
-		Status: Open, Priority: DefaultPriority, UrgentAt: v.aging.urgentAt(DefaultPriority, v.now), OpenedAt: v.now,
+		Status: Open, Priority: DefaultPriority, UrgentAt: v.aging.urgentAt(DefaultPriority, v.now), OpenedAt: v.now, LastAt: v.now,
 	}
 	if strings.TrimSpace(f.Text) != "" {
 		t.Thread = []Comment{{ID: uuid.NewSHA1(t.ID, []byte(OpOpen)), By: v.by, At: v.now, Op: v.op, Text: f.Text}}
@@ -176,7 +180,7 @@ func (v *move) open(f Form) (write bool, err error) {
 	}
 	v.after = t
 	if v.kinds.specs[t.Kind].Unique {
-		v.after.UniqueKey = uniqueKey(t.Assignment, t.Kind)
+		v.after.UniqueKey = t.uniqueKey()
 	}
 	if err := v.checkUnique(); err != nil {
 		return false, err
@@ -222,8 +226,11 @@ func checkOffered(op Op, k Kind, s dedicated.Server) error {
 	return nil
 }
 
-// uniqueKey is the key of an active ticket of a unique kind.
-func uniqueKey(assignment uuid.UUID, k Kind) string { return assignment.String() + "/" + string(k) }
+// uniqueKey is the key of an active ticket of a unique kind. It has the server, because a host's own inventory may give several
+// servers of a client the same Assignment, or none.
+func (t Ticket) uniqueKey() string {
+	return t.ServerID.String() + "/" + t.Assignment.String() + "/" + string(t.Kind)
+}
 
 // checkUnique refuses a second active ticket of a unique kind. The Store refuses it as well; this error names the first one.
 func (v *move) checkUnique() error {
@@ -245,22 +252,25 @@ func (v *move) setPriority(priority int) error {
 	if priority < LowestPriority || priority > HighestPriority {
 		return invalid(v.op, "priority", "%d, expected %d to %d", priority, LowestPriority, HighestPriority)
 	}
-	v.after.Priority, v.after.UrgentAt = priority, v.aging.urgentAt(priority, v.now)
+	v.after.Priority = priority
+	v.after = v.aging.restarted(v.after, v.now)
 	return nil
 }
 
 // finish sets the times, the unique key and the facts that follow from the new status and the thread.
 func (v *move) finish() error {
 	t := &v.after
-	if v.by.Role != dedicated.Client && v.isAnswer() && t.AnsweredAt.IsZero() {
-		t.AnsweredAt = v.now
+	t.LastAt = v.now
+	if v.op == OpReopen {
+		v.after = v.aging.restarted(v.after, v.now)
 	}
+	v.planAnswer()
 	v.planClosing()
 	switch {
 	case !t.Status.active():
 		t.UniqueKey = ""
 	case v.takesKey(v.before, t.Status):
-		t.UniqueKey = uniqueKey(t.Assignment, t.Kind)
+		t.UniqueKey = t.uniqueKey()
 		if err := v.checkUnique(); err != nil {
 			return err
 		}
@@ -274,75 +284,6 @@ func (v *move) finish() error {
 	return nil
 }
 
-// isAnswer reports whether the client sees something new.
-func (v *move) isAnswer() bool {
-	return v.after.Status.public() != v.before.Status.public() || v.newPublicComment() != nil
-}
-
-// newPublicComment returns the public comment that the move added, or nil.
-func (v *move) newPublicComment() *Comment {
-	if n := len(v.after.Thread); n > len(v.before.Thread) && !v.after.Thread[n-1].Internal {
-		return &v.after.Thread[n-1]
-	}
-	return nil
-}
-
-// planClosing sets when the ticket closes by itself: some time after the reseller's answer, and not while the last public comment
-// is the client's.
-func (v *move) planClosing() {
-	t := &v.after
-	wait := v.closing
-	switch t.Status {
-	case Closed:
-		if v.before.Status != Closed {
-			t.ClosedAt = v.now
-		}
-		t.ClosesAt = time.Time{}
-		return
-	case NeedsDetails:
-		if wait == 0 {
-			wait = DefaultAutoClose
-		}
-	case Done, Rejected:
-	default:
-		t.ClosesAt, t.ClosedAt = time.Time{}, time.Time{}
-		return
-	}
-	t.ClosedAt = time.Time{}
-	switch {
-	case v.by.Role == dedicated.Client && v.newPublicComment() != nil, wait < 0:
-		t.ClosesAt = time.Time{}
-	case v.by.Role != dedicated.Client && v.isAnswer():
-		t.ClosesAt = v.now.Add(wait)
-	}
-}
-
-// reminderAt returns when the reseller is to be reminded to answer the ticket; zero: never.
-func (r *rules) reminderAt(t Ticket) time.Time {
-	if r.response < 0 || t.Status != Open || !t.AnsweredAt.IsZero() || !t.Reminded.IsZero() {
-		return time.Time{}
-	}
-	return t.OpenedAt.Add(r.response)
-}
-
-// plan sets when a Tick next looks at the ticket, and ends the lease.
-func (v *move) plan() {
-	t := &v.after
-	t.LeaseUntil = time.Time{}
-	t.Due = earliest(v.reminderAt(*t), t.ClosesAt)
-	if t.Due.IsZero() && t.Status.active() {
-		t.Due = v.now.Add(checkEvery)
-	}
-}
-
-// earliest returns the earlier time; a zero time stands for never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // bySystem returns a move of the library itself on a stored ticket.
 func (r *rules) bySystem(op Op, rd reading, now time.Time) *move {
 	return &move{rules: r, reading: rd, op: op, by: inventory.System(rd.before.ResellerID), now: now, after: rd.before.clone()}
@@ -354,7 +295,8 @@ func (v *move) closeTicket() error {
 	if err != nil {
 		return err
 	}
-	v.after.Status, v.after.UniqueKey = to, ""
+	v.after.Status, v.after.UniqueKey, v.after.LastAt = to, "", v.now
+	v.planAnswer()
 	v.planClosing()
 	v.plan()
 	return nil
@@ -379,14 +321,18 @@ func (v *move) due() error {
 	case t.Status == Closed:
 	case !v.found || !t.isOf(v.server):
 		return v.closeAsLeft("")
-	case !t.ClosesAt.IsZero() && !t.ClosesAt.After(v.now):
+	case v.isDue(t.ClosesAt):
 		err := v.closeTicket()
 		v.facts = v.clientFacts()
 		return err
 	}
-	if at := v.reminderAt(t); !at.IsZero() && !at.After(v.now) {
+	if v.isDue(v.reminderAt(t)) {
 		v.after.Reminded = v.now
-		v.facts = []manage.Fact{v.after.fact(KindUnanswered, v.report(nil, ""))}
+		v.facts = append(v.facts, v.after.fact(KindUnanswered, v.report(v.unansweredComment(), "")))
+	}
+	if v.isDue(t.TellAt) {
+		v.after.TellAt = time.Time{}
+		v.facts = append(v.facts, v.after.fact(KindMoreFromClient, v.report(lastOfClient(t.Thread), "")))
 	}
 	v.plan()
 	return nil

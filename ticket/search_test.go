@@ -80,6 +80,12 @@ func (l *searchFixture) put(t *testing.T) {
 	if l.rnd.IntN(5) == 0 {
 		one.ResellerID = uuid.New()
 	}
+	if (one.Status == ticket.Done || one.Status == ticket.Rejected) && l.rnd.IntN(2) == 0 {
+		one.UnansweredSince = hours()
+	}
+	if waits(one) != dedicated.Reseller && l.rnd.IntN(4) > 0 {
+		one.PausedAt, one.UrgentAt = hours(), one.UrgentAt.AddDate(2000, 0, 0)
+	}
 	require.NoError(t, l.store.Commit(t.Context(), ticket.Change{Tickets: []ticket.Ticket{one}}))
 	one.Version = 1
 	l.all = append(l.all, one)
@@ -103,9 +109,12 @@ func (l *searchFixture) query() ticket.Query {
 	return q
 }
 
-// risen computes the priority in another way: hour by hour, at 24 a day.
+// risen computes the priority in another way: hour by hour, at 24 a day. During a pause it does not rise.
 func (l *searchFixture) risen(one ticket.Ticket) int {
 	left := one.UrgentAt.Sub(l.clock.Now())
+	if !one.PausedAt.IsZero() {
+		left = one.UrgentAt.AddDate(-2000, 0, 0).Sub(one.PausedAt)
+	}
 	p := 99
 	for ; left > 0; left -= time.Hour {
 		p--
@@ -140,7 +149,8 @@ func (l *searchFixture) matches(one ticket.Ticket, q ticket.Query, hidden bool) 
 	return one.ResellerID == l.reseller.ResellerID &&
 		(q.Kinds == nil || slices.Contains(q.Kinds, one.Kind)) && (q.States == nil || slices.Contains(q.States, one.Status)) &&
 		(q.ClientID == uuid.Nil || q.ClientID == one.ClientID) && (q.ServerID == uuid.Nil || q.ServerID == one.ServerID) &&
-		(q.Assignee == uuid.Nil || q.Assignee == one.Assignee) && l.risen(one) >= q.MinPriority &&
+		(q.Assignee == uuid.Nil || q.Assignee == one.Assignee) &&
+		(q.MinPriority <= 1 || one.PausedAt.IsZero() && l.risen(one) >= q.MinPriority) &&
 		(q.WaitingOn == 0 || waits(one) == q.WaitingOn)
 }
 
@@ -155,13 +165,8 @@ func waits(one ticket.Ticket) dedicated.Role {
 			return dedicated.Reseller
 		}
 	case ticket.Done, ticket.Rejected:
-		for _, c := range slices.Backward(one.Thread) {
-			if !c.Internal {
-				if c.By.Role == dedicated.Client {
-					return dedicated.Reseller
-				}
-				break
-			}
+		if !one.UnansweredSince.IsZero() {
+			return dedicated.Reseller
 		}
 	}
 	return 0

@@ -73,11 +73,14 @@ func toReseller() []notify.Spec {
 		tell(KindReplied, "A client wrote.", "The client wrote: {{.subject}}", commentText),
 		tell(KindClosedByClient, "A client closed its ticket.", "Closed by the client: {{.subject}}", commentText),
 		tell(KindReopenedByClient, "A client reopened its ticket.", "Open again: {{.subject}}", commentText),
-		tell(KindUnanswered, "A ticket has waited too long for its first answer.", "Still unanswered: {{.subject}}",
-			"\nThe client has had no answer yet.\n"),
+		tell(KindMoreFromClient, "A client went on writing, closing or reopening after several mails without an answer.",
+			"More from the client: {{.subject}}", "\nThe client wrote, closed or reopened again. The newest comment:\n"+commentText),
+		tell(KindUnanswered, "A ticket, or a client's comment on what is done or rejected, has waited too long for an answer.",
+			"Still unanswered: {{.subject}}", "\nThe client has had no answer yet.\n"+commentText),
 		tell(KindServerLeft, "The server of an open ticket has left its client.", "{{.server_name}} has left its client: {{.subject}}",
 			"\nThe ticket was closed.\n{{with .reason}}\nReason: {{.}}\n{{end}}"),
-		tell(KindProviderReplied, "The provider answered a forwarded ticket.", "{{.provider}} answered: {{.subject}}", commentText),
+		tell(KindProviderReplied, "The provider answered a forwarded ticket.", "{{.provider}} answered: {{.subject}}",
+			"{{if .former}}\nThe ticket was forwarded to another provider since.\n{{end}}"+commentText),
 	}
 }
 
@@ -134,10 +137,13 @@ func germanToReseller() map[notify.Kind]notify.Translation {
 		KindReplied:          tell("Der Kunde hat geschrieben", commentText),
 		KindClosedByClient:   tell("Vom Kunden geschlossen", commentText),
 		KindReopenedByClient: tell("Wieder geöffnet", commentText),
-		KindUnanswered:       tell("Noch unbeantwortet", "\nDer Kunde hat bisher keine Antwort erhalten.\n"),
+		KindMoreFromClient: tell("Weiteres vom Kunden",
+			"\nDer Kunde hat erneut geschrieben, geschlossen oder wieder geöffnet. Der neueste Kommentar:\n"+commentText),
+		KindUnanswered: tell("Noch unbeantwortet", "\nDer Kunde hat bisher keine Antwort erhalten.\n"+commentText),
 		KindServerLeft: tell("{{.server_name}} wird vom Kunden nicht mehr genutzt",
 			"\nDie Anfrage wurde geschlossen.\n{{with .reason}}\nGrund: {{.}}\n{{end}}"),
-		KindProviderReplied: tell("{{.provider}} hat geantwortet", commentText),
+		KindProviderReplied: tell("{{.provider}} hat geantwortet",
+			"{{if .former}}\nDie Anfrage wurde inzwischen an einen anderen Anbieter weitergeleitet.\n{{end}}"+commentText),
 	}
 }
 
@@ -159,6 +165,7 @@ func meanings() map[string]string {
 		".attachments[].bytes":      "size of the file",
 		".client_id":                "the client of the ticket",
 		".provider":                 "the provider's name; empty if the ticket was not forwarded",
+		".former":                   "true if the ticket was forwarded to another provider since",
 		".reason":                   "why the server has left its client; may be empty",
 		".reference":                "the provider's name for the server; may be empty",
 	}

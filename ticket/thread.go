@@ -56,6 +56,9 @@ func (v *move) checkNote(required requirement) error {
 	if required.public && v.note.Internal {
 		found = append(found, FieldError{"Internal", fmt.Sprintf("%s takes no internal comment, because others read it", v.op)})
 	}
+	if v.note.WithoutReference && v.op != OpForward {
+		found = append(found, FieldError{"WithoutReference", fmt.Sprintf("only Forward takes it, not %s", v.op)})
+	}
 	if e := invalidFields(v.op, found); e != nil {
 		e.TicketID = v.before.ID
 		return e
@@ -98,40 +101,76 @@ func (v *move) appendNote() error {
 	if v.note.empty() && v.note.ID == uuid.Nil {
 		return nil
 	}
-	added, count := v.comment(), 0
+	added, count, ofClient := v.comment(), 0, 0
 	for _, c := range v.after.Thread {
 		if c.bound() == added.bound() {
 			count++
+			if c.By.Role == dedicated.Client {
+				ofClient++
+			}
 		}
 	}
+	client := v.by.Role == dedicated.Client
 	switch {
-	case count < MaxThread:
-		v.after.Thread = append(v.after.Thread, added)
-	case !v.note.empty():
-		return &Error{Op: v.op, TicketID: v.before.ID, Field: "Text", Err: ErrConflict,
-			Msg: fmt.Sprintf("the thread of ticket %s is full: it has %d comments; open a new ticket", v.before.Ref, MaxThread)}
+	case v.note.empty() && count >= MaxThread:
+		return nil
+	case client && !v.note.empty() && ofClient >= MaxOfClient:
+		return v.full("it has %d comments of the client", MaxOfClient)
+	case count >= v.threadBound(added):
+		return v.full("it has %d comments", count)
+	}
+	v.after.Thread = append(v.after.Thread, added)
+	return nil
+}
+
+// threadBound returns how many entries the part of the thread may have that a comment is added to. The last part of the public
+// comments is kept for the reseller's moves, so that neither the client nor a long conversation takes the moves away.
+func (v *move) threadBound(added Comment) int {
+	if added.bound() == publicComments && v.by.Role != dedicated.Client && v.op != OpComment {
+		return MaxThread + MaxMoves
+	}
+	return MaxThread
+}
+
+func (v *move) full(format string, args ...any) error {
+	return &Error{Op: v.op, TicketID: v.before.ID, Field: "Text", Err: ErrConflict,
+		Msg: fmt.Sprintf("the thread of ticket %s is full: "+format+"; open a new ticket", append([]any{v.before.Ref}, args...)...)}
+}
+
+// checkRoom refuses a client that reopens a ticket whose public comments are at their bound. The rest is kept for the reseller,
+// who would have to use it up.
+func (v *move) checkRoom(to Status) error {
+	if v.by.Role != dedicated.Client || !to.active() || v.before.Status.active() {
+		return nil
+	}
+	count := 0
+	for _, c := range v.before.Thread {
+		if c.bound() == publicComments {
+			count++
+		}
+	}
+	if count >= MaxThread {
+		return v.full("it has %d comments", count)
 	}
 	return nil
 }
 
-// find returns the comment of the thread, or of the upstream thread, that has an ID; nil if none has it.
-func (t Ticket) find(id uuid.UUID) (found *Comment, upstream bool) {
+// find returns the comment that has an ID, and the upstream thread in which it is; nil if it is in the ticket's own thread. The
+// comment is nil if no thread has it.
+func (t Ticket) find(id uuid.UUID) (*Comment, *Upstream) {
 	if id == uuid.Nil {
-		return nil, false
+		return nil, nil
 	}
-	for i := range t.Thread {
-		if t.Thread[i].ID == id {
-			return &t.Thread[i], false
+	has := func(c Comment) bool { return c.ID == id }
+	if i := slices.IndexFunc(t.Thread, has); i >= 0 {
+		return &t.Thread[i], nil
+	}
+	for u := range t.upstreams() {
+		if i := slices.IndexFunc(u.Thread, has); i >= 0 {
+			return &u.Thread[i], u
 		}
 	}
-	if t.Upstream != nil {
-		for i := range t.Upstream.Thread {
-			if t.Upstream.Thread[i].ID == id {
-				return &t.Upstream.Thread[i], true
-			}
-		}
-	}
-	return nil, false
+	return nil, nil
 }
 
 // isRepeat reports whether the note is stored already, by the same operation. Another comment with its ID is ErrConflict.
@@ -140,17 +179,33 @@ func (v *move) isRepeat() (bool, error) {
 	if stored == nil {
 		return false, nil
 	}
-	again := v.comment()
-	if upstream {
-		var err error
-		if again, err = v.upstreamComment(); err != nil {
+	if upstream == nil {
+		if stored.equals(v.comment()) {
+			return true, nil
+		}
+		return false, v.otherComment()
+	}
+	unnamed := *upstream // the reference may have been added since
+	unnamed.Reference = ""
+	for _, u := range []*Upstream{upstream, &unnamed} {
+		again, err := v.upstreamComment(u)
+		if err != nil {
 			return false, err
 		}
+		if stored.equals(again) {
+			return true, nil
+		}
 	}
-	if stored.Op == again.Op && stored.By == again.By && stored.Internal == again.Internal && stored.Text == again.Text &&
-		slices.Equal(stored.Attachments, again.Attachments) {
-		return true, nil
-	}
-	return false, &Error{Op: v.op, TicketID: v.before.ID, Field: "ID", Err: ErrConflict,
+	return false, v.otherComment()
+}
+
+// equals reports whether two comments have the same content, by the same actor with the same operation.
+func (c Comment) equals(other Comment) bool {
+	return c.Op == other.Op && c.By == other.By && c.Internal == other.Internal && c.Text == other.Text &&
+		slices.Equal(c.Attachments, other.Attachments)
+}
+
+func (v *move) otherComment() error {
+	return &Error{Op: v.op, TicketID: v.before.ID, Field: "ID", Err: ErrConflict,
 		Msg: fmt.Sprintf("another comment has the ID %s", v.note.ID)}
 }

@@ -28,8 +28,9 @@ func retryBackoff() backoff.Policy {
 var _ dedicated.Ticker = (*Manager)(nil)
 
 // Tick does everything that is due, the oldest first, a bounded batch at a time. It closes tickets that were answered long enough
-// ago. It reminds the reseller, once, of a ticket that waits too long for its first answer. It closes the tickets of a server that
-// has left its client, if neither CloseServer nor the Subscriber did.
+// ago. It reminds the reseller, once, of a ticket that waits too long for its first answer, and of a client's comment on what is
+// done or rejected. It tells the reseller of the client's moves that no mail told of. It closes the tickets of a server that has
+// left its client, if neither CloseServer nor the Subscriber did.
 //
 // If one ticket fails, Tick goes on with the others and joins the errors; the failed one is tried again some minutes later. A
 // ticket that the Store cannot read is an error of its own, and the Store tries it again later. A second Tick at the same instant

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -15,7 +16,11 @@ import (
 const (
 	MaxSubject     = 200       // bytes of UTF-8 in a subject; characters in a field of type text
 	MaxText        = 16 * 1024 // bytes of UTF-8 in a comment; characters in a field of type long_text
-	MaxThread      = 500       // entries each: public comments, internal comments, empty notes, and the upstream thread
+	MaxThread      = 500       // entries each: public comments, internal comments, empty notes, and an upstream thread
+	MaxOfClient    = 250       // of the public comments may be the client's
+	MaxMoves       = 50        // more entries than MaxThread for the notes of the reseller's moves, and for forwards in an upstream thread
+	MaxClientMails = 5         // mails to the reseller about a client's moves until the reseller answers; then one a day
+	MaxFormer      = 20        // upstream threads to former providers of the server
 	MaxAttachments = 20        // of one comment
 	MaxSearch      = 200       // bytes in Query.Text
 	MaxFileName    = 255       // bytes in an attachment's name
@@ -35,15 +40,27 @@ type Ticket struct {
 	Subject    string
 	Status     Status
 	Decision   Status    // "", Confirmed or Rejected; done and closed keep it
-	Reminded   time.Time // when the reseller was reminded to answer; zero: not reminded
+	Reminded   time.Time // when the reseller was last reminded to answer; zero: not reminded of what waits now
 	AnsweredAt time.Time // when the reseller first answered; zero: not yet
-	Thread     []Comment
-	Upstream   *Upstream // nil: never forwarded
-	Assignee   uuid.UUID // the member of the reseller's staff that it is assigned to; nil: nobody
-	Priority   int       // 1 to 99. A Store keeps it as it was set; a Manager adds the waiting since then
-	UrgentAt   time.Time // when waiting will have raised the priority to 99: the sort key
+	// UnansweredSince is when the client wrote the first comment on a ticket that is done or rejected which the reseller has neither
+	// answered nor dismissed; zero: there is none. Meanwhile the ticket waits for the reseller and does not close by itself.
+	UnansweredSince time.Time
+	// ClientMails counts the mails to the reseller about the client's comments, closings and reopenings since the reseller's last
+	// answer, at most MaxClientMails.
+	ClientMails int
+	TellAt      time.Time // when a Tick tells the reseller of the client's moves that no mail told of; zero: there are none
+	Thread      []Comment
+	Upstream    *Upstream  // the thread to the provider; nil: never forwarded
+	Former      []Upstream // the threads to providers that the server had before, the oldest first, at most MaxFormer
+	Assignee    uuid.UUID  // the member of the reseller's staff that it is assigned to; nil: nobody
+	Priority    int        // 1 to 99. A Store keeps it as it was set; a Manager adds the waiting since then
+	// UrgentAt is when waiting will have raised the priority to 99: the sort key. While the reseller is not waited for it is 2000
+	// years later than the rest of the time alone would have it, so that the ticket comes after all that the reseller is waited for.
+	UrgentAt   time.Time
+	PausedAt   time.Time // since when the reseller is not waited for; zero: it is waited for
 	UniqueKey  string    // at most one ticket has it at a time; "": no key
 	OpenedAt   time.Time
+	LastAt     time.Time // the last change by a person, and the closing
 	ClosesAt   time.Time // when it closes by itself; zero: it does not
 	ClosedAt   time.Time // zero: it is not closed
 	Due        time.Time // when a Tick next looks at it; zero: never
@@ -81,7 +98,7 @@ type Upstream struct {
 
 // WaitingOn returns the role that has to act next: dedicated.Client, dedicated.Reseller, or 0 for neither. A forwarded ticket
 // waits for the provider until the provider has answered, and then for the reseller. A ticket that is done or rejected waits for
-// the reseller if its last public comment is the client's.
+// the reseller if the client has commented on that, until the reseller answers or dismisses it.
 func (t Ticket) WaitingOn() dedicated.Role {
 	switch t.Status {
 	case NeedsDetails:
@@ -93,11 +110,35 @@ func (t Ticket) WaitingOn() dedicated.Role {
 			return dedicated.Reseller
 		}
 	case Done, Rejected:
-		if last := lastPublic(t.Thread); last != nil && last.By.Role == dedicated.Client {
+		if !t.UnansweredSince.IsZero() {
 			return dedicated.Reseller
 		}
 	}
 	return 0
+}
+
+// upstreams returns the upstream threads, the present one first, then those to former providers.
+func (t *Ticket) upstreams() iter.Seq2[*Upstream, bool] {
+	return func(yield func(u *Upstream, former bool) bool) {
+		if t.Upstream != nil && !yield(t.Upstream, false) {
+			return
+		}
+		for i := range t.Former {
+			if !yield(&t.Former[i], true) {
+				return
+			}
+		}
+	}
+}
+
+// upstreamOf returns the upstream thread that has a reference, and whether it is one to a former provider; nil if no thread has it.
+func (t *Ticket) upstreamOf(ref string) (found *Upstream, former bool) {
+	for u, former := range t.upstreams() {
+		if u.Ref == ref {
+			return u, former
+		}
+	}
+	return nil, false
 }
 
 func (u *Upstream) last() *Comment {
@@ -116,6 +157,16 @@ func lastPublic(thread []Comment) *Comment {
 	return nil
 }
 
+// lastOfClient returns the client's newest public comment, or nil.
+func lastOfClient(thread []Comment) *Comment {
+	for i := len(thread) - 1; i >= 0; i-- {
+		if thread[i].By.Role == dedicated.Client && !thread[i].Internal {
+			return &thread[i]
+		}
+	}
+	return nil
+}
+
 // isOf reports whether the server is still in the use that the ticket belongs to.
 func (t Ticket) isOf(s dedicated.Server) bool {
 	return s.Used() && s.ClientID == t.ClientID && s.Assignment == t.Assignment
@@ -128,6 +179,10 @@ func (t Ticket) clone() Ticket {
 		u := *t.Upstream
 		u.Thread = cloneThread(u.Thread)
 		t.Upstream = &u
+	}
+	t.Former = slices.Clone(t.Former)
+	for i := range t.Former {
+		t.Former[i].Thread = cloneThread(t.Former[i].Thread)
 	}
 	return t
 }
@@ -169,6 +224,9 @@ type Note struct {
 	Text        string    // at most MaxText bytes
 	Internal    bool      // for the reseller alone. ErrForbidden from a client, ErrInvalid if the operation answers the client
 	Attachments []Attachment
+	// WithoutReference lets Forward send a request although the provider has no reference for the server. ErrInvalid in other
+	// operations.
+	WithoutReference bool
 }
 
 func (n Note) clone() Note {

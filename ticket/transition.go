@@ -55,6 +55,7 @@ const (
 	OpComplete        Op = "Complete"
 	OpClose           Op = "Close"
 	OpReopen          Op = "Reopen"
+	OpDismiss         Op = "Dismiss"
 	OpAssign          Op = "Assign"
 	OpSetPriority     Op = "SetPriority"
 	OpTick            Op = "Tick"
@@ -101,6 +102,7 @@ func Transitions() []Transition {
 		{Op: OpComplete, By: reseller, From: []Status{Confirmed, Forwarded}, To: Done},
 		{Op: OpClose, From: unfinishedStatuses(), To: Closed},
 		{Op: OpReopen, From: []Status{Done, Rejected, Closed}, To: Open},
+		{Op: OpDismiss, By: reseller, From: []Status{Done, Rejected}},
 		{Op: OpAssign, By: reseller, From: Statuses()},
 		{Op: OpSetPriority, By: reseller, From: Statuses()},
 		{Op: OpTick, By: reseller, From: []Status{NeedsDetails, Done, Rejected}, To: Closed},
@@ -127,6 +129,7 @@ var requirements = map[Op]requirement{
 	OpComplete:        {service: true},
 	OpClose:           {},
 	OpReopen:          {service: true},
+	OpDismiss:         {},
 	OpAssign:          {},
 	OpSetPriority:     {},
 	OpTick:            {},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
@@ -13,6 +14,7 @@ import (
 	"github.com/metalkeep/metalkeep/backup"
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/notify"
+	"github.com/metalkeep/metalkeep/ticket"
 )
 
 // migrateTo makes a database with the schema of an earlier version.
@@ -155,5 +157,64 @@ func TestOlderCancellations(t *testing.T) {
 			assert.Equal(t, tt.lock, c.LockDays, tt.history)
 			assert.Zero(t, c.Ordered)
 		}
+	})
+}
+
+// TestOlderTickets opens a database with tickets of version 2. Each of them goes on by the present rules.
+func TestOlderTickets(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		dsn, ctx := fresh(t), t.Context()
+		migrateTo(t, dsn, 2)
+		const never = int64(-62135596800000000)
+		db, reseller, server, assignment := raw(t, dsn), uuid.New(), uuid.New(), uuid.New()
+		opened, answered := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 9, 0, 0, 5000, time.UTC)
+		urgent := time.Date(2026, 3, 11, 9, 0, 0, 7000, time.UTC)
+		put := func(status ticket.Status, waitingOn dedicated.Role, closes int64, key string) uuid.UUID {
+			t.Helper()
+			id := uuid.New()
+			_, err := db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO tickets VALUES ('%s', 1, '%s', NULL, '%s', '%s', 'T-1', 'web-07', 'reboot',
+				'{}', 's', '%s', '', %d, %d, 'null', 'null', NULL, 50, %d, '%s', %d, %d, %d, %d, %d, %d, '', '')`, id, reseller, server, assignment,
+				status, never, answered.UnixMicro(), urgent.UnixMicro(), key, opened.UnixMicro(), closes, never, never, never, waitingOn))
+			require.NoError(t, err)
+			return id
+		}
+		open1 := put(ticket.Open, dedicated.Reseller, never, assignment.String()+"/reboot")
+		asked := put(ticket.NeedsDetails, dedicated.Client, never, "")
+		done := put(ticket.Done, 0, urgent.UnixMicro(), "")
+		thanked := put(ticket.Done, dedicated.Reseller, never, "")
+		finished := put(ticket.Rejected, dedicated.Reseller, urgent.UnixMicro(), "") // the reseller decided after the client's last comment
+
+		before := time.Now().Add(-time.Minute)
+		stores := open(t, dsn).Tickets()
+		get := func(id uuid.UUID) ticket.Ticket {
+			got, err := stores.Ticket(ctx, id)
+			require.NoError(t, err)
+			assert.Equal(t, answered, got.LastAt)
+			assert.Empty(t, got.Former)
+			return got
+		}
+		got := get(open1)
+		assert.Equal(t, server.String()+"/"+assignment.String()+"/reboot", got.UniqueKey)
+		assert.Equal(t, urgent, got.UrgentAt)
+		assert.Zero(t, got.PausedAt)
+		for _, id := range []uuid.UUID{asked, done, finished} {
+			got = get(id)
+			assert.Empty(t, got.UniqueKey)
+			assert.Equal(t, urgent.AddDate(2000, 0, 0), got.UrgentAt)
+			assert.True(t, got.PausedAt.After(before), got.PausedAt)
+			assert.Zero(t, got.UnansweredSince)
+		}
+		got = get(thanked)
+		assert.True(t, got.UnansweredSince.After(before), got.UnansweredSince)
+		assert.Equal(t, got.UnansweredSince, got.Due)
+		assert.Equal(t, urgent, got.UrgentAt)
+		waiting, _, err := stores.Tickets(ctx, reseller, ticket.Query{WaitingOn: dedicated.Reseller})
+		require.NoError(t, err)
+		var ids []uuid.UUID
+		for _, one := range waiting {
+			ids = append(ids, one.ID)
+		}
+		assert.ElementsMatch(t, []uuid.UUID{open1, thanked}, ids)
 	})
 }

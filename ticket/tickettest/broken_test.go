@@ -134,6 +134,13 @@ func TestBrokenFields(t *testing.T) {
 				t.Upstream.Thread = nil
 			}
 		}),
+		tickets.BreakRecords("6 time, 7 decimal", "forgets the threads to former providers", func(t *ticket.Ticket) { t.Former = nil }),
+		tickets.BreakRecords("6 time, 7 decimal", "forgets since when the client waits", func(t *ticket.Ticket) {
+			t.UnansweredSince = time.Time{}
+		}),
+		tickets.BreakRecords("6 time, 7 decimal", "stores no time after 2262", func(t *ticket.Ticket) {
+			t.UrgentAt = time.Unix(0, t.UrgentAt.UnixNano()).UTC()
+		}),
 		tickets.BreakRecords("6 time, 7 decimal", "returns an empty upstream for nil", func(t *ticket.Ticket) {
 			if t.Upstream == nil {
 				t.Upstream = &ticket.Upstream{}

@@ -57,14 +57,18 @@ func (s suite) testUniqueKeyRace(t *testing.T) {
 func threeTickets(reseller uuid.UUID) (a, b, c, other ticket.Ticket) {
 	a, b, c = makeTicket(reseller, 0), makeTicket(reseller, 1), makeTicket(reseller, 2)
 	a.Subject, a.Kind, a.Status, a.Priority, a.UrgentAt = "Alpha request", ticket.Reboot, ticket.Open, 10, instant(30)
-	a.Ref, a.ServerName, a.Upstream = "T-AAAAAA", "node-one", nil
+	a.Ref, a.ServerName, a.Upstream, a.Former = "T-AAAAAA", "node-one", nil, nil
 	a.Thread = []ticket.Comment{{ID: uuid.New(), Text: "Plain Words"}, {ID: uuid.New(), Text: "hushed", Internal: true}}
 	b.Subject, b.Kind, b.Status, b.Priority, b.UrgentAt = "beta ÄRGER", ticket.Other, ticket.NeedsDetails, 50, instant(20)
-	b.Ref, b.ServerName, b.Upstream, b.Thread = "T-BBBBBB", "node-two", nil, nil
+	b.Ref, b.ServerName, b.Upstream, b.Former, b.Thread = "T-BBBBBB", "node-two", nil, nil, nil
 	c.Subject, c.Status, c.Priority, c.UrgentAt = "gamma 100%_", ticket.Forwarded, 99, instant(10)
 	c.Ref, c.ServerName, c.Thread = "T-CCCCCC", "node-three", nil
 	c.Upstream.Provider, c.Upstream.Reference, c.Upstream.Ref = "Upstairs", "rack/9", "U-SECRETREFERENCE"
 	c.Upstream.Thread = []ticket.Comment{{ID: uuid.New(), Text: "pressed it", Internal: true}}
+	c.Former = []ticket.Upstream{{
+		Ref: "U-OLDREFERENCE", Provider: "Downstairs", Reference: "shelf/3",
+		Thread: []ticket.Comment{{ID: uuid.New(), Text: "plugged it", Internal: true}},
+	}}
 	other = a
 	other.ID, other.ResellerID, other.UniqueKey = uuid.New(), uuid.New(), "another"
 	return a, b, c, other
@@ -139,6 +143,10 @@ func (s suite) testWords(t *testing.T) {
 			text("the reference of a provider", "rack/9", c),
 			text("an upstream reference", "u-secretreference", c),
 			text("an upstream comment", "pressed", c),
+			text("a former provider", "downstairs", c),
+			text("the reference of a former provider", "shelf/3", c),
+			text("a former upstream reference", "u-oldreference", c),
+			text("a comment of a former provider", "plugged", c),
 			public("the subject and a comment", "alpha plain", a),
 			public("a reference", "t-cccccc", c),
 			public("an internal comment", "hushed"),
@@ -146,17 +154,31 @@ func (s suite) testWords(t *testing.T) {
 			public("the reference of a provider", "rack/9"),
 			public("an upstream reference", "u-secretreference"),
 			public("an upstream comment", "pressed"),
+			public("a former provider", "downstairs"),
+			public("a former upstream reference", "u-oldreference"),
+			public("a comment of a former provider", "plugged"),
 		}
 	})
 }
 
 func (s suite) testWaitingOn(t *testing.T) {
+	s.testUnanswered(t)
 	s.compare(t, func(a, b, c ticket.Ticket) []criteria {
 		return []criteria{
 			{Name: "on the client", Query: query{WaitingOn: dedicated.Client}, Want: list{b}},
 			{Name: "on the reseller, after an answer of the provider too", Query: query{WaitingOn: dedicated.Reseller}, Want: list{a, c}},
 		}
 	})
+}
+
+// testUnanswered tests tickets that are done: one has a comment that waits for an answer, and one has not.
+func (s suite) testUnanswered(t *testing.T) {
+	reseller := uuid.New()
+	a, b, _, _ := threeTickets(reseller)
+	a.Status, a.UnansweredSince = ticket.Done, instant(40)
+	b.Status, b.UnansweredSince = ticket.Done, time.Time{}
+	compareLists(t, s.store(t, a, b), reseller, "age",
+		criteria{Name: "on the reseller, because of a comment on what is done", Query: query{WaitingOn: dedicated.Reseller}, Want: list{a}})
 }
 
 func (s suite) testDefaultOrder(t *testing.T) {

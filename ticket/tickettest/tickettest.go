@@ -72,7 +72,9 @@ func tickets(open func(*testing.T) (ticket.Store, notify.Outbox), sort string) s
 		},
 		Make: makeTicket,
 		Edit: func(t ticket.Ticket) ticket.Ticket {
-			t.Status, t.Decision, t.Upstream, t.Fields = ticket.Closed, ticket.Rejected, nil, nil
+			t.Status, t.Decision, t.Upstream, t.Former, t.Fields = ticket.Closed, ticket.Rejected, nil, nil, nil
+			t.UnansweredSince, t.ClientMails, t.TellAt, t.PausedAt = time.Time{}, 0, time.Time{}, time.Time{}
+			t.LastAt = t.LastAt.Add(time.Microsecond)
 			t.Thread = append(t.Thread, ticket.Comment{ID: uuid.New(), Text: "one more"})
 			return t
 		},
@@ -122,18 +124,26 @@ func makeTicket(reseller uuid.UUID, n int) ticket.Ticket {
 			Attachments: []ticket.Attachment{{Name: "Fäden.png", MediaType: "image/png", Key: "k'1\"", Bytes: 1 << 40}},
 		}
 	}
+	urgent := instant(100 - n%5)
+	if n%2 == 1 { // the reseller is not waited for
+		urgent = urgent.AddDate(2000, 0, 0)
+	}
 	return ticket.Ticket{
 		ID: id, ResellerID: reseller, ClientID: client.ID, ServerID: uuid.New(), Assignment: uuid.New(),
 		Ref: "T-7F3K9Q", ServerName: "Wéb-07", Kind: "host_kind",
 		Fields:  map[string]json.RawMessage{"count": []byte(`2`), "why": []byte(`"a \"b\" é"`), "now": []byte(`true`)},
 		Subject: "Please & thank you", Status: ticket.Forwarded, Decision: ticket.Confirmed,
-		Reminded: instant(n + 1), AnsweredAt: instant(n + 2),
+		Reminded: instant(n + 1), AnsweredAt: instant(n + 2), UnansweredSince: instant(n + 5), ClientMails: 3, TellAt: instant(n + 6),
 		Thread: []ticket.Comment{comment(client, false, "one\ntwo"), comment(staff, true, "%_")},
 		Upstream: &ticket.Upstream{
 			Ref: "U-" + id.String(), Provider: "Söhne", Reference: "srv'42\"", Thread: []ticket.Comment{comment(staff, true, "three")},
 		},
-		Assignee: staff.ID, Priority: 61, UrgentAt: instant(100 - n%5), UniqueKey: id.String(),
-		OpenedAt: instant(n % 5), ClosesAt: instant(n + 3), ClosedAt: instant(n + 4),
+		Former: []ticket.Upstream{
+			{Ref: "U-1-" + id.String(), Provider: "Töchter", Thread: []ticket.Comment{comment(staff, true, "four")}},
+			{Ref: "U-2-" + id.String(), Provider: "%_", Reference: "7"},
+		},
+		Assignee: staff.ID, Priority: 61, UrgentAt: urgent, UniqueKey: id.String(),
+		PausedAt: instant(n + 7), OpenedAt: instant(n % 5), LastAt: instant(n + 8), ClosesAt: instant(n + 3), ClosedAt: instant(n + 4),
 	}
 }
 
@@ -149,6 +159,10 @@ func scribble(t ticket.Ticket) {
 	if t.Upstream != nil {
 		threads = append(threads, t.Upstream.Thread)
 		t.Upstream.Provider = "scribbled"
+	}
+	for i := range t.Former {
+		threads = append(threads, t.Former[i].Thread)
+		t.Former[i].Provider = "scribbled"
 	}
 	for _, thread := range threads {
 		for i := range thread {
