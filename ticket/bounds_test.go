@@ -149,7 +149,7 @@ func TestMailsOfAClient(t *testing.T) {
 	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, ticket.Note{Text: "hm", Internal: true})))
 	assert.Empty(t, again(1), "an internal comment is not an answer")
 	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("stop it"))))
-	assert.True(t, d.get(t, id).TellAt.IsZero(), "who answers has read it")
+	assert.True(t, d.get(t, id).TellAt.IsZero(), "the answer covers it")
 	d.events(t)
 	assert.Equal(t, map[notify.Kind]int{ticket.KindClosedByClient: 1, ticket.KindReopenedByClient: 1}, again(1))
 }

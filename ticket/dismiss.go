@@ -32,5 +32,6 @@ func (v *move) dismiss(seen uuid.UUID) (changed bool, err error) {
 		return false, &Error{Op: v.op, TicketID: t.ID, Field: "seen", Err: ErrConflict,
 			Msg: fmt.Sprintf("the client's newest comment on ticket %s (%s) is %s, not %s: read it first", t.Ref, t.ID, last.ID, seen)}
 	}
-	return !t.UnansweredSince.IsZero(), nil
+	// An older Store may have a ticket that stopped closing by itself because of a comment, without UnansweredSince.
+	return !t.UnansweredSince.IsZero() || t.ClosesAt.IsZero() && v.closing >= 0, nil
 }

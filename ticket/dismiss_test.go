@@ -125,6 +125,24 @@ func TestDismissSeen(t *testing.T) {
 	assert.ErrorContains(t, err, "has not commented")
 }
 
+// TestDismissOfAnOlderTicket: a ticket that was stored before UnansweredSince was, and does not close by itself, does so again.
+func TestDismissOfAnOlderTicket(t *testing.T) {
+	t.Parallel()
+	d, ctx := newFixture(t), t.Context()
+	id := d.opened(t, d.own, ticket.Other)
+	d.bring(t, id, ticket.Done)
+	require.NoError(t, errorOf(d.Comment(ctx, d.client, id, say("thanks"))))
+	stored, err := d.store.Ticket(ctx, id)
+	require.NoError(t, err)
+	stored.UnansweredSince = time.Time{}
+	require.NoError(t, d.store.Commit(ctx, ticket.Change{Tickets: []ticket.Ticket{stored}}))
+	for range 2 {
+		require.NoError(t, errorOf(d.Dismiss(ctx, d.reseller, id, d.newestOfClient(ctx, id))))
+		assert.Equal(t, start.Add(ticket.DefaultAutoClose), d.get(t, id).ClosesAt)
+		d.clock.Add(time.Hour)
+	}
+}
+
 // TestDismissAndAutoClose: Dismiss follows Config.AutoClose. A comment that was written before the end is not waited for.
 func TestDismissAndAutoClose(t *testing.T) {
 	t.Parallel()

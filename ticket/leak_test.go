@@ -97,14 +97,18 @@ func (r *leakFixture) act(t *testing.T) {
 	public := ticket.Note{Text: "public words"}
 	stored, err := r.store.Ticket(ctx, id)
 	require.NoError(t, err)
-	switch r.rnd.IntN(17) {
+	switch r.rnd.IntN(19) {
 	case 0, 1:
 		_ = errorOf(r.Comment(ctx, staff, id, r.internal()))
 	case 2, 3:
 		_ = errorOf(r.Forward(ctx, staff, id, r.upstream()))
 	case 4, 5:
 		if stored.Upstream != nil {
-			require.NoError(t, errorOf(r.ProviderReplied(ctx, staff, stored.Upstream.Ref, r.upstream())))
+			ref := stored.Upstream.Ref
+			if len(stored.Former) > 0 && r.rnd.IntN(2) == 0 {
+				ref = pick(r.rnd, stored.Former).Ref
+			}
+			require.NoError(t, errorOf(r.ProviderReplied(ctx, staff, ref, r.upstream())))
 		}
 	case 6:
 		_ = errorOf(r.Relay(ctx, staff, id, public))
@@ -134,6 +138,13 @@ func (r *leakFixture) act(t *testing.T) {
 		r.clock.Add(time.Duration(r.rnd.IntN(100)) * time.Hour)
 		_, err := r.Tick(ctx)
 		require.NoError(t, err)
+	case 17:
+		_ = errorOf(r.Comment(ctx, r.client, id, say("client's words")))
+		_ = errorOf(r.Dismiss(ctx, staff, id, r.newestOfClient(ctx, id)))
+	case 18:
+		s := r.servers[stored.ServerID]
+		s.Owner = dedicated.Owner{Provider: "Up " + r.next(), Reference: "ref-" + r.next()}
+		r.servers[s.ID] = s
 	}
 }
 
@@ -193,8 +204,15 @@ func (r *leakFixture) look(t *testing.T) {
 		r.absent(t, "a view", v)
 		stored, err := r.store.Ticket(ctx, id)
 		require.NoError(t, err)
+		refs := []string{}
+		for _, u := range stored.Former {
+			refs = append(refs, u.Ref)
+		}
 		if u := stored.Upstream; u != nil {
-			items, _, err := r.Views(ctx, r.client, ticket.Query{Text: u.Ref})
+			refs = append(refs, u.Ref)
+		}
+		for _, ref := range refs {
+			items, _, err := r.Views(ctx, r.client, ticket.Query{Text: ref})
 			require.NoError(t, err)
 			require.Empty(t, items, "a search for an upstream reference")
 		}

@@ -112,7 +112,7 @@ func (v *move) appendNote() error {
 	}
 	client := v.by.Role == dedicated.Client
 	switch {
-	case v.note.empty() && count >= MaxThread:
+	case v.note.empty() && count >= v.threadBound(added):
 		return nil
 	case client && !v.note.empty() && ofClient >= MaxOfClient:
 		return v.full("it has %d comments of the client", MaxOfClient)
@@ -124,9 +124,9 @@ func (v *move) appendNote() error {
 }
 
 // threadBound returns how many entries the part of the thread may have that a comment is added to. The last part of the public
-// comments is kept for the reseller's moves, so that neither the client nor a long conversation takes the moves away.
+// comments, and of the empty notes, is kept for the reseller's moves, so that neither the client nor a long conversation takes them.
 func (v *move) threadBound(added Comment) int {
-	if added.bound() == publicComments && v.by.Role != dedicated.Client && v.op != OpComment {
+	if added.bound() != internalComments && v.by.Role != dedicated.Client && v.op != OpComment {
 		return MaxThread + MaxMoves
 	}
 	return MaxThread

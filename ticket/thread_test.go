@@ -203,6 +203,10 @@ func TestEmptyNotesTakeNoRoom(t *testing.T) {
 	assert.Len(t, d.get(t, id).Thread, 1+ticket.MaxThread, "empty notes have a bound of their own")
 	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, ticket.Note{Text: "why so often?", Internal: true})))
 	require.NoError(t, errorOf(d.Comment(ctx, d.reseller, id, say("stop it"))))
+	empty := ticket.Note{ID: uuid.New()}
+	for range 2 {
+		require.NoError(t, errorOf(d.Close(ctx, d.reseller, id, empty)), "a repeat of the reseller's is still recognised")
+	}
 }
 
 func TestReopen(t *testing.T) {
