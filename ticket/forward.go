@@ -197,7 +197,8 @@ func (v *move) relay() (changed bool, err error) {
 }
 
 // Draft returns the text that Forward would send to the provider with these words. It sends and stores nothing. Before the first
-// Forward the upstream reference in it is a sample.
+// Forward to a provider the upstream reference in it is a sample. A missing reference of the provider for the server is no error
+// here.
 func (m *Manager) Draft(ctx context.Context, a dedicated.Actor, id uuid.UUID, words string) (string, error) {
 	draft, err := m.draft(ctx, a, id, words)
 	return draft, explain(opDraft, id, uuid.Nil, err)
