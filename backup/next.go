@@ -11,7 +11,9 @@ import (
 // returns false if there is none: the schedule has ended, or Validate refuses it. Every schedule ends before the last day of
 // the year 9999 (in UTC), so that the year of an occurrence has four digits in every zone.
 //
-// Its cost does not depend on how far the instant is from Start. It does not allocate.
+// Its cost does not depend on how far the instant is from Start, except with Count: then the months (weeks, years) from Start to the
+// occurrence are counted, 400 years of them at most. A search for rare dates ends after one cycle of the calendar, see rule. Next
+// does not allocate.
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	loc, err := s.check()
 	if err != nil || after.Unix() >= lastDayBegin {
@@ -21,15 +23,20 @@ func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	start := ceilSeconds(s.Start)
 	d := s.dates(loc)
 	if s.Frequency == Once {
-		at := d.at(0, loc)
+		at := d.at(d.origin, loc)
 		return result(at, at > after.Unix(), loc)
 	}
-	n, at := d.firstFrom(max(start, after.Unix()+1), loc)
-	if s.Count > 0 {
-		first, _ := d.firstFrom(start, loc)
-		return result(at, n-first < int64(s.Count), loc)
+	if !s.byArithmetic() {
+		var r rule
+		r.set(&s, d.origin)
+		d.rule = &r
 	}
-	return result(at, s.Until.IsZero() || at <= s.Until.Unix(), loc)
+	day, at, ok := d.firstFrom(max(start, after.Unix()+1), loc)
+	if ok && s.Count > 0 {
+		first, _, _ := d.firstFrom(start, loc)
+		ok = d.count(first, day) < int64(s.Count)
+	}
+	return result(at, ok && (s.Until.IsZero() || at <= s.Until.Unix()), loc)
 }
 
 func result(unix int64, ok bool, loc *time.Location) (time.Time, bool) {
@@ -39,16 +46,27 @@ func result(unix int64, ok bool, loc *time.Location) (time.Time, bool) {
 	return time.Unix(unix, 0).In(loc), true
 }
 
-// dates is the sequence of the dates of a recurring schedule. It is endless in both directions, and its n-th date is found by
-// arithmetic. It ignores Start, Until and Count. A day is the number that zone.Days gives it.
+// dates is the sequence of the dates of a recurring schedule. It is endless in both directions. It ignores Start, Until and Count.
+// A day is the number that zone.Days gives it. If Months, MonthDays, NthWeekdays and SetPos are not set, arithmetic finds the n-th
+// date of the sequence. Otherwise, a rule searches.
 type dates struct {
 	frequency Frequency
 	interval  int64
-	origin    int64 // the day, week or month from which Interval counts: see period
-	weekdays  uint8 // weekdaySet
+	origin    int64 // the day, week, month or year from which Interval counts: see period
+	weekBegin int64 // the days from Monday to WeekStart
+	weekdays  uint8 // weekdaySet, but bit 0 is WeekStart
 	perWeek   int64 // the number of weekdays
 	monthDay  int
 	ofDay     int64 // seconds since midnight, local time
+	rule      *rule // nil: arithmetic
+}
+
+// byArithmetic reports whether arithmetic finds the dates.
+func (s *Schedule) byArithmetic() bool {
+	if s.Frequency == Yearly || s.Frequency == Daily && len(s.Weekdays) > 0 || s.Frequency == Monthly && s.MonthDay == 0 {
+		return false
+	}
+	return len(s.Months) == 0 && len(s.MonthDays) == 0 && len(s.NthWeekdays) == 0 && len(s.SetPos) == 0
 }
 
 func (s *Schedule) dates(loc *time.Location) dates {
@@ -59,7 +77,9 @@ func (s *Schedule) dates(loc *time.Location) dates {
 		ofDay:     int64(s.Hour)*3600 + int64(s.Minute)*60,
 	}
 	if s.Frequency == Weekly {
-		d.weekdays = weekdaySet(s.Weekdays)
+		d.weekBegin = int64(s.WeekStart)
+		set := weekdaySet(s.Weekdays)
+		d.weekdays = (set>>d.weekBegin | set<<(7-d.weekBegin)) & 127
 		d.perWeek = int64(bits.OnesCount8(d.weekdays))
 	}
 	if d.interval > 1 || s.Frequency == Once { // with an interval of 1 the origin makes no difference
@@ -69,16 +89,19 @@ func (s *Schedule) dates(loc *time.Location) dates {
 	return d
 }
 
-// period returns the number of the day, week or month that contains a day, and the day's index in it: 0 for Monday or for the
-// 1st.
+// period returns the number of the day, week, month or year that contains a day, and the day's index in it: 0 for the first day. A
+// year has no index.
 func (d *dates) period(day int64) (number int64, index int) {
 	switch d.frequency {
 	case Weekly:
-		number = zone.FloorDiv(day+3, 7) // 1 January 1970 was a Thursday
-		return number, int(day + 3 - number*7)
+		number = zone.FloorDiv(day+3-d.weekBegin, 7) // 1 January 1970 was a Thursday
+		return number, int(day + 3 - d.weekBegin - number*7)
 	case Monthly:
 		year, month, dayOfMonth := zone.Civil(day)
 		return int64(year)*12 + int64(month) - 1, dayOfMonth - 1
+	case Yearly:
+		year, _, _ := zone.Civil(day)
+		return int64(year), 0
 	default:
 		return day, 0
 	}
@@ -122,7 +145,7 @@ func (d *dates) date(n int64) int64 {
 		for range n - turn*d.perWeek {
 			left &= left - 1 // removes the earliest day
 		}
-		return (d.origin+turn*d.interval)*7 - 3 + int64(bits.TrailingZeros8(left))
+		return (d.origin+turn*d.interval)*7 - 3 + d.weekBegin + int64(bits.TrailingZeros8(left))
 	case Monthly:
 		return zone.Days(d.inMonth(d.origin + n*d.interval))
 	default:
@@ -130,32 +153,52 @@ func (d *dates) date(n int64) int64 {
 	}
 }
 
-// at returns the second of the n-th date's occurrence.
-func (d *dates) at(n int64, loc *time.Location) int64 {
-	at, _ := zone.UnixIn(d.date(n)*secondsADay+d.ofDay, loc, zone.Span{})
+// nth returns the n-th date, from 0, that is not before a day. It returns false if the calendar ends before it.
+func (d *dates) nth(day, n int64) (int64, bool) {
+	if d.rule != nil {
+		return d.rule.nth(day, n)
+	}
+	return d.date(d.notBefore(day) + n), true
+}
+
+// count returns the number of dates from one day until before another.
+func (d *dates) count(from, to int64) int64 {
+	if d.rule != nil {
+		return d.rule.count(from, to)
+	}
+	return d.notBefore(to) - d.notBefore(from)
+}
+
+// at returns the second of the occurrence on a date.
+func (d *dates) at(day int64, loc *time.Location) int64 {
+	at, _ := zone.UnixIn(day*secondsADay+d.ofDay, loc, zone.Span{})
 	return at
 }
 
-// firstFrom returns the first occurrence not before a second, and its index in the sequence. Right after a change of offset it
-// also tries the date before, because a gap may have moved the occurrence of that date past the second. A change is a day at
-// most, so it tries only a few dates.
-func (d *dates) firstFrom(second int64, loc *time.Location) (n, at int64) {
+// firstFrom returns the first occurrence not before a second, and its date. It returns the day after the last of the calendar and
+// false if there is none. Right after a change of offset it also tries the date before, because a gap may have moved the occurrence
+// of that date past the second. A change is a day at most, so it tries only a few dates.
+func (d *dates) firstFrom(second int64, loc *time.Location) (day, at int64, ok bool) {
 	span := zone.SpanAt(time.Unix(second, 0), loc)
 	local := span.Local(second)
 	if !span.Steady(second) {
 		local -= secondsADay
 	}
-	day := zone.FloorDiv(local-d.ofDay+secondsADay-1, secondsADay) // the first whose time of day is not before local
-	for n = d.notBefore(day); ; n++ {
-		if at, span = zone.UnixIn(d.date(n)*secondsADay+d.ofDay, loc, span); at >= second {
-			return n, at
+	day = zone.FloorDiv(local-d.ofDay+secondsADay-1, secondsADay) // the first whose time of day is not before local
+	for ; ; day++ {
+		if day, ok = d.nth(day, 0); !ok {
+			return endOfCalendar, 0, false
+		}
+		if at, span = zone.UnixIn(day*secondsADay+d.ofDay, loc, span); at >= second {
+			return day, at, true
 		}
 	}
 }
 
-// countBetween counts the occurrences after an instant and not after another, and returns the last of them. It takes the same
-// few steps for any number of them. It counts as Count does: a date that a zone left out counts, too.
-func (s Schedule) countBetween(after, until time.Time) (n int, last time.Time) {
+// CountBetween counts the occurrences after an instant and not after another, and returns the last of them. It does not go from one
+// occurrence to the next: its cost is that of Next for any number of them. It counts as Count does: a date that a zone left out
+// counts, too. It returns 0 and the zero time if there is none, or if Validate refuses the schedule.
+func (s Schedule) CountBetween(after, until time.Time) (n int, last time.Time) {
 	loc, err := s.check()
 	if err != nil {
 		return 0, time.Time{}
@@ -168,17 +211,24 @@ func (s Schedule) countBetween(after, until time.Time) (n int, last time.Time) {
 		return 1, first
 	}
 	d := s.dates(loc)
+	if !s.byArithmetic() {
+		var r rule
+		r.set(&s, d.origin)
+		d.rule = &r
+	}
 	end := min(until.Unix(), lastDayBegin-1)
 	if !s.Until.IsZero() {
 		end = min(end, s.Until.Unix())
 	}
-	from, _ := d.firstFrom(first.Unix(), loc)
-	to, _ := d.firstFrom(end+1, loc)
+	from, _, _ := d.firstFrom(first.Unix(), loc)
+	to, _, _ := d.firstFrom(end+1, loc)
+	found := d.count(from, to)
 	if s.Count > 0 {
-		zeroth, _ := d.firstFrom(ceilSeconds(s.Start), loc)
-		to = min(to, zeroth+int64(s.Count))
+		zeroth, _, _ := d.firstFrom(ceilSeconds(s.Start), loc)
+		found = min(found, int64(s.Count)-d.count(zeroth, from))
 	}
-	return int(to - from), time.Unix(d.at(to-1, loc), 0).In(loc)
+	date, _ := d.nth(from, found-1)
+	return int(found), time.Unix(d.at(date, loc), 0).In(loc)
 }
 
 // ceilSeconds returns the first whole second that is not before t, as Unix counts them.

@@ -69,7 +69,7 @@ const (
 
 // clone returns a copy that shares nothing.
 func (r Request) clone() Request {
-	r.Form.Schedule.Weekdays = slices.Clone(r.Form.Schedule.Weekdays)
+	r.Form.Schedule = r.Form.Schedule.clone()
 	return r
 }
 
@@ -92,7 +92,7 @@ func (r Request) forActor(a dedicated.Actor) Request {
 	return r
 }
 
-// normalized returns the form as it is stored: with a Start, with times in UTC to the microsecond, and with its own Weekdays.
+// normalized returns the form as it is stored: with a Start, with times in UTC to the microsecond, and with slices of its own.
 func (f Form) normalized(op Op, now time.Time) (Form, error) {
 	if err := checkBlock(op, "What", f.What); err != nil {
 		return f, err
@@ -116,14 +116,22 @@ func (s Schedule) normalized(start time.Time) Schedule {
 		s.Start = start
 	}
 	s.Start, s.Until = zone.Instant(s.Start), zone.Instant(s.Until)
-	s.Weekdays = slices.Clone(s.Weekdays)
+	return s.clone()
+}
+
+// clone returns a copy that shares nothing.
+func (s Schedule) clone() Schedule {
+	s.Months, s.Weekdays, s.NthWeekdays = slices.Clone(s.Months), slices.Clone(s.Weekdays), slices.Clone(s.NthWeekdays)
+	s.MonthDays, s.SetPos = slices.Clone(s.MonthDays), slices.Clone(s.SetPos)
 	return s
 }
 
 // equal reports whether two normalized schedules have the same fields.
 func (s Schedule) equal(o Schedule) bool {
-	return s.Frequency == o.Frequency && s.Interval == o.Interval && slices.Equal(s.Weekdays, o.Weekdays) &&
-		s.MonthDay == o.MonthDay && s.Hour == o.Hour && s.Minute == o.Minute && s.Zone == o.Zone &&
+	return s.Frequency == o.Frequency && s.Interval == o.Interval && s.WeekStart == o.WeekStart && s.MonthDay == o.MonthDay &&
+		slices.Equal(s.Months, o.Months) && slices.Equal(s.Weekdays, o.Weekdays) && slices.Equal(s.NthWeekdays, o.NthWeekdays) &&
+		slices.Equal(s.MonthDays, o.MonthDays) && slices.Equal(s.SetPos, o.SetPos) &&
+		s.Hour == o.Hour && s.Minute == o.Minute && s.Zone == o.Zone &&
 		s.Start.Equal(o.Start) && s.Until.Equal(o.Until) && s.Count == o.Count
 }
 

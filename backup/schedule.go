@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/metalkeep/metalkeep/internal/zone"
@@ -15,10 +14,11 @@ const (
 	Once    Frequency = iota + 1 // one time, on Start's local date at Hour:Minute
 	Daily                        // every Interval-th day
 	Weekly                       // on Weekdays, in every Interval-th week
-	Monthly                      // on MonthDay, in every Interval-th month
+	Monthly                      // on MonthDay, or on days that other fields name, in every Interval-th month
+	Yearly                       // on MonthDays, Weekdays or NthWeekdays, in every Interval-th year
 )
 
-// String returns "once", "daily", "weekly", "monthly" or, for anything else, "no frequency".
+// String returns "once", "daily", "weekly", "monthly", "yearly" or, for anything else, "no frequency".
 func (f Frequency) String() string {
 	switch f {
 	case Once:
@@ -29,6 +29,8 @@ func (f Frequency) String() string {
 		return "weekly"
 	case Monthly:
 		return "monthly"
+	case Yearly:
+		return "yearly"
 	default:
 		return "no frequency"
 	}
@@ -36,33 +38,58 @@ func (f Frequency) String() string {
 
 // The bounds of a Schedule's numbers. They keep all arithmetic far from overflow.
 const (
-	MaxInterval = 10_000    // the highest Schedule.Interval: days, weeks or months
+	MaxInterval = 10_000    // the highest Schedule.Interval: days, weeks, months or years
 	MaxCount    = 1_000_000 // the highest Schedule.Count: dates
 )
 
 // Schedule says when backups are due: at a local time of day, on dates that recur. It is a value without hidden state. Its
-// methods are pure functions, and safe for concurrent use while no goroutine writes to Weekdays. The zero Schedule is invalid
+// methods are pure functions, and safe for concurrent use while no goroutine writes to its slices. The zero Schedule is invalid
 // and has no occurrences.
 //
-// It is the part of RFC 5545's recurrence rules (section 3.3.10) that backups need, with Start as DTSTART. It has the meaning
-// of those rules, with two exceptions, which make sure that no backup is left out. If a month is shorter than MonthDay, the
-// occurrence is on the last day of the month. If a change of offset skips the time of an occurrence, the occurrence moves
-// forward by the gap (as section 3.3.5 says of any date-time). If a change of offset repeats the time, the occurrence is at
-// the first of the two instants.
+// It says every recurrence rule of RFC 5545 (section 3.3.10) with FREQ from DAILY to YEARLY, and with BYMONTH, BYMONTHDAY, BYDAY,
+// BYSETPOS and WKST. Start is the DTSTART. A Schedule has the meaning of those rules, and MonthDay adds one that they lack: it
+// leaves out no month. If a change of offset skips the time of an occurrence, the occurrence moves forward by the gap (as section
+// 3.3.5 says of any date-time). If a change of offset repeats the time, the occurrence is at the first of the two instants.
+//
+// Interval chooses the days, weeks, months or years. Months, MonthDays, Weekdays and NthWeekdays choose days in them: a date is a
+// date of the schedule if each of these fields that is set allows it, where Weekdays and NthWeekdays count as one field. SetPos
+// chooses again among the days of one week, month or year.
 type Schedule struct {
 	// Frequency is required. It decides which of the other fields may be set. The others must be zero.
 	Frequency Frequency
 
-	// Interval n means every n-th day, week or month, counted from the day, week or month of Start's local date. Weeks start
-	// on Monday. 0 means 1. The highest value is MaxInterval. A Once schedule has no Interval above 1.
+	// Interval n means every n-th day, week, month or year, counted from that of Start's local date. 0 means 1. The highest value
+	// is MaxInterval. A Once schedule has no Interval above 1.
 	Interval int
 
-	// Weekdays are the days of a Weekly schedule, in any order: at least one, each at most once.
+	// WeekStart is the day on which the weeks of a Weekly schedule begin. It matters if Interval is above 1, or with SetPos. The
+	// zero value is FromMonday.
+	WeekStart WeekStart
+
+	// Months are the months in which the schedule has dates, in any order, each at most once. None means all. Once has none.
+	Months []time.Month
+
+	// Weekdays are days of the week, in any order, each at most once. A Weekly schedule needs at least one. A Monthly or Yearly
+	// schedule may have both Weekdays and NthWeekdays: it has the dates of both. Once has none.
 	Weekdays []time.Weekday
 
-	// MonthDay is the day of a Monthly schedule: 1 to 31, or -1 for the last day of each month. In a shorter month, 29 to 31
-	// mean its last day.
+	// NthWeekdays are weekdays by their place, such as the first Monday and the last Friday, in any order, each at most once: places
+	// in the month for a Monthly schedule and for a Yearly one with Months, and in the year for a Yearly one without. Others have
+	// none. A month or year without the fifth or 53rd has no such date.
+	NthWeekdays []NthWeekday
+
+	// MonthDay is the day of a Monthly schedule that leaves out no month: 1 to 31, or -1 for the last day of each month. In a
+	// shorter month, 29 to 31 mean its last day. It may not be set together with MonthDays, Weekdays, NthWeekdays or SetPos.
 	MonthDay int
+
+	// MonthDays are days of the month, in any order, each at most once: 1 to 31, or -1 (the last day) to -31. A month that lacks a
+	// day has no such date: unlike MonthDay, day 31 leaves out shorter months. Once and Weekly schedules have none.
+	MonthDays []int
+
+	// SetPos chooses from the dates that the other fields name in one week, month or year, in any order, each position at most once: 1
+	// is the first of them, 2 the second, -1 the last. So Weekdays from Monday to Friday with SetPos -1 is the last working day of the
+	// month. The highest position is 7 for a Weekly schedule, 31 for a Monthly and 366 for a Yearly one. Others have none.
+	SetPos []int
 
 	// Hour (0 to 23) and Minute (0 to 59) are the local time of day in Zone.
 	Hour, Minute int
@@ -96,8 +123,8 @@ func (s Schedule) Validate() error {
 // check does the work of Validate and returns the location of Zone. It does not allocate for a valid schedule, because Next
 // calls it each time.
 func (s *Schedule) check() (*time.Location, error) {
-	if s.Frequency < Once || s.Frequency > Monthly {
-		return nil, s.invalid("Frequency", "%d is not a frequency: want Once, Daily, Weekly or Monthly", s.Frequency)
+	if s.Frequency < Once || s.Frequency > Yearly {
+		return nil, s.invalid("Frequency", "%d is not a frequency: want Once, Daily, Weekly, Monthly or Yearly", s.Frequency)
 	}
 	if s.Hour < 0 || s.Hour > 23 {
 		return nil, s.invalid("Hour", "%d is not from 0 to 23", s.Hour)
@@ -116,46 +143,6 @@ func (s *Schedule) check() (*time.Location, error) {
 		return nil, s.invalid("Zone", "%.64q is not an IANA name such as Europe/Berlin", s.Zone)
 	}
 	return loc, nil
-}
-
-func (s *Schedule) checkDates() error {
-	if s.Interval < 0 || s.Interval > MaxInterval {
-		return s.invalid("Interval", "%d: want 1 to %d, or 0 for 1", s.Interval, MaxInterval)
-	}
-	if s.Frequency == Once && s.Interval > 1 {
-		return s.invalid("Interval", "%d: a schedule that happens once has none", s.Interval)
-	}
-	if s.Frequency != Weekly && len(s.Weekdays) > 0 {
-		return s.invalid("Weekdays", "only a weekly schedule has weekdays, this one is %v", s.Frequency)
-	}
-	if s.Frequency == Weekly {
-		return s.checkWeekdays()
-	}
-	if s.Frequency != Monthly && s.MonthDay != 0 {
-		return s.invalid("MonthDay", "only a monthly schedule has a day of the month, this one is %v", s.Frequency)
-	}
-	if s.Frequency == Monthly && (s.MonthDay < -1 || s.MonthDay == 0 || s.MonthDay > 31) {
-		return s.invalid("MonthDay", "%d: want 1 to 31, or -1 for the last day", s.MonthDay)
-	}
-	return nil
-}
-
-func (s *Schedule) checkWeekdays() error {
-	if s.MonthDay != 0 {
-		return s.invalid("MonthDay", "only a monthly schedule has a day of the month, this one is %v", s.Frequency)
-	}
-	for _, day := range s.Weekdays {
-		if day < time.Sunday || day > time.Saturday {
-			return s.invalid("Weekdays", "%d: want 0 (Sunday) to 6 (Saturday)", int(day))
-		}
-	}
-	switch days := bits.OnesCount8(weekdaySet(s.Weekdays)); {
-	case days == 0:
-		return s.invalid("Weekdays", "a weekly schedule needs at least one")
-	case days < len(s.Weekdays):
-		return s.invalid("Weekdays", "each may be named once")
-	}
-	return nil
 }
 
 func (s *Schedule) checkEnds() error {
@@ -197,13 +184,4 @@ const (
 
 func withinYears(t time.Time) bool {
 	return t.Unix() >= yearOne && t.Unix() < yearTenK
-}
-
-// weekdaySet returns a set of days: bit 0 is Monday, bit 6 is Sunday.
-func weekdaySet(days []time.Weekday) uint8 {
-	var set uint8
-	for _, day := range days {
-		set |= 1 << ((day + 6) % 7)
-	}
-	return set
 }

@@ -120,7 +120,7 @@ func (s *series) catchUp(until time.Time) {
 func (s *series) missed(until time.Time) (n int, last time.Time) {
 	from := s.request.Recorded
 	count := func(until time.Time) {
-		if more, at := s.request.Form.Schedule.countBetween(from, until); more > 0 {
+		if more, at := s.request.Form.Schedule.CountBetween(from, until); more > 0 {
 			n, last = n+more, at
 		}
 		from = until
