@@ -59,7 +59,10 @@ func onWall(t time.Time, loc *time.Location) time.Time {
 
 // means reports whether w is on a date of the schedule. It ignores Start's time of day, Until and Count.
 func means(s backup.Schedule, w, start time.Time) bool {
-	date := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
+	if s.Frequency == backup.Yearly || len(s.Months)+len(s.NthWeekdays)+len(s.MonthDays)+len(s.SetPos) > 0 ||
+		s.Frequency != backup.Weekly && len(s.Weekdays) > 0 || s.WeekStart != backup.FromMonday {
+		return onRule(s, w, start)
+	}
 	monday := func(t time.Time) time.Time { return date(t).AddDate(0, 0, -(int(t.Weekday())+6)%7) }
 	whole := func(n int) bool { return n%max(s.Interval, 1) == 0 }
 	switch s.Frequency {

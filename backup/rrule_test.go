@@ -33,6 +33,22 @@ func TestRRule(t *testing.T) {
 		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 31}), "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"},
 		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: -1}), "FREQ=MONTHLY;BYMONTHDAY=-1"},
 		{at(backup.Schedule{Frequency: backup.Daily, Until: start.AddDate(0, 1, 0)}), "FREQ=DAILY;UNTIL=20261224T013000Z"},
+		{at(backup.Schedule{Frequency: backup.Daily, Weekdays: some, MonthDays: []int{-1, 3, -2, 1}, Months: []time.Month{7, 1}}),
+			"FREQ=DAILY;BYMONTH=1,7;BYMONTHDAY=1,3,-2,-1;BYDAY=MO,FR,SU"},
+		{at(backup.Schedule{Frequency: backup.Weekly, Weekdays: some, WeekStart: backup.FromSunday}), "FREQ=WEEKLY;BYDAY=MO,FR,SU"},
+		{at(backup.Schedule{Frequency: backup.Weekly, Weekdays: some, WeekStart: backup.FromSunday, Interval: 2}),
+			"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR,SU;WKST=SU"},
+		{at(backup.Schedule{Frequency: backup.Weekly, Weekdays: some, WeekStart: backup.FromTuesday, SetPos: []int{1}}),
+			"FREQ=WEEKLY;BYDAY=MO,FR,SU;BYSETPOS=1;WKST=TU"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDays: []int{31}}), "FREQ=MONTHLY;BYMONTHDAY=31"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDays: []int{15}}), "FREQ=MONTHLY;BYMONTHDAY=15"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDays: []int{31, -1}, SetPos: []int{1}}), "FREQ=MONTHLY;BYMONTHDAY=31,-1;BYSETPOS=1"},
+		{at(backup.Schedule{Frequency: backup.Monthly, MonthDay: 30, Months: []time.Month{2}}),
+			"FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=28,29,30;BYSETPOS=-1"},
+		{at(backup.Schedule{Frequency: backup.Monthly, Weekdays: some[:1], NthWeekdays: []backup.NthWeekday{{-1, 0}, {2, 0}, {2, 1}}}),
+			"FREQ=MONTHLY;BYDAY=SU,2MO,2SU,-1SU"},
+		{at(backup.Schedule{Frequency: backup.Yearly, NthWeekdays: []backup.NthWeekday{{-53, 5}}, SetPos: []int{-1, 366}}),
+			"FREQ=YEARLY;BYDAY=-53FR;BYSETPOS=366,-1"},
 		{backup.Schedule{Frequency: backup.Daily, Hour: 4, Minute: 5, Start: start}, "FREQ=DAILY;BYHOUR=4;BYMINUTE=5;BYSECOND=0"},
 		{backup.Schedule{Frequency: backup.Daily}, "FREQ=DAILY;BYHOUR=0;BYMINUTE=0;BYSECOND=0"},
 	}
@@ -98,6 +114,12 @@ func TestParseRRule(t *testing.T) {
 	weekly := func(days ...time.Weekday) backup.Schedule {
 		return with(func(s *backup.Schedule) { s.Frequency, s.Weekdays = backup.Weekly, days })
 	}
+	rule := func(s backup.Schedule) backup.Schedule {
+		return with(func(to *backup.Schedule) {
+			s.Frequency, s.Hour, s.Minute, s.Zone, s.Start = max(s.Frequency, backup.Monthly), to.Hour, to.Minute, to.Zone, to.Start
+			*to = s
+		})
+	}
 	tests := []struct {
 		rule string
 		want backup.Schedule
@@ -117,8 +139,41 @@ func TestParseRRule(t *testing.T) {
 		{"FREQ=MONTHLY;BYMONTHDAY=15", monthly(15)},
 		{"FREQ=MONTHLY;BYMONTHDAY=15;BYSETPOS=-1", monthly(15)},
 		{"FREQ=MONTHLY;BYMONTHDAY=-1", monthly(-1)},
+		{"FREQ=MONTHLY;BYMONTHDAY=15;BYSETPOS=1", monthly(15)},
 		{"FREQ=MONTHLY;BYMONTHDAY=29,28;BYSETPOS=-1", monthly(29)},
 		{"FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1", monthly(31)},
+
+		{"FREQ=DAILY;", base},
+		{"FREQ=DAILY;UNTIL=20270101T235959", with(func(s *backup.Schedule) { s.Until = time.Date(2027, 1, 1, 22, 59, 59, 0, time.UTC) })},
+		{"FREQ=DAILY;UNTIL=20270328T023000", with(func(s *backup.Schedule) { s.Until = time.Date(2027, 3, 28, 1, 30, 0, 0, time.UTC) })},
+		{"FREQ=DAILY;UNTIL=20271031T023000", with(func(s *backup.Schedule) { s.Until = time.Date(2027, 10, 31, 0, 30, 0, 0, time.UTC) })},
+		{"FREQ=DAILY;BYDAY=MO;BYSETPOS=1,-1", with(func(s *backup.Schedule) { s.Weekdays = []time.Weekday{time.Monday} })},
+		{"FREQ=DAILY;BYMONTH=2;BYMONTHDAY=+1,-2", with(func(s *backup.Schedule) { s.Months, s.MonthDays = []time.Month{2}, []int{1, -2} })},
+		{"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO;WKST=SU", with(func(s *backup.Schedule) {
+			s.Frequency, s.Interval, s.Weekdays, s.WeekStart = backup.Weekly, 2, []time.Weekday{time.Monday}, backup.FromSunday
+		})},
+		{"FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=-1;WKST=TU", with(func(s *backup.Schedule) {
+			s.Frequency, s.Weekdays, s.SetPos, s.WeekStart = backup.Weekly, []time.Weekday{time.Monday, time.Tuesday}, []int{-1}, backup.FromTuesday
+		})},
+		{"FREQ=MONTHLY;BYMONTHDAY=31", rule(backup.Schedule{MonthDays: []int{31}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=31;BYSETPOS=-1", rule(backup.Schedule{MonthDays: []int{31}, SetPos: []int{-1}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=-2", rule(backup.Schedule{MonthDays: []int{-2}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=1,16", rule(backup.Schedule{MonthDays: []int{1, 16}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=28,29", rule(backup.Schedule{MonthDays: []int{28, 29}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=28,30;BYSETPOS=-1", rule(backup.Schedule{MonthDays: []int{28, 30}, SetPos: []int{-1}})},
+		{"FREQ=MONTHLY;BYMONTHDAY=31,-1;BYSETPOS=1", rule(backup.Schedule{MonthDays: []int{31, -1}, SetPos: []int{1}})},
+		{"FREQ=MONTHLY;BYMONTH=4,6;BYMONTHDAY=15", rule(backup.Schedule{Months: []time.Month{4, 6}, MonthDay: 15})},
+		{"FREQ=MONTHLY;BYDAY=1MO,-1SU,FR;WKST=SU", rule(backup.Schedule{
+			Weekdays: []time.Weekday{time.Friday}, NthWeekdays: []backup.NthWeekday{{1, time.Monday}, {-1, time.Sunday}},
+		})},
+		{"FREQ=MONTHLY;BYDAY=+2TU;BYMONTHDAY=9", rule(backup.Schedule{NthWeekdays: []backup.NthWeekday{{2, time.Tuesday}}, MonthDays: []int{9}})},
+		{"FREQ=YEARLY", rule(backup.Schedule{Frequency: backup.Yearly, Months: []time.Month{11}, MonthDays: []int{24}})},
+		{"FREQ=YEARLY;BYMONTH=6,7", rule(backup.Schedule{Frequency: backup.Yearly, Months: []time.Month{6, 7}, MonthDays: []int{24}})},
+		{"FREQ=YEARLY;BYMONTHDAY=5", rule(backup.Schedule{Frequency: backup.Yearly, MonthDays: []int{5}})},
+		{"FREQ=YEARLY;BYDAY=-53SU", rule(backup.Schedule{Frequency: backup.Yearly, NthWeekdays: []backup.NthWeekday{{-53, time.Sunday}}})},
+		{"FREQ=YEARLY;BYDAY=SU;BYSETPOS=366", rule(backup.Schedule{
+			Frequency: backup.Yearly, Weekdays: []time.Weekday{time.Sunday}, SetPos: []int{366},
+		})},
 	}
 	for _, tt := range tests {
 		got, err := backup.ParseRRule(tt.rule, start, "Europe/Berlin")
@@ -249,6 +304,8 @@ func FuzzParseRRule(f *testing.F) {
 	for _, rule := range []string{
 		"FREQ=DAILY;INTERVAL=2;COUNT=3", "RRULE:FREQ=WEEKLY;BYDAY=MO,SU;WKST=MO", "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1",
 		"FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20991231T235959Z", "FREQ=DAILY;BYHOUR=2;BYMINUTE=30;BYSECOND=0",
+		"FREQ=MONTHLY;BYDAY=1MO,-1FR;BYSETPOS=1,-1;BYMONTH=1,2", "FREQ=YEARLY;BYDAY=20MO;UNTIL=20300101T000000;",
+		"FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU", "FREQ=MONTHLY;BYMONTHDAY=31,-1;BYSETPOS=1", "FREQ=YEARLY",
 	} {
 		f.Add(rule, int64(1_764_000_000), "Europe/Berlin")
 	}

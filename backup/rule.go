@@ -25,6 +25,7 @@ type rule struct {
 	nthWeekdays numbers // NthWeekday.number
 	setPos      numbers
 	every       uint64 // Daily: bits 0, Interval, 2 Interval, …
+	none        bool   // no period has a date
 
 	known [kindsOfPeriods]bool // whether sets has the set
 	sets  [kindsOfPeriods]daySet
@@ -67,6 +68,38 @@ func (r *rule) set(s *Schedule, origin int64) {
 		r.every |= 1 << day
 	}
 	r.cycle = daysInCycle * r.dates.interval / commonDivisor(r.dates.interval, r.periodsInCycle())
+	r.leaveOut(s)
+}
+
+// leaveOut leaves out months that are too short for MonthDays, and recognizes common rules without dates. It changes no result. Without
+// it, a search for these rules would look at each period of a cycle.
+func (r *rule) leaveOut(s *Schedule) {
+	shortest := 31 // the length that a month needs
+	for _, day := range s.MonthDays {
+		shortest = min(shortest, max(day, -day))
+	}
+	for month := time.January; month <= time.December && len(s.MonthDays) > 0; month++ {
+		if r.months == 0 {
+			r.months = 1<<13 - 2 // all
+		}
+		if zone.DaysIn(2000, month) < shortest {
+			r.months &^= 1 << month
+		}
+	}
+	lowest := 1
+	if len(s.SetPos) > 0 {
+		lowest = 366
+	}
+	for _, position := range s.SetPos {
+		lowest = min(lowest, max(position, -position))
+	}
+	switch r.dates.frequency {
+	case Weekly:
+		r.none = lowest > len(s.Weekdays)
+	case Daily: // if Interval is a number of whole weeks, the weekday is always that of the first day
+		r.none = r.weekdays != 0 && r.dates.interval%7 == 0 && r.weekdays&(1<<weekdayOf(r.dates.origin)) == 0
+	}
+	r.none = r.none || r.months == 0 && len(s.MonthDays) > 0
 }
 
 func (r *rule) periodsInCycle() int64 {
@@ -105,18 +138,21 @@ func (r *rule) count(from, to int64) (n int64) {
 // scan looks at the dates from one day until before another. It returns the n-th of them, from 0. If there is none, it returns false
 // and the number of dates.
 func (r *rule) scan(from, to, n int64) (date, size int64, ok bool) {
-	for number := r.begin(from); ; number = r.next(number) {
+	for number := r.begin(from); !r.none; number = r.next(number) {
 		first, set := r.period(number)
 		if first >= to {
-			return 0, size, false
+			break
 		}
-		set.keep(from-first, to-first)
+		if first < from || first+366 > to {
+			set.keep(from-first, to-first)
+		}
 		more := set.size()
 		if n < size+more {
 			return first + set.nth(n-size), 0, true
 		}
 		size += more
 	}
+	return 0, size, false
 }
 
 // begin returns the number of the first period that ends after a day and that Interval does not leave out.
@@ -149,7 +185,14 @@ func (r *rule) period(number int64) (first int64, dates daySet) {
 	switch r.dates.frequency {
 	case Weekly:
 		first = number*7 - 3 + r.dates.weekBegin
-		return first, r.search(first, 7)
+		year, month, day := zone.Civil(first)
+		if r.months != 0 && day+6 > zone.DaysIn(year, month) {
+			return first, r.search(first, 7)
+		}
+		if !r.inMonth(month) {
+			return first, daySet{}
+		}
+		return first, *r.remembered(first, 7, 0)
 	case Yearly:
 		first = zone.Days(int(number), time.January, 1)
 		length := int(zone.Days(int(number)+1, time.January, 1) - first)
@@ -168,10 +211,10 @@ func (r *rule) period(number int64) (first int64, dates daySet) {
 	return first, dates
 }
 
-// remembered returns the set of a month or year. The set is that of any other with the same length, number of days, that begins on the
-// same weekday.
-func (r *rule) remembered(first int64, length, lengths int) *daySet {
-	kind := lengths*7 + weekdayOf(first)
+// remembered returns the set of a period. It depends only on the number of days (longer is how many more there are than in the shortest
+// such period) and on the weekday of the first day, because the period is a month, a year, or a week in one month.
+func (r *rule) remembered(first int64, length, longer int) *daySet {
+	kind := longer*7 + weekdayOf(first)
 	if !r.known[kind] {
 		r.known[kind], r.sets[kind] = true, r.search(first, length)
 	}
