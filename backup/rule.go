@@ -35,7 +35,8 @@ type rule struct {
 const kindsOfPeriods = 4 * 7
 
 const (
-	daysInCycle   = 146_097                  // of the Gregorian calendar
+	daysInCycle   = 146_097 // of the Gregorian calendar
+	allMonths     = 1<<13 - 2
 	endOfCalendar = yearTenK/secondsADay + 1 // the day after which no date is looked for
 )
 
@@ -78,10 +79,10 @@ func (r *rule) leaveOut(s *Schedule) {
 	for _, day := range s.MonthDays {
 		shortest = min(shortest, max(day, -day))
 	}
+	if r.months == 0 {
+		r.months = allMonths
+	}
 	for month := time.January; month <= time.December && len(s.MonthDays) > 0; month++ {
-		if r.months == 0 {
-			r.months = 1<<13 - 2 // all
-		}
 		if zone.DaysIn(2000, month) < shortest {
 			r.months &^= 1 << month
 		}
@@ -99,7 +100,7 @@ func (r *rule) leaveOut(s *Schedule) {
 	case Daily: // if Interval is a number of whole weeks, the weekday is always that of the first day
 		r.none = r.weekdays != 0 && r.dates.interval%7 == 0 && r.weekdays&(1<<weekdayOf(r.dates.origin)) == 0
 	}
-	r.none = r.none || r.months == 0 && len(s.MonthDays) > 0
+	r.none = r.none || r.months == 0
 }
 
 func (r *rule) periodsInCycle() int64 {
@@ -186,7 +187,7 @@ func (r *rule) period(number int64) (first int64, dates daySet) {
 	case Weekly:
 		first = number*7 - 3 + r.dates.weekBegin
 		year, month, day := zone.Civil(first)
-		if r.months != 0 && day+6 > zone.DaysIn(year, month) {
+		if day+6 > zone.DaysIn(year, month) && r.months != allMonths {
 			return first, r.search(first, 7)
 		}
 		if !r.inMonth(month) {
@@ -244,7 +245,7 @@ func (r *rule) search(first int64, length int) (dates daySet) {
 	return dates
 }
 
-func (r *rule) inMonth(month time.Month) bool { return r.months == 0 || r.months&(1<<month) != 0 }
+func (r *rule) inMonth(month time.Month) bool { return r.months&(1<<month) != 0 }
 
 func (r *rule) onMonthDay(day, inMonth int) bool {
 	return !r.monthDays.some || r.monthDays.has(day) || r.monthDays.has(day-inMonth-1)
