@@ -17,7 +17,11 @@
 //
 // # Concepts
 //
-// A [Schedule] is a pure value: [Schedule.Next] computes the next occurrence after any instant.
+// A [Schedule] is a pure value: [Schedule.Next] computes the next occurrence after any instant. It says every rule of RFC 5545 from
+// FREQ=DAILY to FREQ=YEARLY: the 1st and the 16th ([Schedule.MonthDays]), the first Monday and the last Friday
+// ([Schedule.NthWeekdays]), the last working day ([Schedule.SetPos]), only in some months ([Schedule.Months]). [ParseRRule] and
+// [Schedule.RRule] convert. Simple schedules are found by arithmetic, and the others by a search that ends after one cycle of the
+// calendar, 400 years times the interval at most.
 //
 // A [Request] asks for backups of one server, for as long as the client uses the server. A live request has exactly one
 // pending [Task] that was planned ahead, so that the list always shows the next backup. Occurrences that fall due while it

@@ -54,9 +54,12 @@ func requests(open func(*testing.T) (backup.Store, notify.Outbox)) storetest.Kin
 			return r
 		},
 		Scribble: func(r backup.Request) {
-			for i := range r.Form.Schedule.Weekdays {
-				r.Form.Schedule.Weekdays[i] = time.Saturday
-			}
+			s := r.Form.Schedule
+			overwrite(s.Months, time.September)
+			overwrite(s.Weekdays, time.Saturday)
+			overwrite(s.NthWeekdays, backup.NthWeekday{N: 5, Weekday: time.Saturday})
+			overwrite(s.MonthDays, 9)
+			overwrite(s.SetPos, 9)
 		},
 		Meta: func(r *backup.Request) storetest.Meta {
 			return storetest.Meta{ID: &r.ID, Version: &r.Version, Due: &r.Due, Lease: &r.LeaseUntil}
@@ -64,6 +67,12 @@ func requests(open func(*testing.T) (backup.Store, notify.Outbox)) storetest.Kin
 		Compare: func(a, b backup.Request) int {
 			return cmp.Or(strings.Compare(a.ServerName, b.ServerName), bytes.Compare(a.ID[:], b.ID[:]))
 		},
+	}
+}
+
+func overwrite[T any](items []T, with T) {
+	for i := range items {
+		items[i] = with
 	}
 }
 
@@ -93,7 +102,9 @@ func makeRequest(reseller uuid.UUID, n int) backup.Request {
 		Form: backup.Form{
 			What: "the database's \"dumps\"\nand /home", Note: "nachts, bitte: größer als 1 TB",
 			Schedule: backup.Schedule{
-				Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday, time.Sunday}, Hour: 2, Minute: 30,
+				Frequency: backup.Yearly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday, time.Sunday}, Hour: 2, Minute: 30,
+				Months: []time.Month{time.May, time.June}, NthWeekdays: []backup.NthWeekday{{N: -1, Weekday: time.Monday}},
+				MonthDays: []int{1, 2, -1}, SetPos: []int{1, -1},
 				Zone:  "Europe/Berlin",
 				Start: time.Date(2026, 1, 31, 23, 59, 59, 123456000, time.UTC), Until: time.Date(2031, 1, 31, 0, 0, 0, 1000, time.UTC),
 			},

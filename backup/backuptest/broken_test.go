@@ -124,6 +124,12 @@ func TestBrokenRequests(t *testing.T) {
 		requests.BreakRecords("6 time: every schedule", "forgets the last day of the month", func(r *backup.Request) {
 			r.Form.Schedule.MonthDay = max(r.Form.Schedule.MonthDay, 0)
 		}),
+		requests.BreakRecords("6 time: every schedule", "forgets on which day weeks begin", func(r *backup.Request) {
+			r.Form.Schedule.WeekStart = backup.FromMonday
+		}),
+		requests.BreakRecords("6 time: every schedule", "forgets the places of weekdays", func(r *backup.Request) {
+			r.Form.Schedule.NthWeekdays = nil
+		}),
 		requests.BreakRecords("requests/6 time", "returns 1970 for a zero end", func(r *backup.Request) {
 			if r.Ended.IsZero() {
 				r.Ended = time.Unix(0, 0).UTC()

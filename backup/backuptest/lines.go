@@ -59,7 +59,12 @@ func testSchedules(t *testing.T, s backup.Store, _ notify.Outbox) {
 		{Frequency: backup.Once, Hour: 23, Minute: 59, Start: instant(1)},
 		{Frequency: backup.Daily, Interval: backup.MaxInterval, Zone: "Europe/Berlin", Start: instant(2), Count: backup.MaxCount},
 		{Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Sunday}, Start: instant(3), Until: instant(4)},
+		{Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Sunday}, WeekStart: backup.FromSunday, Start: instant(3)},
 		{Frequency: backup.Monthly, MonthDay: -1, Start: instant(5).Add(time.Microsecond)},
+		{
+			Frequency: backup.Yearly, Months: []time.Month{time.June, time.January}, MonthDays: []int{31, -1},
+			NthWeekdays: []backup.NthWeekday{{N: -1, Weekday: time.Friday}}, SetPos: []int{-1, 2}, Start: instant(6),
+		},
 	} {
 		r := makeRequest(uuid.New(), 1)
 		r.Form.Schedule = schedule

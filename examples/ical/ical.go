@@ -92,8 +92,9 @@ func remaining(r backup.Request, end, now time.Time) (backup.Schedule, bool) {
 		return s, false
 	}
 	left := s.Count
-	for at, ok := s.Next(s.Start.Add(-1)); left > 0 && ok && at.Before(first); at, ok = s.Next(at) {
-		left--
+	if left > 0 {
+		done, _ := s.CountBetween(s.Start.Add(-1), first.Add(-1))
+		left -= done
 	}
 	s.Start, s.Count = first, left
 	if end.IsZero() || s.Frequency == backup.Once {

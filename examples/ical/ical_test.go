@@ -89,13 +89,25 @@ func occurrences(t *testing.T, e *ics.VEvent, limit int) []time.Time {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]backup.Schedule{
-		"daily":               {Frequency: backup.Daily, Hour: 3, Minute: 15, Zone: "Europe/Berlin"},
-		"every third day":     {Frequency: backup.Daily, Interval: 3, Hour: 23, Zone: "America/Santiago"},
-		"weekly":              {Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Monday, time.Sunday}, Hour: 4},
-		"monthly":             {Frequency: backup.Monthly, MonthDay: 15, Hour: 1, Zone: "Asia/Kathmandu"},
-		"the 31st":            {Frequency: backup.Monthly, MonthDay: 31, Hour: 4, Zone: "Europe/Berlin"},
-		"the 30th":            {Frequency: backup.Monthly, MonthDay: 30, Hour: 4, Zone: "Europe/Berlin"},
-		"the last day":        {Frequency: backup.Monthly, MonthDay: -1, Interval: 2, Hour: 4, Zone: "Europe/Berlin"},
+		"daily":            {Frequency: backup.Daily, Hour: 3, Minute: 15, Zone: "Europe/Berlin"},
+		"every third day":  {Frequency: backup.Daily, Interval: 3, Hour: 23, Zone: "America/Santiago"},
+		"weekly":           {Frequency: backup.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Monday, time.Sunday}, Hour: 4},
+		"monthly":          {Frequency: backup.Monthly, MonthDay: 15, Hour: 1, Zone: "Asia/Kathmandu"},
+		"the 31st":         {Frequency: backup.Monthly, MonthDay: 31, Hour: 4, Zone: "Europe/Berlin"},
+		"the 30th":         {Frequency: backup.Monthly, MonthDay: 30, Hour: 4, Zone: "Europe/Berlin"},
+		"the last day":     {Frequency: backup.Monthly, MonthDay: -1, Interval: 2, Hour: 4, Zone: "Europe/Berlin"},
+		"two days":         {Frequency: backup.Monthly, MonthDays: []int{1, 16}, Hour: 4, Zone: "Europe/Berlin"},
+		"only the 31st":    {Frequency: backup.Monthly, MonthDays: []int{31}, Hour: 4, Count: 20},
+		"the first Monday": {Frequency: backup.Monthly, NthWeekdays: []backup.NthWeekday{{N: 1, Weekday: time.Monday}}, Hour: 4, Zone: "America/Santiago"},
+		"the last working day": {
+			Frequency: backup.Monthly, Weekdays: []time.Weekday{1, 2, 3, 4, 5}, SetPos: []int{-1}, Hour: 4, Count: 30,
+		},
+		"working days":      {Frequency: backup.Daily, Weekdays: []time.Weekday{1, 2, 3, 4, 5}, Hour: 4, Count: 1000},
+		"weeks from Sunday": {Frequency: backup.Weekly, Interval: 2, WeekStart: backup.FromSunday, Weekdays: []time.Weekday{0, 2}, Hour: 4, Count: 19},
+		"every year":        {Frequency: backup.Yearly, Months: []time.Month{2}, MonthDays: []int{29}, Hour: 4, Zone: "Europe/Berlin"},
+		"a week of the year": {
+			Frequency: backup.Yearly, NthWeekdays: []backup.NthWeekday{{N: 20, Weekday: time.Monday}}, Interval: 3, Hour: 4, Until: now.AddDate(20, 0, 0),
+		},
 		"a count":             {Frequency: backup.Daily, Hour: 4, Count: 80},
 		"until":               {Frequency: backup.Daily, Hour: 4, Until: now.AddDate(0, 0, 9)},
 		"the last of a count": {Frequency: backup.Weekly, Weekdays: []time.Weekday{time.Friday}, Hour: 4, Count: 11},

@@ -45,6 +45,9 @@ func (z zones) addTo(cal *ics.Calendar) {
 			if next.IsZero() {
 				break
 			}
+			if !next.After(at) { // Go assumes 365 days for every year after the end of the zone's table: golang/go#81583
+				next = next.AddDate(0, 0, 1)
+			}
 			at = next
 		}
 	}
