@@ -11,9 +11,9 @@ import (
 // returns false if there is none: the schedule has ended, or Validate refuses it. Every schedule ends before the last day of
 // the year 9999 (in UTC), so that the year of an occurrence has four digits in every zone.
 //
-// Its cost does not depend on how far the instant is from Start, except with Count: then the months (weeks, years) from Start to the
-// occurrence are counted, 400 years of them at most. A search for rare dates ends after one cycle of the calendar, see rule. Next
-// does not allocate.
+// Its cost does not depend on how far the instant is from Start. There is one exception: with Count, a schedule that arithmetic does not
+// find counts the dates since Start. Every search and every count ends after one or two cycles of the calendar, see rule. Next does not
+// allocate.
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	loc, err := s.check()
 	if err != nil || after.Unix() >= lastDayBegin {

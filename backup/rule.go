@@ -13,7 +13,9 @@ import (
 // remembers most sets.
 //
 // The Gregorian calendar repeats after 400 years, which are 146,097 days and 20,871 whole weeks. So the dates of a rule repeat after
-// the lowest common multiple of that and of Interval. If one such cycle has no date, no other has.
+// the lowest common multiple of that and of Interval. If one such cycle has no date, no other has. The calendar ends with the year 9999,
+// often before the cycle does. BenchmarkRuleNext and BenchmarkRuleCount measure the most expensive rules: a fraction of a millisecond
+// for Next, and about one for a count since the year 1.
 type rule struct {
 	dates  dates // finds the periods
 	cycle  int64 // in days: the dates repeat after it
@@ -257,7 +259,8 @@ func (r *rule) onWeekday(weekday, place, of int) bool {
 		return true
 	}
 	day := time.Weekday(weekday+1) % 7
-	return r.nthWeekdays.some && (r.nthWeekdays.has(NthWeekday{place/7 + 1, day}.number()) || r.nthWeekdays.has(NthWeekday{-(of-1-place)/7 - 1, day}.number()))
+	fromBegin, fromEnd := NthWeekday{place/7 + 1, day}, NthWeekday{-(of-1-place)/7 - 1, day}
+	return r.nthWeekdays.some && (r.nthWeekdays.has(fromBegin.number()) || r.nthWeekdays.has(fromEnd.number()))
 }
 
 // chosen returns the dates that SetPos chooses.
