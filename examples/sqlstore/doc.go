@@ -53,7 +53,7 @@
 // # Clocks
 //
 // A lease that ends later than an hour and twice its length from now was set by a process with a wrong clock. Claims ignore it. With
-// Options.MaxClockDifference, a process with a wrong clock claims nothing at all. Programs should set it to an hour. It is off by default,
+// Options.MaxClockDifference, a process with a wrong clock claims nothing at all. Programs should set it to a minute. It is off by default,
 // because tests and simulations run on clocks of their own.
 //
 // # Operation

@@ -27,8 +27,8 @@ type Options struct {
 	// Logger receives an error for each record that cannot be read, each time that a claim or a list meets it. nil: slog.Default().
 	Logger *slog.Logger
 	// MaxClockDifference makes each claim compare its time with the database's clock. If they differ by more, nothing is claimed, and the
-	// error is a *ClockError, which the Runner reports. A program with real clocks should set it to an hour: a computer whose clock is
-	// years ahead then executes nothing before its time. 0: claims do not compare, as tests and simulations with a clock of their own
+	// error is a *ClockError, which the Runner reports. A program with real clocks should set it to a minute: a computer whose clock is
+	// ahead then executes nothing before its time, and takes nothing from a process that works on it. 0: claims do not compare, as tests and simulations with a clock of their own
 	// need it. SQLite has no clock of its own: it compares with that of the same computer.
 	MaxClockDifference time.Duration
 }

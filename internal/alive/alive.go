@@ -31,8 +31,8 @@ func (w *Watch) Progressed() bool {
 	return w.seen.Swap(signs) != signs
 }
 
-// Report gives the Runner an error of a Tick that is not about to return. It reports whether there is a Runner that has heard it; if not, the
-// Tick must return it.
+// Report gives the Runner an error of a Tick that is not about to return. It reports whether there is a Runner that has heard it; if
+// not, the Tick must return it.
 func Report(ctx context.Context, err error) bool {
 	w, ok := ctx.Value(key{}).(*Watch)
 	if !ok || w.Heard == nil {
