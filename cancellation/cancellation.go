@@ -37,8 +37,10 @@ type Cancellation struct {
 	TellClient bool            // Order.TellClient: the client was told of the order at once
 	MovedBy    dedicated.Role  // the role that moved it by Reschedule; a reseller's or System's stays; 0: nobody has
 	Cycle      dedicated.Cycle // the billing cycle under which the end of a period became At; zero: unknown, or When is no end of a period
-	NoticeDays int             // Settings.NoticeDays when a client ordered or moved it, frozen; 0 for everyone else
-	LockDays   int             // Settings.LockDays when a client ordered or moved it, frozen; 0 for everyone else
+	// OrderedCycle is the billing cycle when it was ordered or moved by a person; zero as Cycle.
+	OrderedCycle dedicated.Cycle
+	NoticeDays   int // Settings.NoticeDays when a client ordered or moved it, frozen; 0 for everyone else
+	LockDays     int // Settings.LockDays when a client ordered or moved it, frozen; 0 for everyone else
 
 	Steps        []Step    // of the execution, in order; empty before it
 	Attempts     int       // consecutive failures of the current step; a crashed worker counts as one; above 0 it is stuck

@@ -68,6 +68,12 @@ func serverNotFound(op Op, id uuid.UUID) *Error {
 	return &Error{Op: op, ServerID: id, Msg: fmt.Sprintf("server %s not found", id), Err: ErrNotFound}
 }
 
+// waitsError refuses a client to change what waits for the reseller.
+func waitsError(op Op, c Cancellation) error {
+	return &Error{Op: op, CancellationID: c.ID, ServerID: c.ServerID, Err: ErrConflict,
+		Msg: fmt.Sprintf("the cancellation of server %s (%s) waits for the reseller: ask the reseller", c.ServerName, c.ServerID)}
+}
+
 // actorError refuses an actor who may not run an operation on any record.
 func actorError(op Op, a dedicated.Actor) error {
 	if a.IsClient(a.ResellerID, a.ID) {

@@ -214,10 +214,10 @@ func (c Cancellation) executedFacts(now time.Time) []manage.Fact {
 // formatAmount writes an amount with the decimals of the currency. More decimals are written only if the amount needs them, so
 // that no statement says another amount than the Biller.
 func formatAmount(amount decimal.Decimal, places int32) string {
-	if amount.Equal(amount.Truncate(places)) {
-		return amount.StringFixed(places)
+	for !amount.Equal(amount.Truncate(places)) { // it ends at the decimals that the amount has
+		places++
 	}
-	return amount.String()
+	return amount.StringFixed(places)
 }
 
 // statement is what a client and a reseller read about a cancellation that has taken the server.

@@ -270,6 +270,9 @@ func (m *Manager) run(
 			r, err := o.read(ctx)
 			// A person decides, in the present epoch.
 			r.waited = m.waits(r.cancellation)
+			if err == nil && r.waited && !a.Manages(r.cancellation.ResellerID) {
+				return r, waitsError(op, r.cancellation)
+			}
 			stored, r.cancellation.Epoch, r.epoch = r.cancellation.Epoch, m.config.Epoch, m.config.Epoch
 			return r, err
 		},

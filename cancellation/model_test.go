@@ -68,7 +68,7 @@ func (m *model) wantWhen(client bool, s dedicated.Server, w cancellation.When, b
 		}
 		return end, nil
 	case client:
-		if !m.settings.ClientMayChooseDate || w.At.Before(m.addDays(m.now, max(1, notice, lock))) {
+		if !m.settings.ClientMayChooseDate || !w.At.After(m.addDays(m.now, max(1, notice, lock)).Add(-time.Minute)) {
 			return w.At, cancellation.ErrForbidden
 		}
 		return w.At, nil

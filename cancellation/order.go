@@ -82,6 +82,7 @@ func (c Cancellation) orderFacts(now time.Time) []manage.Fact {
 func (c *Cancellation) order(o chosen, b dedicated.Billing, now time.Time) {
 	c.When, c.Asked, c.Ordered, c.NoticeDays, c.LockDays = o.when, now, o.at, o.noticeDays, o.lockDays
 	c.setCycle(b)
+	c.OrderedCycle = c.Cycle
 }
 
 // setCycle keeps the billing cycle under which the end of a period became At.

@@ -13,6 +13,7 @@ import (
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
+	"github.com/metalkeep/metalkeep/internal/text"
 	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/refund"
 )
@@ -159,7 +160,11 @@ func (m *Manager) computeRefunds(
 	if err != nil {
 		return nil, err
 	}
+	charges = storableCharges(charges)
 	for i, at := range instants {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		question.At, question.Charges = at, slices.Clone(charges)
 		if results[i], err = m.calculate(ctx, formula, question); err != nil {
 			return nil, err
@@ -194,10 +199,32 @@ func storedRefund(result refund.Result, places int32) refund.Result {
 	result.Lines, result.Total = slices.Clone(result.Lines), withPlaces(result.Total, places)
 	for i := range result.Lines {
 		result.Lines[i].Amount = withPlaces(result.Lines[i].Amount, places)
+		result.Lines[i].Note = text.Clean(result.Lines[i].Note, maxLabel)
 		c := &result.Lines[i].Charge
 		c.Start, c.End = zone.Instant(c.Start), zone.Instant(c.End)
+		c.Label = text.Clean(c.Label, maxLabel)
 	}
 	return result
+}
+
+// maxLabel is the most bytes that are stored of a label and of a note.
+const maxLabel = 1000
+
+// storableCharges returns the charges without instants that no formula reads and no JSON can hold: a database may say "infinity" for the
+// period of a set-up fee.
+func storableCharges(charges []refund.Charge) []refund.Charge {
+	charges = slices.Clone(charges)
+	for i := range charges {
+		if c := &charges[i]; (c.Kind == refund.Setup || c.Kind == refund.Usage) && !storable(c.Start, c.End) {
+			c.Start, c.End = time.Time{}, time.Time{}
+		}
+	}
+	return charges
+}
+
+// storable reports whether JSON can hold the instants.
+func storable(instants ...time.Time) bool {
+	return !slices.ContainsFunc(instants, func(t time.Time) bool { return t.UTC().Year() < 1 || t.UTC().Year() > lastYear })
 }
 
 // withPlaces returns the amount with exactly that many decimals. It must not have more.
@@ -226,17 +253,33 @@ func checkRefund(question refund.Case, result refund.Result) error {
 	case len(result.Lines) > 0 && !sum.Equal(total):
 		return fmt.Errorf("the lines add up to %s, but the total is %s", sum, total)
 	}
-	return checkLines(result.Lines, question.Places)
+	if err := checkLines(result.Lines, question.Places); err != nil {
+		return err
+	}
+	if n := len(result.Lines); n > 0 && n != len(question.Charges) {
+		return fmt.Errorf("it has %d lines for %d charges: want one for each", n, len(question.Charges))
+	}
+	for i, l := range result.Lines {
+		c := question.Charges[i]
+		if rest := decimal.Max(c.Paid.Sub(c.Refunded), decimal.Zero); l.Amount.GreaterThan(rest) {
+			return fmt.Errorf("the line %.100q is %s, which is more than the %s that was paid and not yet refunded", l.Charge.Label, l.Amount, rest)
+		}
+	}
+	return nil
 }
 
 // maxDigits bounds the digits of an amount that a part of the host answers, before and after the point.
 const maxDigits = 100
 
-// checkDigits refuses amounts with which arithmetic would take long. It takes the same short time for every amount.
+// checkDigits refuses amounts with which arithmetic would take long, and instants that JSON cannot hold. It takes the same short time for
+// every amount.
 func checkDigits(total decimal.Decimal, lines []refund.Line) error {
 	amounts := []decimal.Decimal{total}
 	for _, l := range lines {
 		amounts = append(amounts, l.Amount, l.Charge.Paid, l.Charge.Refunded)
+		if !storable(l.Charge.Start, l.Charge.End) {
+			return fmt.Errorf("the line %.100q has a period outside the years 1 to %d", l.Charge.Label, lastYear)
+		}
 	}
 	for _, amount := range amounts {
 		if e := amount.Exponent(); e < -maxDigits || e > maxDigits || amount.Coefficient().BitLen() > 4*maxDigits {

@@ -88,8 +88,14 @@ func (r reading) checkHeld(op Op, a dedicated.Actor) error {
 const fieldAssignment = "Assignment"
 
 // checkChange refuses a client to move or discard a cancellation that only the reseller may change. It refuses everybody a
-// cancellation that is not scheduled any more.
-func (c Cancellation) checkChange(op Op, a dedicated.Actor, settings Settings, now time.Time) error {
+// cancellation that is not scheduled any more. The date that counts is the one under the present billing.
+func (r reading) checkChange(op Op, a dedicated.Actor, now time.Time) error {
+	c, settings := r.cancellation, r.settings
+	if c.State == Scheduled && r.found && c.holds(r.server) {
+		if at, err := c.resolveDate(r.server, now); err == nil {
+			c.At = at
+		}
+	}
 	_, stateErr := c.move(op)
 	if a.Manages(c.ResellerID) {
 		return stateErr
@@ -124,15 +130,18 @@ func (c Cancellation) checkChange(op Op, a dedicated.Actor, settings Settings, n
 // reschedule returns what Reschedule makes of a cancellation. write is false if the date is the one that it has.
 func (r reading) reschedule(a dedicated.Actor, w When, now time.Time) (d decision, write bool, err error) {
 	c := r.cancellation
-	if err := c.checkChange(OpReschedule, a, r.settings, now); err != nil {
+	if err := r.checkChange(OpReschedule, a, now); err != nil {
 		return d, false, err
 	}
 	if err := r.checkHeld(OpReschedule, a); err != nil {
 		return d, false, err
 	}
 	order, err := r.choose(choice{op: OpReschedule, actor: a, when: w, now: now})
-	if c.isPlanned(order) && !r.waited && (err == nil || order.when.isEnd()) {
-		return decision{cancellation: c}, false, nil // the notice is for other dates
+	if c.isPlanned(order) && (err == nil || order.when.isEnd()) { // the notice is for other dates
+		if r.waited {
+			c = c.confirm(a, r.epoch, now)
+		}
+		return decision{cancellation: c}, r.waited, nil
 	}
 	if err != nil {
 		return d, false, err
@@ -177,7 +186,7 @@ func (c Cancellation) moveFacts(now, from time.Time, by dedicated.Actor) []manag
 
 // discard returns what Discard makes of a cancellation.
 func (r reading) discard(a dedicated.Actor, reason string, now time.Time) (decision, error) {
-	if err := r.cancellation.checkChange(OpDiscard, a, r.settings, now); err != nil {
+	if err := r.checkChange(OpDiscard, a, now); err != nil {
 		return decision{}, err
 	}
 	if r.found && r.cancellation.holds(r.server) && r.server.Used() && !r.server.Owner.Own() {

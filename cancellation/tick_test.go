@@ -160,10 +160,6 @@ func TestReadAgainBeforeExecution(t *testing.T) {
 			_, err := f.servers.Release(t.Context(), f.reseller, s.ID, s.Assignment, uuid.Nil, "")
 			require.NoError(t, err)
 		}, cancellation.Discarded},
-		{"another billing", func(t *testing.T, f *fixture, s dedicated.Server) {
-			_, err := f.servers.ChangeBilling(t.Context(), f.reseller, s.ID, quarterly())
-			require.NoError(t, err)
-		}, cancellation.Scheduled},
 		{"a postponement by MinWarningDays", func(t *testing.T, f *fixture, _ dedicated.Server) {
 			f.saveSettings(t, cancellation.Settings{Warn: true, DaysAhead: []int{7}, MinWarningDays: 3})
 		}, cancellation.Scheduled},

@@ -71,35 +71,37 @@ func periodAt(t time.Time, b dedicated.Billing) (dedicated.Period, error) {
 // resolveDate returns the planned instant under the server's present billing. asOf is the instant of the change of billing if the
 // inventory does not know it. A fixed date stays. The end of a period follows the billing, except that:
 //
-//   - New terms that begin at the planned instant or after it do not move it.
-//   - If the end is not after the change of billing, the cancellation is due as of the change; but if it was due before the
-//     change, the date stays.
+//   - New terms that begin at the planned instant or after it do not move it, and neither does billing that holds only from then on.
+//   - If the end is not after the change of billing, the cancellation is due as of the change.
 //   - A client's order moves to a later date only if the billing keeps the cycle under which the client ordered it. Otherwise
 //     a reseller could keep a client by other billing.
 func (c Cancellation) resolveDate(s dedicated.Server, asOf time.Time) (time.Time, error) {
 	if !c.When.isEnd() {
 		return c.At, nil
 	}
-	at, err := c.When.resolveEnd(c.Asked, c.leadDays(), s.Billing)
-	if err != nil {
-		return at, billingError(err)
-	}
 	if !s.BilledAt.IsZero() {
 		asOf = zone.Instant(s.BilledAt)
 	}
-	if !at.After(asOf) {
-		at = asOf
+	if !s.Billing.Anchor.Before(c.At) || !asOf.Before(c.At) {
+		return c.At, nil
 	}
-	extended := c.Cycle == dedicated.Cycle{} || c.Cycle == s.Billing.Cycle
+	at, err := c.When.resolveEnd(c.Asked, c.leadDays(), s.Billing)
 	switch {
-	case !s.Billing.Anchor.Before(c.At):
-		return c.At, nil
-	case at.Equal(asOf) && !c.At.After(asOf):
-		return c.At, nil
-	case at.After(c.At) && c.By.Role == dedicated.Client && !extended:
+	case err != nil:
+		return at, billingError(err)
+	case !at.After(asOf):
+		return asOf, nil
+	case at.After(c.At) && c.By.Role == dedicated.Client && !c.extendedBy(s.Billing, at):
 		return c.At, nil
 	}
 	return at, nil
+}
+
+// extendedBy reports whether a later end under other billing extends the cycle of a client's order. A cycle that the order did not have takes
+// it to no later date than the one that was ordered.
+func (c Cancellation) extendedBy(b dedicated.Billing, at time.Time) bool {
+	same := func(cycle dedicated.Cycle) bool { return cycle == dedicated.Cycle{} || cycle == b.Cycle }
+	return same(c.Cycle) && (same(c.OrderedCycle) || !at.After(c.Ordered))
 }
 
 // leadDays is how many days the end of a period must leave to be the first allowed one.

@@ -60,6 +60,9 @@ func (b Billing) Validate() error {
 	if _, err := b.grid(); err != nil {
 		return err
 	}
+	if _, err := b.Period(0); err != nil {
+		return err
+	}
 	return b.validateMoney()
 }
 

@@ -28,6 +28,9 @@ func (s Server) assign(n NewAssignment, assignment uuid.UUID, now time.Time) (Se
 	since := now
 	if !n.Since.IsZero() {
 		since = zone.Instant(n.Since)
+		if y := since.Year(); since.IsZero() || y < 1 || y > maxYear {
+			return s, nil, invalid(OpAssign, "Since", "year %d: want 1 to %d, or zero for now", y, maxYear)
+		}
 	}
 	if since.After(now) {
 		return s, nil, invalid(OpAssign, "Since", "%s is in the future: want %s or earlier, or zero for now",

@@ -56,6 +56,8 @@ type Case struct {
 	ServiceStart time.Time      // the instant at which the service began; MoneyBack and the variable service_days need it
 	Location     *time.Location // decides which local date an instant has; nil means UTC
 	Places       int32          // the number of the currency's decimals, 0 to 8: 0 for JPY, 2 for EUR, 3 for KWD (ISO 4217)
+
+	inner bool // it is a part of a whole case, without credits: the limit of all payments together is for the whole
 }
 
 const (

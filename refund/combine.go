@@ -159,7 +159,7 @@ func refundByGroup[K comparable](c Case, groupOf func(Charge) (K, Formula)) (Res
 // renumberCharge replaces the index of a charge within its group by its index in the whole case.
 func renumberCharge(err error, members []int) error {
 	e, ok := err.(*Error)
-	if !ok || e.Charge < 0 || e.Charge >= len(members) {
+	if !ok || e == nil || e.Charge < 0 || e.Charge >= len(members) {
 		return err
 	}
 	moved := *e

@@ -42,14 +42,20 @@ func (c Case) calculate(f func(Case) (Result, error)) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
+	if c.inner {
+		return f(c)
+	}
 	if !c.hasCredits() {
-		r, err := f(c)
+		inner := c
+		inner.inner = true
+		r, err := f(inner)
 		if err != nil {
 			return Result{}, err
 		}
 		return c.limitTotal(r, c), nil
 	}
 	net, members := c.withoutCredits()
+	net.inner = true
 	r, err := f(net)
 	if err != nil {
 		return Result{}, renumberCharge(err, members)
@@ -238,7 +244,8 @@ func (c *Case) limitTotal(r Result, net Case) Result {
 	if left.sign() > 0 {
 		l.limit = left.units(c.Places, floor)
 	}
-	if !l.setAmounts(c) || l.total.cmp(lines) > 0 || l.total.cmp(l.limit) <= 0 {
+	total, problem := c.unitsOf(r.Total)
+	if !l.setAmounts(c) || problem != "" || total.cmp(l.total) != 0 || l.total.cmp(lines) > 0 || l.total.cmp(l.limit) <= 0 {
 		return r // not by this package: checks of the result find what is wrong
 	}
 	return l.deduct(l.total.sub(l.limit), func(line *Line, _ decimal.Decimal) {

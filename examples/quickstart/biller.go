@@ -157,10 +157,11 @@ func (b *biller) Refund(_ context.Context, r cancellation.Refund) error {
 	if b.refunded[r.Key] {
 		return nil
 	}
-	b.refunded[r.Key] = true
 	for _, a := range slices.Backward(b.ordered) {
 		if a.server.ID == r.ServerID {
-			return b.entries.add(entry{server: a.server, amount: r.Amount, refund: &r})
+			err := b.entries.add(entry{server: a.server, amount: r.Amount, refund: &r})
+			b.refunded[r.Key] = err == nil
+			return err
 		}
 	}
 	return fmt.Errorf("server %s has no account", r.ServerID)

@@ -59,6 +59,8 @@ func cancellationFields(c *cancellation.Cancellation) fields {
 		{"moved_by", &c.MovedBy},
 		{"cycle_unit", &c.Cycle.Unit},
 		{"cycle_count", &c.Cycle.Count},
+		{"ordered_cycle_unit", &c.OrderedCycle.Unit},
+		{"ordered_cycle_count", &c.OrderedCycle.Count},
 		{"notice_days", &c.NoticeDays},
 		{"lock_days", &c.LockDays},
 		{"steps", document{&c.Steps}},
