@@ -97,8 +97,8 @@ func (c Cancellation) resolveDate(s dedicated.Server, asOf time.Time) (time.Time
 	return at, nil
 }
 
-// extendedBy reports whether a later end under other billing extends the cycle of a client's order. A cycle that the order did not have takes
-// it to no later date than the one that was ordered.
+// extendedBy reports whether a later end under other billing extends the cycle of a client's order. A cycle that the order did not have
+// takes it to no later date than the one that was ordered.
 func (c Cancellation) extendedBy(b dedicated.Billing, at time.Time) bool {
 	same := func(cycle dedicated.Cycle) bool { return cycle == dedicated.Cycle{} || cycle == b.Cycle }
 	return same(c.Cycle) && (same(c.OrderedCycle) || !at.After(c.Ordered))
