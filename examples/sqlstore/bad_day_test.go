@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -173,5 +174,24 @@ func TestSpoiltTaskHoldsUpItsRequestOnly(t *testing.T) {
 		now.Set(now.Now().Add(3 * time.Hour))
 		_, err = p.backups.Tick(t.Context())
 		require.NoError(t, err)
+	})
+}
+
+// TestEditedCountOfClaims: somebody has edited how often a record could not be read. It is put aside as any other.
+func TestEditedCountOfClaims(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, fresh func(*testing.T) string) {
+		for _, count := range []int64{-1, math.MinInt64, math.MaxInt64} {
+			dsn, of := fresh(t), requests()
+			db := open(t, dsn)
+			bad, good := uuid.New(), uuid.New()
+			require.NoError(t, of.put(t.Context(), db, bad, uuid.New(), day(1)))
+			require.NoError(t, of.put(t.Context(), db, good, uuid.New(), day(2)))
+			executeAll(t, raw(t, dsn), fmt.Sprintf(`UPDATE backup_requests SET unreadable = %d, form = '7' WHERE id = '%s'`, count, bad))
+			ids, unreadable, _, err := of.claim(t.Context(), db, day(3), day(3).Add(5*time.Minute))
+			require.NoError(t, err)
+			assert.Equal(t, []uuid.UUID{good}, ids)
+			assert.Len(t, unreadable, 1)
+		}
 	})
 }

@@ -69,8 +69,8 @@ func (t *table[E]) putAside(failed []*failedRow, now time.Time) []statement {
 	for _, f := range failed {
 		before, _ := f.columns["unreadable"].(int64)
 		statements = append(statements, statement{
-			text: fmt.Sprintf("UPDATE %s SET unreadable = unreadable + 1, aside_until = $2 WHERE id = $1", t.name),
-			args: []any{f.text("id"), asideUntil(now, before).UnixMicro()},
+			text: fmt.Sprintf("UPDATE %s SET unreadable = $3, aside_until = $2 WHERE id = $1", t.name),
+			args: []any{f.text("id"), asideUntil(now, before).UnixMicro(), readable(before) + 1},
 		})
 	}
 	return statements

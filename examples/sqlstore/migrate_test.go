@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/metalkeep/metalkeep/backup"
+	"github.com/metalkeep/metalkeep/cancellation"
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/notify"
 	"github.com/metalkeep/metalkeep/ticket"
@@ -125,7 +127,10 @@ func TestOlderCancellations(t *testing.T) {
 		const never = int64(-62135596800000000)
 		exec(`INSERT INTO cancellation_settings VALUES ('%s', 1, TRUE, '[7]', TRUE, 0, 3, 5, '', 1, '', %d, %d, FALSE)`, reseller, never, never)
 		entry := func(role dedicated.Role, what string) string {
-			return fmt.Sprintf(`{"At":"2026-11-10T09:00:00Z","By":{"Role":%d},"What":"%s"}`, role, what)
+			by := dedicated.Actor{Role: role, ID: uuid.New(), ResellerID: reseller}
+			text, err := json.Marshal(cancellation.Entry{At: day(1), By: by, What: what})
+			require.NoError(t, err)
+			return string(text)
 		}
 		order := entry(dedicated.Client, "scheduled")
 		tests := []struct {
@@ -141,6 +146,10 @@ func TestOlderCancellations(t *testing.T) {
 				entry(dedicated.Client, "rescheduled") + "]", dedicated.Reseller, 3},
 			{dedicated.Reseller, "[" + entry(dedicated.Reseller, "scheduled") + "]", 0, 0},
 			{dedicated.Reseller, "null", 0, 0},
+		}
+		for _, spoilt := range []string{`["rescheduled"]`, `[{"What":"rescheduled","By":{"role":"reseller"}}]`} { // no program can read them
+			exec(`INSERT INTO cancellations VALUES ('%s', 1, '%s', NULL, NULL, NULL, 'web-07', 'discarded', %d, TRUE, 0, 0, '', 1, NULL, NULL,
+				'', '[]', 0, '', %d, %d, FALSE, '{}', '', 0, '[]', '%s', 1, %d, %d)`, uuid.New(), uuid.New(), never, never, never, spoilt, never, never)
 		}
 		ids := make([]uuid.UUID, len(tests))
 		for i, tt := range tests {

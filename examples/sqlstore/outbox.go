@@ -205,8 +205,8 @@ func withoutEvent(subscriber string, leases map[string]lease, rows []row[notify.
 func putDeliveryAside(subscriber, event string, l lease, now time.Time) []statement {
 	until := asideUntil(now, l.unreadable).UnixMicro()
 	statements := []statement{{
-		text: `UPDATE deliveries SET unreadable = unreadable + 1, aside_until = $3 WHERE event_id = $1 AND subscriber = $2`,
-		args: []any{event, argument(subscriber), until},
+		text: `UPDATE deliveries SET unreadable = $4, aside_until = $3 WHERE event_id = $1 AND subscriber = $2`,
+		args: []any{event, argument(subscriber), until, readable(l.unreadable) + 1},
 	}}
 	if l.subject.Valid {
 		statements = append(statements, statement{text: postpone, args: []any{argument(subscriber), l.subject.String, until, event}})

@@ -186,7 +186,10 @@ const (
 	notAside   = "unreadable = 0, aside_until = -62135596800000000"
 )
 
+// readable returns a stored count of claims within its bounds: somebody may have edited it.
+func readable(count int64) int64 { return min(max(count, 0), 1000) }
+
 // asideUntil returns until when a record is put aside that could not be read before so many times.
 func asideUntil(now time.Time, before int64) time.Time {
-	return now.Add(min(firstAside<<min(before, 20), maxAside))
+	return now.Add(min(firstAside<<min(readable(before), 20), maxAside))
 }
