@@ -63,7 +63,7 @@
 // request stores the epoch of the last decision of a person. With another epoch the Performer does not make its backups: they may
 // have been made already, and the server may have another client by now. Everything else goes on as without a Performer: tasks are
 // planned, the reseller is reminded of an overdue one, and the request ends with its server. RequestQuery.Unconfirmed lists such
-// requests. [Manager.Confirm] lets them go on, and so does every other decision of a person about the request or a task of it.
+// requests. [Manager.Confirm] lets them go on, and so does every other decision of the reseller about the request or a task of it.
 // Without a Performer nothing waits.
 //
 // # Permissions

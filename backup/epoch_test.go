@@ -214,3 +214,23 @@ func (s *refusingStore) Commit(ctx context.Context, changes ...backup.Change) er
 	}
 	return s.Store.Commit(ctx, changes...)
 }
+
+// TestClientConfirmsAfterRestore: Confirm is for the reseller (a client gets ErrForbidden). A client that only cancels one task of an
+// unconfirmed request must not let the Performer go on with the rest.
+func TestClientConfirmsAfterRestore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &countingPerformer{do: func(context.Context, backup.Task) (backup.Result, error) { return backup.Result{}, nil }}
+		f := setupPerformer(t, p)
+		r := f.submit(t, daily(2))
+		f.restore(t, r)
+		require.ErrorIs(t, f.Confirm(t.Context(), f.client, r.ID), backup.ErrForbidden)
+		_, err := f.Cancel(t.Context(), f.client, f.planned(t, r).ID, "not needed tonight")
+		require.NoError(t, err)
+		assert.Equal(t, 1, len(f.unconfirmed(t)), "the client has confirmed the request")
+		time.Sleep(3 * 24 * time.Hour)
+		_, err = f.Tick(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, p.calls, "the Performer runs although the reseller has confirmed nothing")
+	})
+}

@@ -195,7 +195,7 @@ func (m *Manager) changeRequest(
 				return nil, false, err
 			}
 			s := r.series(m.config, now)
-			s.request.Epoch = m.config.Epoch // a person decides
+			m.decidedBy(a, &s.request)
 			var err error
 			if changed, err = rule(s, now); !changed {
 				s.request = r.request
@@ -257,7 +257,7 @@ func (m *Manager) changeTask(
 				return taskDecision{}, false, err
 			}
 			s := r.series(m.config, now)
-			s.request.Epoch = m.config.Epoch // a person decides
+			m.decidedBy(a, &s.request)
 			t, open := s.find(id)
 			if !open {
 				t = s.addStored(r.task)
@@ -371,4 +371,12 @@ func (m *Manager) showTasks(ctx context.Context, a dedicated.Actor, now time.Tim
 		tasks[i] = t.forActor(a, m.config.Grace, ends[t.ServerID], now)
 	}
 	return nil
+}
+
+// decidedBy records that the reseller has decided on a request in the present epoch. What a client decides confirms nothing: after a
+// restore it may be a former client.
+func (m *Manager) decidedBy(a dedicated.Actor, r *Request) {
+	if a.Manages(r.ResellerID) {
+		r.Epoch = m.config.Epoch
+	}
 }

@@ -233,7 +233,6 @@ func (g *modelRun) revise(now time.Time) {
 		return
 	}
 	s, schedule := g.series[g.rnd.IntN(len(g.series))], g.schedule()
-	before, _ := g.store.Request(g.t.Context(), s.id)
 	_, err := g.m.Revise(g.t.Context(), g.client, s.id, backup.Form{Schedule: schedule})
 	g.note("revise to %v: %v", schedule, err)
 	_, ok := schedule.Next(now)
@@ -250,10 +249,7 @@ func (g *modelRun) revise(now time.Time) {
 		}
 	default:
 		g.want(err, nil)
-		if stored, _ := g.store.Request(g.t.Context(), s.id); stored.Version > before.Version { // not the schedule that it has
-			s.epoch = g.epoch
-		}
-		s.revise(schedule, now)
+		s.revise(schedule, now) // a client's decision confirms nothing
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalkeep/metalkeep/internal/alive"
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/text"
@@ -54,8 +55,13 @@ func (m *Manager) performDue(ctx context.Context) (time.Time, error) {
 			now := m.now()
 			due, err := m.store.ClaimDue(ctx, now, now.Add(lease), free)
 			if err != nil {
-				rs.errs = append(rs.errs, rs.waitForAll(), report(OpTick, ids{}, err))
-				return time.Time{}, errors.Join(rs.errs...)
+				rs.addError(report(OpTick, ids{}, err))
+				if rs.running == 0 || ctx.Err() != nil {
+					return time.Time{}, errors.Join(append(rs.errs, rs.waitForAll())...)
+				}
+				rs.reportEarly(ctx)
+				rs.wait(ctx, now.Add(claimAgain))
+				continue
 			}
 			unreadable := unreadableErrors(&rs.unread, due)
 			rs.errs = append(rs.errs, unreadable...)
@@ -66,14 +72,22 @@ func (m *Manager) performDue(ctx context.Context) (time.Time, error) {
 				continue
 			}
 			next = due.Next
-			if len(rs.errs) > 0 { // end this Tick, so that its caller learns of the errors
-				return next, errors.Join(append(rs.errs, rs.waitForAll())...)
-			}
 		}
 		if rs.running == 0 {
 			return next, errors.Join(append(rs.errs, report(OpTick, ids{}, ctx.Err()))...)
 		}
+		rs.reportEarly(ctx)
 		rs.wait(ctx, next)
+	}
+}
+
+// claimAgain is how long a claim that failed waits while backups are made.
+const claimAgain = time.Minute
+
+// reportEarly gives the errors so far to the Runner, because this Tick may go on for hours. Without a Runner they wait for its end.
+func (rs *runs) reportEarly(ctx context.Context) {
+	if len(rs.errs) > 0 && alive.Report(ctx, errors.Join(rs.errs...)) {
+		rs.errs = nil
 	}
 }
 

@@ -188,8 +188,34 @@ func TestErrorsAreReturnedWhileOthersRun(t *testing.T) {
 		began := time.Now()
 		_, err = f.Tick(t.Context())
 		require.ErrorIs(t, err, errDown)
-		assert.Equal(t, 90*time.Minute, time.Since(began), "when the running backup ends, not later")
-		assert.Len(t, h.calls, 1)
+		assert.Equal(t, 150*time.Minute, time.Since(began), "what falls due meanwhile is begun")
+		assert.Len(t, h.calls, 2)
+	})
+}
+
+// TestErrorsAreHeardWhileOthersRun: one look-up fails while a backup of 90 minutes runs. The Runner hears of it at once, and the backup that is
+// due an hour later begins in time.
+func TestErrorsAreHeardWhileOthersRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inventory := &failingInventory{}
+		h := &countingPerformer{do: lasting(90 * time.Minute)}
+		f := setupPerformer(t, h, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
+		long := f.submit(t, at2())
+		f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 3})
+		inventory.of = f.rent(t, "web-08", dedicated.Owner{}, f.client.ID).ID
+		_, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: inventory.of, Schedule: at2()})
+		require.NoError(t, err)
+		inventory.fault = func() error { return errDown }
+		time.Sleep(time.Until(long.Planned))
+		heard := make(chan time.Time, 100)
+		ctx, stop := context.WithTimeout(t.Context(), 75*time.Minute)
+		defer stop()
+		runner := dedicated.Runner{Tickers: []dedicated.Ticker{f.Manager}, OnError: func(dedicated.Ticker, error) { heard <- time.Now() }}
+		_ = runner.Run(ctx)
+		require.NotEmpty(t, heard)
+		assert.WithinDuration(t, long.Planned, <-heard, time.Minute)
+		assert.Len(t, h.calls, 2, "the one at three as well")
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -176,4 +177,41 @@ func TestBeginEpochByManyAtOnce(t *testing.T) {
 		}
 		assert.Equal(t, 1, succeeded)
 	})
+}
+
+// TestEpochUnderOtherIsolation: BeginEpoch and a commit of the old epoch at once, in a database whose default isolation is another one.
+func TestEpochUnderOtherIsolation(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			dsn := freshPostgres(t)
+			sep := "?"
+			if strings.Contains(dsn, "?") {
+				sep = "&"
+			}
+			open(t, dsn)
+			old := open(t, dsn+sep+"default_transaction_isolation="+strings.ReplaceAll(level, " ", "%20"))
+			db := raw(t, dsn)
+			for range 20 { // the connections of the pool have their prepared statements, and their plans
+				require.NoError(t, old.Servers().Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{server1(uuid.New())}}))
+			}
+			tx, err := db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			// What BeginEpoch does, in slow motion.
+			_, err = tx.ExecContext(t.Context(), "LOCK TABLE metalkeep_epoch IN ACCESS EXCLUSIVE MODE")
+			require.NoError(t, err)
+			_, err = tx.ExecContext(t.Context(), "UPDATE metalkeep_epoch SET epoch = 'second' WHERE id = 1")
+			require.NoError(t, err)
+			s, result := server1(uuid.New()), make(chan error, 1)
+			go func() { result <- old.Servers().Commit(t.Context(), dedicated.Change{Servers: []dedicated.Server{s}}) }()
+			require.Eventually(t, func() bool {
+				n := 0
+				err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'metalkeep_epoch'::regclass").Scan(&n)
+				return err == nil && n > 0
+			}, 20*time.Second, 20*time.Millisecond)
+			require.NoError(t, tx.Commit())
+			var e *sqlstore.EpochError
+			assert.ErrorAs(t, <-result, &e, "a process of the old epoch has written after BeginEpoch")
+		})
+	}
 }

@@ -192,7 +192,7 @@ func (p *proxy) copyRequests(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		if p.isCutting() && !p.afterCommit && bytes.Contains(buffer[:n], []byte("commit")) {
+		if p.isCutting() && !p.afterCommit && bytes.Contains(buffer[:n], []byte("commit\x00")) {
 			return
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {

@@ -47,7 +47,7 @@ const (
 	// A claimable delivery is ready when it is due. A delivery that waits behind another of its subject is ready later: see
 	// postpone.
 	dueDeliveries = `SELECT d.event_id FROM deliveries d WHERE ` + claimable + ` AND d.ready <= $1 ORDER BY d.ready, d.seq LIMIT $6`
-	nextDelivery  = `SELECT d.due FROM deliveries d WHERE ` + claimable + ` ORDER BY d.ready, d.seq LIMIT 1`
+	nextDelivery  = `SELECT d.ready FROM deliveries d WHERE ` + claimable + ` ORDER BY d.ready, d.seq LIMIT 1`
 
 	// claim leases the deliveries of a list of events. The condition for the events follows it.
 	claim = `UPDATE deliveries SET lease_until = $5, version = version + 1 WHERE subscriber = $4 AND `

@@ -45,7 +45,7 @@ func (t *lazyTx) run(ctx context.Context, statements []statement) (changed []int
 	var batch pgx.Batch
 	first := !t.begun
 	if first {
-		batch.Queue("begin")
+		batch.Queue("begin isolation level read committed") // the epoch is read after every wait for a lock
 		batch.Queue(inEpoch, t.epoch)
 		t.begun = true
 	}

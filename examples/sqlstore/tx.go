@@ -70,11 +70,15 @@ func (db *DB) attempt(ctx context.Context, change func(*tx) error) (committing b
 	if err != nil {
 		return false, err
 	}
+	ended := false
+	defer func() { // after an error, and also after a panic or a Goexit in change: else the connection never comes back
+		if !ended {
+			err = errors.Join(err, t.Rollback())
+		}
+	}()
 	if err = change(&tx{t, db}); err == nil {
 		committing, err = true, t.Commit()
-	}
-	if err != nil {
-		err = errors.Join(err, t.Rollback())
+		ended = err == nil
 	}
 	return committing, err
 }
