@@ -128,6 +128,7 @@ func TestContextEndsBetweenSteps(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	hooks := &recordingHooks{}
 	f := newFixture(t, hooks.install, func(c *cancellation.Config) {
+		c.Parallel = 1
 		c.Hooks.Deprovision = append(c.Hooks.Deprovision, func(context.Context, cancellation.Cancellation, dedicated.Server) error {
 			stop()
 			return nil

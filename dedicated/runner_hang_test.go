@@ -3,6 +3,7 @@ package dedicated_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,9 @@ import (
 )
 
 // hanging is a Tick that returns when release is closed, whatever happens to its context.
-func hanging(release <-chan struct{}, ticks *int) tickerFunc {
+func hanging(release <-chan struct{}, ticks *atomic.Int64) tickerFunc {
 	return func(context.Context) (time.Time, error) {
-		*ticks++
+		ticks.Add(1)
 		<-release
 		return time.Time{}, nil
 	}
@@ -28,7 +29,8 @@ func TestRunnerReportsAHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start, release := time.Now(), make(chan struct{})
-		var ticks, others int
+		var ticks atomic.Int64
+		var others int
 		var at []time.Duration
 		silent := hanging(release, &ticks)
 		r := &dedicated.Runner{
@@ -66,7 +68,7 @@ func TestRunnerReportsAHang(t *testing.T) {
 		assert.Equal(t, []time.Duration{
 			10 * time.Minute, 20 * time.Minute, 30 * time.Minute, 40 * time.Minute, 50 * time.Minute, 60 * time.Minute,
 		}, at)
-		assert.Greater(t, ticks, 100, "it goes on")
+		assert.Greater(t, ticks.Load(), int64(100), "it goes on")
 		assert.Equal(t, 2*60*4+1, others)
 		assert.False(t, r.Health()[0].Hangs)
 	})
@@ -99,7 +101,8 @@ func TestRunnerDoesNotReportProgress(t *testing.T) {
 func TestRunnerLeavesAHangBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		release, ticks := make(chan struct{}), 0
+		release := make(chan struct{})
+		var ticks atomic.Int64
 		defer close(release)
 		start := time.Now()
 		r := &dedicated.Runner{
@@ -116,7 +119,7 @@ func TestRunnerLeavesAHangBehind(t *testing.T) {
 		var hang *dedicated.HangError
 		require.ErrorAs(t, err, &hang)
 		assert.Contains(t, err.Error(), "left behind")
-		assert.Equal(t, 1, ticks)
+		assert.EqualValues(t, 1, ticks.Load())
 		assert.True(t, start.Equal(r.Health()[0].Since), "it still runs")
 	})
 }
@@ -142,10 +145,10 @@ func TestRunnerHealth(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start, failure := time.Now(), errors.New("store is down")
-		fails := true
+		var works atomic.Bool
 		r := &dedicated.Runner{Tickers: []dedicated.Ticker{tickerFunc(func(context.Context) (time.Time, error) {
 			time.Sleep(time.Second)
-			if fails {
+			if !works.Load() {
 				return time.Time{}, failure
 			}
 			return time.Time{}, nil
@@ -160,7 +163,7 @@ func TestRunnerHealth(t *testing.T) {
 			assert.Equal(t, 1, h.Failures)
 			require.ErrorIs(t, h.Err, failure)
 			assert.Equal(t, time.Second, h.Finished.Sub(start))
-			fails = false
+			works.Store(true)
 			time.Sleep(10 * time.Second)
 			h = r.Health()[0]
 			assert.Zero(t, h.Failures)
