@@ -57,12 +57,10 @@ func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, requests ...uu
 	return explain(OpConfirm, ids{}, err)
 }
 
-// confirm returns the request as it goes on, in the present epoch. A Tick plans it anew: what was missed at once, even if its clock is behind that of now.
+// confirm returns the request as it goes on, in the present epoch. A Tick plans it anew: what was missed at once, even if its clock is
+// behind now.
 func (r Request) confirm(epoch string, now time.Time) Request {
-	r.Epoch, r.Due, r.LeaseUntil = epoch, now, time.Time{}
-	if r.Planned.Before(now) && !r.Planned.IsZero() {
-		r.Due = r.Planned
-	}
+	r.Epoch, r.Due, r.LeaseUntil = epoch, earlier(now, r.Planned), time.Time{}
 	return r
 }
 
