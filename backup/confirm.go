@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +29,7 @@ func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, requests ...uu
 	now := m.now()
 	_, err := manage.Operation[[]Request, []Request]{
 		Read: func(ctx context.Context) (all []Request, err error) {
-			for _, id := range distinct(slices.Clone(requests)) {
+			for _, id := range manage.Distinct(requests) {
 				r, err := m.visibleRequest(ctx, a, OpConfirm, id)
 				if err != nil {
 					return nil, err

@@ -152,7 +152,7 @@ func (m *Manager) Submit(ctx context.Context, a dedicated.Actor, f Form) (Reques
 	return s.request.forActor(a), nil
 }
 
-// readForSubmit reads the request that has the form's ID. If there is none, it reads the server.
+// readForSubmit reads the request that has the form's ID. If no request has it, it reads the server.
 func (m *Manager) readForSubmit(ctx context.Context, a dedicated.Actor, f Form) (r reading, err error) {
 	if r.request, err = m.store.Request(ctx, f.ID); !errors.Is(err, ErrNotFound) {
 		return r, err
@@ -363,7 +363,7 @@ func (m *Manager) showTasks(ctx context.Context, a dedicated.Actor, now time.Tim
 			servers = append(servers, t.ServerID)
 		}
 	}
-	ends, err := m.ends(ctx, distinct(servers))
+	ends, err := m.ends(ctx, manage.Distinct(servers))
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Next returns the first occurrence strictly after an instant, in the schedule's zone, on a whole minute of the local clock. It
-// returns false if there is none: the schedule has ended, or Validate refuses it. Every schedule ends before the last day of
+// returns false without one: the schedule has ended, or Validate refuses it. Every schedule ends before the last day of
 // the year 9999 (in UTC), so that the year of an occurrence has four digits in every zone.
 //
 // Its cost does not depend on how far the instant is from Start. There is one exception: with Count, a schedule that arithmetic does not
@@ -176,7 +176,7 @@ func (d *dates) at(day int64, loc *time.Location) int64 {
 }
 
 // firstFrom returns the first occurrence not before a second, and its date. It returns the day after the last of the calendar and
-// false if there is none. Right after a change of offset it also tries the date before, because a gap may have moved the occurrence
+// false without one. Right after a change of offset it also tries the date before, because a gap may have moved the occurrence
 // of that date past the second. A change is a day at most, so it tries only a few dates.
 func (d *dates) firstFrom(second int64, loc *time.Location) (day, at int64, ok bool) {
 	span := zone.SpanAt(time.Unix(second, 0), loc)
@@ -197,7 +197,7 @@ func (d *dates) firstFrom(second int64, loc *time.Location) (day, at int64, ok b
 
 // CountBetween counts the occurrences after an instant and not after another, and returns the last of them. It does not go from one
 // occurrence to the next: its cost is that of Next for any number of them. It counts as Count does: a date that a zone left out
-// counts, too. It returns 0 and the zero time if there is none, or if Validate refuses the schedule.
+// counts, too. It returns 0 and the zero time without one, or if Validate refuses the schedule.
 func (s Schedule) CountBetween(after, until time.Time) (n int, last time.Time) {
 	loc, err := s.check()
 	if err != nil {

@@ -138,7 +138,7 @@ func (r *rule) count(from, to int64) (n int64) {
 	return n + rest
 }
 
-// scan looks at the dates from one day until before another. It returns the n-th of them, from 0. If there is none, it returns false
+// scan looks at the dates from one day until before another. It returns the n-th of them, from 0. Without such a date it returns false
 // and the number of dates.
 func (r *rule) scan(from, to, n int64) (date, size int64, ok bool) {
 	for number := r.begin(from); !r.none; number = r.next(number) {

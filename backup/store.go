@@ -22,7 +22,7 @@ type Due struct {
 	Requests []Request
 	// Unreadable are due requests that the Store has, but cannot read; it has put them aside. See line 12 of Store.
 	Unreadable []notify.Unreadable
-	// Next is the earliest Due of all requests that are neither claimed now nor under a lease nor put aside; zero: there is none.
+	// Next is the earliest Due of all requests that are neither claimed now nor under a lease nor put aside; zero: no request has one.
 	Next time.Time
 }
 

@@ -1,10 +1,8 @@
 package backup
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,7 +91,7 @@ func (m *Manager) readBound(ctx context.Context, released dedicated.Released, un
 		}
 	}
 	var readings []reading
-	for _, id := range distinct(found) {
+	for _, id := range manage.Distinct(found) {
 		request, err := m.store.Request(ctx, id)
 		if err != nil {
 			return nil, nonsense(err)
@@ -139,10 +137,4 @@ func (m *Manager) closed(bound []reading, reason string, until, now time.Time) (
 	events, err := manage.Events(m.config.Epoch, now, []manage.Fact{first.endFact(KindClosed, notice)})
 	c.Events = events
 	return c, err
-}
-
-// distinct returns the IDs sorted, each once.
-func distinct(ids []uuid.UUID) []uuid.UUID {
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(ids)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/manage"
 	"github.com/metalkeep/metalkeep/internal/page"
 )
 
@@ -59,7 +60,7 @@ func (m *Manager) markEnds(ctx context.Context, occurrences []Occurrence) error 
 	for _, o := range occurrences {
 		servers = append(servers, o.ServerID)
 	}
-	ends, err := m.ends(ctx, distinct(servers))
+	ends, err := m.ends(ctx, manage.Distinct(servers))
 	for i := range occurrences {
 		o := &occurrences[i]
 		o.WillNotRun = endsBefore(ends[o.ServerID], o.At)
@@ -90,7 +91,7 @@ func (p *projection) add(r Request, now, from, to time.Time) {
 	}
 }
 
-// advance moves to the next occurrence after an instant. It returns false if there is none.
+// advance moves to the next occurrence after an instant. It returns false without one.
 func (p *projected) advance(after time.Time) bool {
 	at, ok := p.schedule.Next(after)
 	p.At, p.after = at.UTC(), at

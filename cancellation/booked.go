@@ -2,7 +2,6 @@ package cancellation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -17,7 +16,7 @@ import (
 // restored, if the refund was booked after the copy was made.
 type BookedRefunds interface {
 	Biller
-	// Booked returns the refund that was booked under a Refund.Key, also if it is not paid yet. found is false if there is none. The
+	// Booked returns the refund that was booked under a Refund.Key, also if it is not paid yet. found is false without one. The
 	// Manager reads Amount, Currency and Lines. Amount is above zero, with the decimals of the currency. Currency may be "". Lines that
 	// do not add up to Amount, and lines with more decimals than the currency or below zero, are left out.
 	Booked(ctx context.Context, key uuid.UUID) (r Refund, found bool, err error)
@@ -40,12 +39,8 @@ func (m *Manager) bookedBefore(ctx context.Context, c Cancellation) (booked refu
 		return answer, err
 	})
 	r := answer.refund
-	var pending *pendingError
-	switch {
-	case errors.As(err, &pending):
-		return booked, false, fault.Nonsense(partBooked, fmt.Errorf("it is %s: want an answer", pending.Error()))
-	case err != nil || !answer.found:
-		return booked, false, err
+	if err != nil || !answer.found {
+		return booked, false, refusePending(partBooked, err)
 	}
 	if err := c.checkBooked(r); err != nil {
 		return booked, false, fault.Nonsense(partBooked, err)

@@ -145,12 +145,7 @@ func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, ids ...uuid.UU
 	now := m.now()
 	_, err := manage.Operation[[]Cancellation, []Cancellation]{
 		Read: func(ctx context.Context) (all []Cancellation, err error) {
-			seen := map[uuid.UUID]bool{}
-			for _, id := range ids {
-				if seen[id] {
-					continue
-				}
-				seen[id] = true
+			for _, id := range manage.Distinct(ids) {
 				c, err := m.readVisible(ctx, a, OpConfirm, id)
 				if err != nil {
 					return nil, err

@@ -251,6 +251,6 @@ func (c Cancellation) stopped(now time.Time) Cancellation {
 func (c Cancellation) executed(now time.Time) (Cancellation, error) {
 	next, err := c.move(OpFinish)
 	next.record(now, inventory.System(c.ResellerID), entryExecuted, "", c.At, time.Time{})
-	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
+	next.neverDue()
 	return next, err
 }

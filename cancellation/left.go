@@ -96,7 +96,7 @@ func (l *leftCalls) all() map[uuid.UUID]leftCall {
 	return maps.Clone(l.calls)
 }
 
-// next returns when the first lease is to be renewed; zero: there is none.
+// next returns when the first lease is to be renewed; zero: no call is out.
 func (l *leftCalls) next() (next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

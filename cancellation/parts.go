@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
@@ -31,6 +32,15 @@ type pendingError struct{ at time.Time }
 
 // Error says until when.
 func (e *pendingError) Error() string { return "pending until " + e.at.Format(time.RFC3339) }
+
+// refusePending turns Pending into an error of a part that may not answer it, because it is only asked.
+func refusePending(part string, err error) error {
+	var pending *pendingError
+	if errors.As(err, &pending) {
+		return fault.Nonsense(part, fmt.Errorf("it is %s: want an answer", pending.Error()))
+	}
+	return err
+}
 
 // Pending is what a step returns that has begun something which lasts, such as wiping disks: nothing failed, and the step is called
 // again at that instant, but after maxPending at the latest and not before a second has passed. Steps are Servers.Release and

@@ -205,6 +205,11 @@ func (r reading) discard(a dedicated.Actor, reason string, now time.Time) (decis
 	return d, err
 }
 
+// neverDue takes a cancellation that is over from all processes.
+func (c *Cancellation) neverDue() {
+	c.Due, c.LeaseUntil, c.BegunAt = time.Time{}, time.Time{}, time.Time{}
+}
+
 // discard ends a scheduled cancellation without an execution.
 func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time.Time) (decision, error) {
 	next, err := c.move(op)
@@ -213,7 +218,7 @@ func (c Cancellation) discard(op Op, by dedicated.Actor, reason string, now time
 	}
 	next.record(now, by, entryDiscarded, reason, c.At, time.Time{})
 	next.clearFailures()
-	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
+	next.neverDue()
 	return decision{cancellation: next}, nil
 }
 

@@ -74,11 +74,7 @@ func (c *Cancellation) addSteps() {
 // look reads the server. It may not answer Pending, which is for calls that have begun something.
 func (m *Manager) look(ctx context.Context, c Cancellation) (s dedicated.Server, found bool, err error) {
 	s, found, err = inventory.Server(ctx, m.servers, c.ResellerID, c.ServerID)
-	var pending *pendingError
-	if errors.As(err, &pending) {
-		err = fault.Nonsense("Servers.Server", fmt.Errorf("it is %s: want an answer", pending.Error()))
-	}
-	return s, found, err
+	return s, found, refusePending("Servers.Server", err)
 }
 
 // readForStep reads the server right before a step that cannot be undone.
@@ -224,7 +220,8 @@ func (m *Manager) finishAbandoned(ctx context.Context, c Cancellation) error {
 	if err != nil {
 		return err
 	}
-	next.RetryAt, next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	next.RetryAt = time.Time{}
+	next.neverDue()
 	_, err = m.commitOrGiveBack(ctx, c, decision{next, next.givenUpFacts(c.taken(s, found))}, now)
 	return err
 }

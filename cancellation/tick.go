@@ -254,7 +254,7 @@ func (c Cancellation) fail(op Op, reason string, now time.Time) (Cancellation, e
 	reason = text.Clean(reason, maxError)
 	next.record(now, inventory.System(c.ResellerID), entryFailed, reason, time.Time{}, time.Time{})
 	next.LastError, next.RetryAt = reason, time.Time{}
-	next.Due, next.LeaseUntil, next.BegunAt = time.Time{}, time.Time{}, time.Time{}
+	next.neverDue()
 	return next, err
 }
 

@@ -1,7 +1,6 @@
 package dedicated
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -337,8 +336,7 @@ func (m *Manager) ServersByID(ctx context.Context, a Actor, ids []uuid.UUID) ([]
 
 // distinct returns the IDs sorted, each once, without the nil ID.
 func distinct(ids []uuid.UUID) []uuid.UUID {
-	sorted := slices.SortedFunc(slices.Values(ids), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	return slices.DeleteFunc(slices.Compact(sorted), func(id uuid.UUID) bool { return id == uuid.Nil })
+	return slices.DeleteFunc(manage.Distinct(ids), func(id uuid.UUID) bool { return id == uuid.Nil })
 }
 
 // readStored reads many servers of any reseller.

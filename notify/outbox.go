@@ -35,7 +35,7 @@ type Due struct {
 	Deliveries []Delivery // the claimed deliveries
 	// Unreadable are due deliveries that the outbox has, but cannot read; it has put them aside. See rule 15 of Outbox.
 	Unreadable []Unreadable
-	// Next is when the earliest delivery becomes due that was not claimed, is not under a lease and not put aside. Zero: there is none.
+	// Next is when the earliest delivery becomes due that was not claimed, is not under a lease and not put aside. Zero: no delivery does.
 	Next time.Time
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/once"
 )
 
 // Unreadable is a record that a Store or an Outbox has, but cannot read: somebody has edited the database by hand, a disk has lost
@@ -22,28 +23,21 @@ type Unreadable struct {
 // unread collects the errors for the deliveries that the outbox cannot read, each once a Tick. Otherwise an outbox that names one in each
 // claim, although it must put it aside, would keep the Tick in its loop.
 type unread struct {
-	reported map[Unreadable]bool
+	reported once.Set[Unreadable]
 	errs     []error
 }
 
 // add logs the deliveries and collects their errors. It reports whether there was one that the Tick had not reported yet.
 func (u *unread) add(ctx context.Context, log *slog.Logger, named []Unreadable) bool {
-	before := len(u.errs)
-	for _, record := range named {
-		if u.reported[record] {
-			continue
-		}
-		if u.reported == nil {
-			u.reported = map[Unreadable]bool{}
-		}
-		u.reported[record] = true
+	fresh := u.reported.Fresh(named)
+	for _, record := range fresh {
 		log.ErrorContext(ctx, "a delivery cannot be read, and is put aside until it is tried again", "event", record.ID,
 			"reseller", record.ResellerID, "reason", record.Reason)
 		u.errs = append(u.errs, fault.Nonsense(partOutbox,
 			fmt.Errorf("the delivery of event %s cannot be read and is put aside until it is tried again: repair the stored record: %s",
 				record.ID, record.Reason)))
 	}
-	return len(u.errs) > before
+	return len(fresh) > 0
 }
 
 // join joins the errors with another one, which may be nil.

@@ -43,7 +43,8 @@ type Ticket struct {
 	Reminded   time.Time // when the reseller was last reminded to answer; zero: not reminded of what waits now
 	AnsweredAt time.Time // when the reseller first answered; zero: not yet
 	// UnansweredSince is when the client wrote the first comment on a ticket that is done or rejected which the reseller has neither
-	// answered nor dismissed; zero: there is none. Meanwhile the ticket waits for the reseller and does not close by itself.
+	// answered nor dismissed; zero: no comment waits. Meanwhile the ticket waits for the reseller and does not close
+	// by itself.
 	UnansweredSince time.Time
 	// ClientMails counts the mails to the reseller about the client's comments, closings and reopenings since the reseller's last
 	// answer, at most MaxClientMails.

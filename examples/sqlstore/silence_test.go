@@ -20,7 +20,7 @@ import (
 // silence is a proxy for PostgreSQL. While it is silent, it passes nothing on, and closes no connection.
 type silence struct {
 	mu     sync.Mutex
-	silent chan struct{} // closed at the end of the silence; nil: there is none
+	silent chan struct{} // closed at the end of the silence; nil: the network works
 }
 
 func (s *silence) begin() {

@@ -80,7 +80,7 @@ func (f *failedRow) text(column string) string {
 	}
 }
 
-// id returns a column as an ID, nil if it is none.
+// id returns a column as an ID, the nil ID if it holds something else.
 func (f *failedRow) id(column string) uuid.UUID {
 	id, err := uuid.Parse(f.text(column))
 	if err != nil {
@@ -146,7 +146,7 @@ func (db *DB) logUnreadable(ctx context.Context, records []notify.Unreadable) {
 }
 
 // cutPage returns a page of at most limit records, and the cursor of the next one. read returns the first rows after the page before, at
-// most so many. The page ends after a row whose position can be read. If there is none among the rows, cutPage reads more.
+// most so many. The page ends after a row whose position can be read. If no row has one, cutPage reads more.
 func cutPage[E any](
 	limit int, cursor func(*row[E]) (string, bool), read func(rows int) ([]row[E], error),
 ) (records []E, next string, failed []*failedRow, err error) {

@@ -6,28 +6,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/internal/fault"
+	"github.com/metalkeep/metalkeep/internal/once"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
-// Unread remembers which unreadable records a Tick has reported. The zero value has reported none.
-type Unread struct{ reported map[notify.Unreadable]bool }
-
-// Fresh returns the records that the Tick has not reported yet. A Store that names a record in each claim, although it must put it
-// aside, therefore does not keep the Tick in its loop.
-func (u *Unread) Fresh(named []notify.Unreadable) []notify.Unreadable {
-	var fresh []notify.Unreadable
-	for _, record := range named {
-		if u.reported[record] {
-			continue
-		}
-		if u.reported == nil {
-			u.reported = map[notify.Unreadable]bool{}
-		}
-		u.reported[record] = true
-		fresh = append(fresh, record)
-	}
-	return fresh
-}
+// Unread are the unreadable records that a Tick has reported. A Store that names a record in each claim, although it must put it aside,
+// therefore does not keep the Tick in its loop.
+type Unread = once.Set[notify.Unreadable]
 
 // UnreadableError is the *fault.HostError, which is ErrHost, for a record that the Store cannot read. noun is what the record is: "ticket".
 func UnreadableError(noun string, u notify.Unreadable) error {
