@@ -170,23 +170,30 @@ func TestPerformersDeadline(t *testing.T) {
 	})
 }
 
+// oneFailsWhileOthersRun returns at 2 o'clock, when three backups of 90 minutes are planned: two at 2 o'clock, of which the look-up of one
+// server fails, and one at 3 o'clock.
+func oneFailsWhileOthersRun(t *testing.T) (*fixture, *countingPerformer) {
+	t.Helper()
+	inventory := &failingInventory{}
+	h := &countingPerformer{do: lasting(90 * time.Minute)}
+	f := setupPerformer(t, h, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
+	long := f.submit(t, at2())
+	f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 3})
+	inventory.of = f.rent(t, "web-08", dedicated.Owner{}, f.client.ID).ID
+	_, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: inventory.of, Schedule: at2()})
+	require.NoError(t, err)
+	inventory.fault = func() error { return errDown }
+	time.Sleep(time.Until(long.Planned))
+	return f, h
+}
+
 // TestErrorsAreReturnedWhileOthersRun: a Tick that always has a backup running still returns its errors.
 func TestErrorsAreReturnedWhileOthersRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		inventory := &failingInventory{}
-		h := &countingPerformer{do: lasting(90 * time.Minute)}
-		f := setupPerformer(t, h, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
-		long := f.submit(t, at2())
-		f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 3})
-		inventory.of = f.rent(t, "web-08", dedicated.Owner{}, f.client.ID).ID
-		inventory.fault = nil
-		_, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: inventory.of, Schedule: at2()})
-		require.NoError(t, err)
-		inventory.fault = func() error { return errDown }
-		time.Sleep(time.Until(long.Planned))
+		f, h := oneFailsWhileOthersRun(t)
 		began := time.Now()
-		_, err = f.Tick(t.Context())
+		_, err := f.Tick(t.Context())
 		require.ErrorIs(t, err, errDown)
 		assert.Equal(t, 150*time.Minute, time.Since(began), "what falls due meanwhile is begun")
 		assert.Len(t, h.calls, 2)
@@ -198,23 +205,15 @@ func TestErrorsAreReturnedWhileOthersRun(t *testing.T) {
 func TestErrorsAreHeardWhileOthersRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		inventory := &failingInventory{}
-		h := &countingPerformer{do: lasting(90 * time.Minute)}
-		f := setupPerformer(t, h, func(c *backup.Config) { inventory.Servers, c.Servers = c.Servers, inventory })
-		long := f.submit(t, at2())
-		f.submit(t, backup.Schedule{Frequency: backup.Once, Hour: 3})
-		inventory.of = f.rent(t, "web-08", dedicated.Owner{}, f.client.ID).ID
-		_, err := f.Submit(t.Context(), f.client, backup.Form{ServerID: inventory.of, Schedule: at2()})
-		require.NoError(t, err)
-		inventory.fault = func() error { return errDown }
-		time.Sleep(time.Until(long.Planned))
+		f, h := oneFailsWhileOthersRun(t)
+		planned := time.Now()
 		heard := make(chan time.Time, 100)
 		ctx, stop := context.WithTimeout(t.Context(), 75*time.Minute)
 		defer stop()
 		runner := dedicated.Runner{Tickers: []dedicated.Ticker{f.Manager}, OnError: func(dedicated.Ticker, error) { heard <- time.Now() }}
 		_ = runner.Run(ctx)
 		require.NotEmpty(t, heard)
-		assert.WithinDuration(t, long.Planned, <-heard, time.Minute)
+		assert.WithinDuration(t, planned, <-heard, time.Minute)
 		assert.Len(t, h.calls, 2, "the one at three as well")
 	})
 }

@@ -212,11 +212,7 @@ func TestConfirm(t *testing.T) {
 // TestPaused: no execution begins or continues while the reseller has paused them. Warnings are sent.
 func TestPaused(t *testing.T) {
 	t.Parallel()
-	h := &recordingHooks{deprovisionErr: errors.New("no answer")}
-	f := newFixture(t, h.install)
-	begun := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
-	_, err := f.Tick(t.Context())
-	require.ErrorIs(t, err, h.deprovisionErr)
+	f, h, begun := newStuckFixture(t)
 	h.deprovisionErr = nil
 	s := warnings(7)
 	s.Paused = true
@@ -252,11 +248,7 @@ func TestPausedAbandon(t *testing.T) {
 // TestRestore: after the restore of a copy, nothing happens to a cancellation by itself, until a person confirms it.
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	h := &recordingHooks{deprovisionErr: errors.New("no answer")}
-	f := newFixture(t, h.install)
-	begun := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
-	_, err := f.Tick(t.Context())
-	require.ErrorIs(t, err, h.deprovisionErr)
+	f, h, begun := newStuckFixture(t)
 	h.deprovisionErr = nil
 	f.saveSettings(t, warnings(7))
 	planned := f.scheduleAt(t, f.server(t).ID, at("2026-11-20 12:00"))

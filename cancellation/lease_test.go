@@ -33,18 +33,25 @@ func slowHooks(n int, d time.Duration, called func(hook int, c cancellation.Canc
 	}
 }
 
+// runningHooks counts the hooks that run at once.
+type runningHooks struct {
+	mu            sync.Mutex
+	running, most int
+}
+
+func (r *runningHooks) enter(int, cancellation.Cancellation, dedicated.Server) (leave func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running++
+	r.most = max(r.most, r.running)
+	return func() { r.mu.Lock(); defer r.mu.Unlock(); r.running-- }
+}
+
 func TestHooksOfOneStepOutliveTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		running, most := 0, 0
-		install := slowHooks(4, 4*time.Minute+30*time.Second, func(int, cancellation.Cancellation, dedicated.Server) func() {
-			mu.Lock()
-			defer mu.Unlock()
-			running++
-			most = max(most, running)
-			return func() { mu.Lock(); defer mu.Unlock(); running-- }
-		})
+		var hooks runningHooks
+		install := slowHooks(4, 4*time.Minute+30*time.Second, hooks.enter)
 		f := liveFixture(t, install, func(c *cancellation.Config) { c.StepTimeout = 0 })
 		other := f.newManager(t, func(*cancellation.Config) {})
 		c := f.orderNow(t)
@@ -57,7 +64,7 @@ func TestHooksOfOneStepOutliveTheLease(t *testing.T) {
 		time.Sleep(time.Hour)
 		stop()
 		loops.Wait()
-		assert.Equal(t, 1, most, "hooks of one cancellation that ran at once")
+		assert.Equal(t, 1, hooks.most, "hooks of one cancellation that ran at once")
 		assert.NotContains(t, f.get(t, c.ID).LastError, "died", "nobody died")
 	})
 }
@@ -65,23 +72,15 @@ func TestHooksOfOneStepOutliveTheLease(t *testing.T) {
 func TestOneProcessOvertakesItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		running, most := 0, 0
-		install := slowHooks(4, 4*time.Minute+30*time.Second, func(int, cancellation.Cancellation, dedicated.Server) func() {
-			mu.Lock()
-			defer mu.Unlock()
-			running++
-			most = max(most, running)
-			return func() { mu.Lock(); defer mu.Unlock(); running-- }
-		})
+		var hooks runningHooks
+		install := slowHooks(4, 4*time.Minute+30*time.Second, hooks.enter)
 		f := liveFixture(t, install, func(c *cancellation.Config) { c.StepTimeout = 0 })
-		later := f.scheduleAt(t, f.server(t).ID, time.Now().Add(16*time.Minute)) // keeps Tick looking
-		_ = later
+		f.scheduleAt(t, f.server(t).ID, time.Now().Add(16*time.Minute)) // keeps Tick looking
 		f.orderNow(t)
 		ctx, stop := context.WithTimeout(t.Context(), 17*time.Minute)
 		defer stop()
 		_, _ = f.Tick(ctx)
-		assert.LessOrEqual(t, most, 2, "two cancellations")
+		assert.LessOrEqual(t, hooks.most, 2, "two cancellations")
 	})
 }
 

@@ -20,7 +20,7 @@ func newStuckFixture(t *testing.T, change ...func(*cancellation.Config)) (*fixtu
 	f := newFixture(t, append(change, hooks.install)...)
 	c := f.scheduleAt(t, f.server(t).ID, at("2026-11-10 09:00"))
 	_, err := f.Tick(t.Context())
-	require.Error(t, err)
+	require.ErrorIs(t, err, hooks.deprovisionErr)
 	return f, hooks, f.get(t, c.ID)
 }
 

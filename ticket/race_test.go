@@ -81,23 +81,29 @@ func TestReopenRace(t *testing.T) {
 	}
 }
 
+// forwardTwice forwards a ticket twice at once.
+func (d *fixture) forwardTwice(t *testing.T, id uuid.UUID) ticket.Ticket {
+	t.Helper()
+	start := make(chan struct{})
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			<-start
+			assert.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
+		})
+	}
+	close(start)
+	both.Wait()
+	return d.get(t, id)
+}
+
 // TestForwardRace: two concurrent Forwards start one upstream thread with both entries.
 func TestForwardRace(t *testing.T) {
 	t.Parallel()
 	for range 100 {
 		d := newFixture(t)
 		id := d.opened(t, d.rented, ticket.Other)
-		start := make(chan struct{})
-		var both sync.WaitGroup
-		for range 2 {
-			both.Go(func() {
-				<-start
-				assert.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
-			})
-		}
-		close(start)
-		both.Wait()
-		got := d.get(t, id)
+		got := d.forwardTwice(t, id)
 		require.Len(t, got.Upstream.Thread, 2)
 		require.Len(t, got.Thread, 2, "the client is told once")
 		for _, sent := range d.providerRequests(t) {
@@ -144,17 +150,7 @@ func TestForwardAfterAMoveRace(t *testing.T) {
 		id := d.opened(t, d.rented, ticket.Other)
 		require.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
 		d.moveTo(dedicated.Owner{Provider: "Beta", Reference: "b-2"})
-		start := make(chan struct{})
-		var both sync.WaitGroup
-		for range 2 {
-			both.Go(func() {
-				<-start
-				assert.NoError(t, errorOf(d.Forward(t.Context(), d.reseller, id, ticket.Note{})))
-			})
-		}
-		close(start)
-		both.Wait()
-		got := d.get(t, id)
+		got := d.forwardTwice(t, id)
 		require.Len(t, got.Upstream.Thread, 2)
 		require.Len(t, got.Former, 1)
 		require.Len(t, got.Former[0].Thread, 1)

@@ -157,6 +157,12 @@ func (p *proxy) isCutting() bool {
 // start starts the proxy and returns a DSN that uses it.
 func (p *proxy) start(t *testing.T, dsn string) string {
 	t.Helper()
+	return startProxy(t, dsn, p.copyRequests, p.copyAnswers)
+}
+
+// startProxy starts a proxy before a database and returns a DSN that uses it. Each direction of each connection has a goroutine.
+func startProxy(t *testing.T, dsn string, requests, answers func(from, to net.Conn)) string {
+	t.Helper()
 	u, err := url.Parse(dsn)
 	require.NoError(t, err)
 	target := u.Host
@@ -174,8 +180,8 @@ func (p *proxy) start(t *testing.T, dsn string) string {
 				_ = client.Close()
 				return
 			}
-			go p.copyRequests(client, server)
-			go p.copyAnswers(server, client)
+			go requests(client, server)
+			go answers(server, client)
 		}
 	}()
 	u.Host = listener.Addr().String()

@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"context"
 	"net"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -48,29 +47,7 @@ func (s *silence) wait() {
 // start starts the proxy and returns a DSN that uses it.
 func (s *silence) start(t *testing.T, dsn string) string {
 	t.Helper()
-	u, err := url.Parse(dsn)
-	require.NoError(t, err)
-	target := u.Host
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = client.Close()
-				return
-			}
-			go s.pass(client, server)
-			go s.pass(server, client)
-		}
-	}()
-	u.Host = listener.Addr().String()
-	return u.String()
+	return startProxy(t, dsn, s.pass, s.pass)
 }
 
 func (s *silence) pass(from, to net.Conn) {
