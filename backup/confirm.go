@@ -9,6 +9,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // MaxConfirm is the most requests that one call of Confirm takes.
@@ -59,7 +60,7 @@ func (m *Manager) Confirm(ctx context.Context, a dedicated.Actor, requests ...uu
 // confirm returns the request as it goes on, in the present epoch. A Tick plans it anew: what was missed at once, even if its clock is
 // behind now.
 func (r Request) confirm(epoch string, now time.Time) Request {
-	r.Epoch, r.Due, r.LeaseUntil = epoch, earlier(now, r.Planned), time.Time{}
+	r.Epoch, r.Due, r.LeaseUntil = epoch, zone.Earlier(now, r.Planned), time.Time{}
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/dedicated"
 	"github.com/metalkeep/metalkeep/internal/text"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // TaskQuery selects the tasks of one reseller to list or count. The zero value selects all of them. All criteria must match.
@@ -98,7 +99,7 @@ func (q TaskQuery) forActor(op Op, a dedicated.Actor, grace time.Duration, now t
 			return q, false, nil
 		}
 		q.States, q.Overdue = []State{Pending}, false
-		q.To = earlier(q.To, now.Add(-grace).Add(time.Microsecond))
+		q.To = zone.Earlier(q.To, now.Add(-grace).Add(time.Microsecond))
 	}
 	return q, possible, nil
 }

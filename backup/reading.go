@@ -12,6 +12,7 @@ import (
 	"github.com/metalkeep/metalkeep/internal/fault"
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // reading is everything that a decision about a request depends on.
@@ -129,7 +130,7 @@ func (m *Manager) takenDates(ctx context.Context, r Request, until time.Time, re
 		return nil, nil
 	}
 	var dates []time.Time
-	for t, err := range m.tasks(ctx, r.ResellerID, TaskQuery{RequestID: r.ID, From: earlier(r.Recorded, until)}) {
+	for t, err := range m.tasks(ctx, r.ResellerID, TaskQuery{RequestID: r.ID, From: zone.Earlier(r.Recorded, until)}) {
 		if err != nil {
 			return nil, err
 		}

@@ -203,25 +203,17 @@ func (s *series) due(now time.Time) time.Time {
 		due, _ = s.next(later(s.request.Recorded, now))
 	}
 	for _, t := range s.pending() {
-		due = earlier(due, t.RemindAt)
+		due = zone.Earlier(due, t.RemindAt)
 		if t.At.After(now) {
-			due = earlier(due, t.At)
+			due = zone.Earlier(due, t.At)
 		} else {
-			due = earlier(due, now.Add(recheck))
+			due = zone.Earlier(due, now.Add(recheck))
 		}
 		if s.performs() {
-			due = earlier(due, t.performAt())
+			due = zone.Earlier(due, t.performAt())
 		}
 	}
 	return due
-}
-
-// earlier returns the earlier of two instants. A zero time means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // later returns the later of two instants. A zero time is before all others.

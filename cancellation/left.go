@@ -101,7 +101,7 @@ func (l *leftCalls) next() (next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, call := range l.calls {
-		next = earlier(next, call.renewAt)
+		next = zone.Earlier(next, call.renewAt)
 	}
 	return next
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/memory"
 	"github.com/metalkeep/metalkeep/internal/page"
+	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/notify"
 )
 
@@ -116,17 +117,9 @@ func (m *MemoryStore) ClaimDue(ctx context.Context, now, until time.Time, limit 
 			return due, err
 		}
 		due.Settings, next, err = m.state().settings.Claim(now, until, limit)
-		due.Next = earlier(due.Next, next)
+		due.Next = zone.Earlier(due.Next, next)
 		return due, err
 	})
-}
-
-// earlier returns the earlier of two times; a zero time means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // Commit implements Store.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/zone"
 	"github.com/metalkeep/metalkeep/notify"
 	"github.com/metalkeep/metalkeep/refund"
 )
@@ -78,7 +79,7 @@ func (m *Manager) preview(ctx context.Context, a dedicated.Actor, o Order) (p Pr
 func (c Cancellation) project(s Settings, now time.Time) (told []notify.Kind, warnings []time.Time) {
 	seen := map[notify.Kind]bool{}
 	for range 2*MaxLeads + 2 { // every step but the last records a warning or the postponement
-		now = earlier(c.nextWarning(s, now), c.plannedExecution())
+		now = zone.Earlier(c.nextWarning(s, now), c.plannedExecution())
 		if !now.Before(c.earliestExecution(s, now)) {
 			break
 		}

@@ -68,9 +68,9 @@ func (m *Manager) Tick(ctx context.Context) (next time.Time, err error) {
 			}
 		}
 		if rs.start(ctx); rs.count() == 0 {
-			return earlier(next, m.left.next()), rs.finish(nil)
+			return zone.Earlier(next, m.left.next()), rs.finish(nil)
 		}
-		rs.wait(ctx, earlier(next, m.left.next()), now)
+		rs.wait(ctx, zone.Earlier(next, m.left.next()), now)
 	}
 }
 

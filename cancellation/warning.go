@@ -6,6 +6,7 @@ import (
 
 	"github.com/metalkeep/metalkeep/internal/inventory"
 	"github.com/metalkeep/metalkeep/internal/manage"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // plannedExecution returns the instant for which the execution is planned: the planned date, or the one to which it was
@@ -129,10 +130,10 @@ func (c Cancellation) due(s Settings, now time.Time) time.Time {
 	next := c.nextWarning(s, now)
 	if !s.Paused {
 		// Not earliestExecution: a Tick must look at the date itself to record the postponement.
-		next = earlier(next, c.plannedExecution())
+		next = zone.Earlier(next, c.plannedExecution())
 	}
 	if c.When.isEnd() {
-		next = earlier(next, now.Add(lookAgain))
+		next = zone.Earlier(next, now.Add(lookAgain))
 	}
 	return next
 }

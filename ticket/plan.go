@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/metalkeep/metalkeep/dedicated"
+	"github.com/metalkeep/metalkeep/internal/zone"
 )
 
 // tellEvery is how often the reseller is told of a client's moves at most, after MaxClientMails mails without an answer.
@@ -120,7 +121,7 @@ func (v *move) plan() {
 	v.after = paced(v.after, v.now)
 	t := &v.after
 	t.LeaseUntil = time.Time{}
-	t.Due = earliest(v.reminderAt(*t), earliest(t.ClosesAt, t.TellAt))
+	t.Due = zone.Earlier(v.reminderAt(*t), zone.Earlier(t.ClosesAt, t.TellAt))
 	if t.Due.IsZero() && t.Status.active() {
 		t.Due = v.now.Add(checkEvery)
 	}
@@ -128,11 +129,3 @@ func (v *move) plan() {
 
 // isDue reports whether a planned time has come; a zero time stands for never.
 func (v *move) isDue(at time.Time) bool { return !at.IsZero() && !at.After(v.now) }
-
-// earliest returns the earlier time; a zero time stands for never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}

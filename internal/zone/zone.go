@@ -64,3 +64,11 @@ func isWellFormed(name string) bool {
 func Instant(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
+
+// Earlier returns the earlier of two instants. A zero time means never.
+func Earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -173,3 +173,13 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+func TestEarlier(t *testing.T) {
+	t.Parallel()
+	never, first, second := time.Time{}, time.Unix(1, 0), time.Unix(2, 0)
+	assert.Equal(t, first, zone.Earlier(first, second))
+	assert.Equal(t, first, zone.Earlier(second, first))
+	assert.Equal(t, first, zone.Earlier(never, first))
+	assert.Equal(t, first, zone.Earlier(first, never))
+	assert.Zero(t, zone.Earlier(never, never))
+}
